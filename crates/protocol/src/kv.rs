@@ -1,0 +1,73 @@
+//! Records of a KV namespace. A value travels as the stream's body.
+
+use serde::{Deserialize, Serialize};
+
+/// An operation of a KV namespace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Operation<'a> {
+    /// Reads a value; the answer is [`Reply::Value`].
+    Get {
+        /// The key.
+        key: &'a str,
+        /// `cacheTtl` in seconds, only checked: the host's reads are always fresh.
+        cache_ttl: Option<f64>,
+    },
+    /// Writes the value that is the stream's body; the answer is [`Reply::Done`], sent when it is durable.
+    Put {
+        /// The key.
+        key: &'a str,
+        /// When the value ends, in seconds since the epoch.
+        expiration: Option<f64>,
+        /// How long the value lives from now, in seconds.
+        expiration_ttl: Option<f64>,
+        /// The metadata as JSON.
+        metadata: Option<&'a str>,
+    },
+    /// Deletes a key, which need not exist; the answer is [`Reply::Done`], sent when it is durable.
+    Delete {
+        /// The key.
+        key: &'a str,
+    },
+    /// Lists keys in the order of their UTF-8 bytes; the answer is [`Reply::List`].
+    List {
+        /// Only keys that begin with this.
+        prefix: Option<&'a str>,
+        /// At most this many keys.
+        limit: Option<f64>,
+        /// Where an earlier, incomplete list ended.
+        cursor: Option<&'a str>,
+    },
+}
+
+/// The answer of a KV namespace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Reply<'a> {
+    /// Answers `Get`. The value is the reply's body; a missing key has `found: false` and no body.
+    Value {
+        /// Whether the key exists.
+        found: bool,
+        /// Its metadata as JSON.
+        metadata: Option<&'a str>,
+    },
+    /// Answers `Put` and `Delete`.
+    Done,
+    /// Answers `List`.
+    List {
+        /// The keys.
+        #[serde(borrow)]
+        keys: Vec<ListedKey<'a>>,
+        /// Where to go on; `None` when the list is complete.
+        cursor: Option<&'a str>,
+    },
+}
+
+/// One key of a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListedKey<'a> {
+    /// The key.
+    pub name: &'a str,
+    /// When it ends, in seconds since the epoch.
+    pub expiration: Option<u64>,
+    /// Its metadata as JSON.
+    pub metadata: Option<&'a str>,
+}

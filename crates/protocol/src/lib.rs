@@ -1,0 +1,32 @@
+//! Everything that crosses a process boundary in Isthmus, and nothing else does.
+//!
+//! Three connections exist, each a Unix stream socket pair that carries length-delimited
+//! [`postcard`](https://postcard.jamesmunns.com/) frames:
+//!
+//! | connection | between | who opens streams | frames |
+//! |---|---|---|---|
+//! | control | host ⇄ zygote | – (one message each) | [`control::ToZygote`], [`control::FromZygote`] |
+//! | events | host ⇄ isolate | the host: one stream per event | [`Frame`] with [`Open::Event`] |
+//! | broker | host ⇄ isolate | the isolate: one stream per call | [`Frame`] with [`Open::Call`] |
+//!
+//! A stream begins with [`Frame::Open`], is answered by [`Frame::Reply`] and has at most one body in
+//! each direction ([`Body`]; chunks under credit, see [`flow`]). An event's stream ends with
+//! [`Frame::Done`], which may come long after its reply (`waitUntil`); a call's stream ends when its
+//! reply and both bodies are complete.
+//!
+//! An isolate holds [`ChannelId`]s, never a name, path, URL, store or socket: the host's grant table
+//! says what a channel is.
+
+#![warn(missing_docs)]
+
+pub mod control;
+pub mod flow;
+mod frame;
+pub mod kv;
+mod wire;
+
+pub use frame::{
+    Body, Call, ChannelId, Event, Failure, FailureKind, Frame, Header, LogLevel, LogRecord, LogSource,
+    Message, Open, Operation, Outcome, Redirect, Reply, RequestHead, ResponseHead, StreamId,
+};
+pub use wire::{FrameReader, MAX_FRAME, WireError, decode, encode};

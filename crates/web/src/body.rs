@@ -1,0 +1,89 @@
+//! Bodies that cross the border between JavaScript and the process: Rust-backed sources that become
+//! `ReadableStream`s, and sinks that `ReadableStream`s are drained into. A source handed to a sink is
+//! moved by the isolate without visiting JavaScript.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use rquickjs::Ctx;
+
+/// What a [`ByteSource`] answers to a pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pulled {
+    /// Some bytes, never none.
+    Chunk(Bytes),
+    /// The body is complete.
+    End,
+    /// The body broke off, with the reason as the message of the error the reader sees.
+    Failed(String),
+}
+
+/// Called exactly once with the answer to a pull, on the engine's thread; perhaps before the pull returns.
+pub type PullDone = Box<dyn for<'js> FnOnce(&Ctx<'js>, Pulled)>;
+
+/// A body that comes from outside JavaScript.
+pub trait ByteSource: 'static {
+    /// Asks for the next piece. At most one pull is under way at a time.
+    fn pull(&self, ctx: &Ctx<'_>, done: PullDone);
+
+    /// The reader wants no more; a pull under way is answered with [`Pulled::End`] or never.
+    fn cancel(&self);
+
+    /// Names the broker stream whose body this is, as long as nothing of it has been read:
+    /// such a body can be answered to the host by its name alone (`protocol::Body::Held`).
+    fn held(&self) -> Option<u32> {
+        None
+    }
+}
+
+/// Called exactly once when a [`ByteSink`] can take more (`Ok`) or wants no more (`Err`, with the reason).
+pub type WriteDone = Box<dyn for<'js> FnOnce(&Ctx<'js>, Result<(), String>)>;
+
+/// Where a body goes that leaves JavaScript.
+pub trait ByteSink: 'static {
+    /// Takes a chunk. At most one write is under way at a time.
+    fn write(&self, ctx: &Ctx<'_>, chunk: Bytes, done: WriteDone);
+
+    /// The body is complete.
+    fn close(&self);
+
+    /// The body broke off.
+    fn abort(&self, reason: &str);
+}
+
+/// A body given to JavaScript.
+pub enum IncomingBody {
+    /// There is none: `body` is `null`.
+    None,
+    /// All of it.
+    Bytes(Bytes),
+    /// It comes piece by piece.
+    Source {
+        /// Where from.
+        source: Rc<dyn ByteSource>,
+        /// Its length in bytes, where known beforehand.
+        length: Option<u64>,
+    },
+}
+
+/// A body taken from JavaScript. The stream is locked and disturbed from then on.
+pub enum OutgoingBody<'js> {
+    /// There is none.
+    None,
+    /// All of it.
+    Bytes(Bytes),
+    /// An [`IncomingBody::Source`] that JavaScript never touched comes out as it went in.
+    Source {
+        /// Where from.
+        source: Rc<dyn ByteSource>,
+        /// Its length in bytes, where known beforehand.
+        length: Option<u64>,
+    },
+    /// A `ReadableStream` to be drained with [`crate::streams::drain`].
+    Stream {
+        /// The stream.
+        stream: rquickjs::Object<'js>,
+        /// Its length in bytes, where known beforehand (`FixedLengthStream`, a `content-length` given by the user).
+        length: Option<u64>,
+    },
+}
