@@ -1,0 +1,72 @@
+# One command per task. `make dev` and `make test` need only Rust, Python, a C compiler and make.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# The Python that users run: its version decides which extension module is built.
+PYTHON ?= python3
+CARGO ?= cargo
+# `--locked` where a stale Cargo.lock must fail (.ci/run) instead of being brought up to date.
+CARGO_FLAGS ?=
+# A Worker's folder for `make dev`, and further flags for it.
+WORKER ?= examples/hello
+FLAGS ?=
+
+VENV := .venv
+VENV_PYTHON := $(VENV)/bin/python
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+REQUIREMENTS := requirements/runtime.txt requirements/test.txt
+# The crates that link against Python: pytest covers them through the extension module.
+PYTHON_CRATES := isthmus-bridge isthmus-isolate isthmus-native
+
+.PHONY: dev build test check bench wheel rust-tests python-tests clean
+
+dev: build
+	$(VENV)/bin/isthmus dev $(WORKER) $(FLAGS)
+
+build: $(VENV)/.installed
+	$(CARGO) build $(CARGO_FLAGS) --release -p isthmus-native
+	@suffix=$$($(VENV_PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))'); \
+	so=python/isthmus/_native$$suffix; \
+	if ! cmp -s $(TARGET)/release/libisthmus_native.so $$so; then \
+		cp $(TARGET)/release/libisthmus_native.so $$so.new; mv $$so.new $$so; \
+	fi
+
+# Linux distributions ship Python without pip; each way out is tried before we give up.
+$(VENV)/.installed: $(REQUIREMENTS) tools/install_editable.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Isthmus needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.13" >&2; exit 1; }
+	@if [ ! -x $(VENV_PYTHON) ] || ! $(VENV_PYTHON) -m pip --version >/dev/null 2>&1; then \
+		$(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 \
+		|| { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(VENV_PYTHON) install -q pip; } >/dev/null 2>&1 \
+		|| { command -v uv >/dev/null && uv venv -q --clear --seed --python "$$(command -v $(PYTHON))" $(VENV); } \
+		|| { rm -rf $(VENV); echo "$(PYTHON) can make no virtual environment with pip. On Debian: apt install python3-venv" >&2; exit 1; }; \
+	fi
+	$(VENV_PYTHON) -m pip install --disable-pip-version-check -q $(addprefix -r ,$(REQUIREMENTS))
+	$(VENV_PYTHON) tools/install_editable.py
+	@touch $@
+
+test: build rust-tests python-tests
+
+rust-tests: $(VENV)/.installed
+	$(CARGO) test $(CARGO_FLAGS) --release --workspace $(addprefix --exclude ,$(PYTHON_CRATES))
+
+python-tests: build
+	$(VENV_PYTHON) -m pytest tests $(PYTEST_FLAGS)
+
+# What must hold before every commit; minutes less than `test`.
+check: build
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(CARGO_FLAGS) --release --workspace --all-targets -- -D warnings
+	$(VENV_PYTHON) -m pytest tests -q -m "not slow"
+
+bench: build
+	$(VENV_PYTHON) benches/ffi/run.py
+	$(VENV_PYTHON) benches/http/run.py
+
+wheel: $(VENV)/.installed requirements/wheel.txt
+	$(VENV_PYTHON) -m pip install --disable-pip-version-check -q -r requirements/wheel.txt
+	$(VENV_PYTHON) -m maturin build --release --locked --out dist
+
+clean:
+	rm -rf $(VENV) target dist python/isthmus/_native*.so

@@ -1,0 +1,1 @@
+"""Isthmus runs Python Workers on your own machine. Start with ``isthmus dev``."""

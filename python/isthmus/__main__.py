@@ -1,0 +1,20 @@
+"""The command line's way into Rust, and the zygote's.
+
+Nothing is imported here beyond the extension module: this runs at every start of every process.
+"""
+
+import sys
+
+
+def main() -> None:
+    """Run the role that the arguments name: ``zygote`` for the host's child, else the command line."""
+    from isthmus import _native
+
+    if sys.argv[1:2] == ["zygote"]:
+        _native.zygote_main()
+    else:
+        sys.exit(_native.cli_main(sys.argv))
+
+
+if __name__ == "__main__":
+    main()
