@@ -1,1 +1,13 @@
-//! Placeholder while the crate is written.
+//! The trusted process: HTTP in, the broker behind every binding, the isolate pool, the log.
+//!
+//! It runs no user code. `serve` owns everything: it binds the port, boots the Worker's zygote, keeps
+//! isolates forked from it and hands them events; what isolates ask for goes through the broker.
+//! See `docs/design.md`, "Processes" and "The way of a request".
+
+#![warn(missing_docs)]
+
+mod logs;
+mod serve;
+
+pub use logs::{LogLevel, LogLine, LogOrigin, LogSink, UnknownLogLevel};
+pub use serve::{ServeError, ServeOptions, serve};
