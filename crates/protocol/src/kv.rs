@@ -1,4 +1,5 @@
-//! Records of a KV namespace. A value travels as the stream's body.
+//! Records of a KV namespace. A value travels as the stream's body. Numbers are 32-bit, since the platform
+//! converts them so before it looks at them.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,16 +11,16 @@ pub enum Operation<'a> {
         /// The key.
         key: &'a str,
         /// `cacheTtl` in seconds, only checked: the host's reads are always fresh.
-        cache_ttl: Option<f64>,
+        cache_ttl: Option<i32>,
     },
     /// Writes the value that is the stream's body; the answer is [`Reply::Done`], sent when it is durable.
     Put {
         /// The key.
         key: &'a str,
         /// When the value ends, in seconds since the epoch.
-        expiration: Option<f64>,
+        expiration: Option<i32>,
         /// How long the value lives from now, in seconds.
-        expiration_ttl: Option<f64>,
+        expiration_ttl: Option<i32>,
         /// The metadata as JSON.
         metadata: Option<&'a str>,
     },
@@ -33,7 +34,7 @@ pub enum Operation<'a> {
         /// Only keys that begin with this.
         prefix: Option<&'a str>,
         /// At most this many keys.
-        limit: Option<f64>,
+        limit: Option<i32>,
         /// Where an earlier, incomplete list ended.
         cursor: Option<&'a str>,
     },

@@ -33,7 +33,7 @@ fn frames() -> Vec<Frame<'static>> {
                 operation: Operation::Kv(kv::Operation::Put {
                     key: "k",
                     expiration: None,
-                    expiration_ttl: Some(60.0),
+                    expiration_ttl: Some(60),
                     metadata: Some("{\"a\":1}"),
                 }),
             }),

@@ -1,1 +1,61 @@
-//! Placeholder while the crate is written.
+//! The stores behind the bindings: what they keep and what they answer, with the platform's limits and
+//! messages. Only the host uses this crate; no store knows of an isolate, a socket or a Worker.
+//!
+//! # For the host
+//!
+//! ```no_run
+//! # async fn host() -> Result<(), Box<dyn std::error::Error>> {
+//! use bytes::Bytes;
+//! use isthmus_protocol::kv::Operation;
+//! use isthmus_stores::{Durability, sqlite::{SqliteOptions, SqliteStores}};
+//!
+//! // Once per process: the root folder of everything that is kept.
+//! let options = SqliteOptions { durability: Durability::Full, ..Default::default() };
+//! let stores = SqliteStores::new(".isthmus/state".into(), options);
+//! // Per grant: cheap, and the same database for the same id however often it is asked for.
+//! let namespace = stores.kv("0f2ac74b498b48028cb68387c421e279")?;
+//!
+//! // Per call. A put's value must be collected first; `prepare_put` refuses early what cannot succeed.
+//! let operation = Operation::Put { key: "bar", expiration: None, expiration_ttl: None, metadata: None };
+//! let mut value = namespace.prepare_put(&operation, Some(3))?;
+//! value.push(Bytes::from_static(b"baz"));
+//! namespace.execute(&operation, value.finish()?).await?; // durable from here on
+//!
+//! let operation = Operation::Get { key: "bar", cache_ttl: None };
+//! match namespace.execute(&operation, Bytes::new()).await {
+//!     Ok(answer) => {
+//!         let _reply = answer.reply(); // `protocol::kv::Reply`, borrowing from `answer`
+//!         let _body = answer.value(); // the reply's body: `Some` iff a `get` found the key
+//!     }
+//!     Err(error) => {
+//!         let _message = error.message_of(&operation); // "KV GET failed: 400 …", name "Error"
+//!         let _is_ours = error.is_internal(); // `FailureKind::Internal` rather than `User`
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! `execute` runs inside a tokio runtime. Small reads are answered within the first poll; large values and
+//! lists are read on tokio's blocking threads; writes wait for their group commit. Dropping the future of a
+//! write does not undo it. Dropping the last handle of a namespace writes what is queued, then closes the file
+//! (a blocking moment, at shutdown).
+
+#![warn(missing_docs)]
+
+mod clock;
+mod error;
+pub mod kv;
+pub mod sqlite;
+
+pub use clock::{Clock, SystemClock};
+pub use error::StoreError;
+
+/// What an acknowledged write survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of any process and loss of power: it is on disk before it is acknowledged.
+    #[default]
+    Full,
+    /// The end of any process (`kill -9` too), but not loss of power.
+    Process,
+}

@@ -1,0 +1,94 @@
+//! A namespace as the platform sees it: limits, expiry and cursors over a store.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use isthmus_protocol::kv::Operation;
+
+use super::{KvAnswer, KvEntry, KvError, KvRange, KvStore, ValueBuffer, limits};
+use crate::Clock;
+
+/// A KV namespace. Clones share the store.
+#[derive(Clone)]
+pub struct KvNamespace {
+    store: Arc<dyn KvStore>,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for KvNamespace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("KvNamespace").finish_non_exhaustive()
+    }
+}
+
+impl KvNamespace {
+    /// The rules over `store`, with the time that `clock` tells.
+    pub fn new(store: Arc<dyn KvStore>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
+    }
+
+    /// Checks a put before its value arrives, so that what must fail fails early, and returns where to collect
+    /// the value. `length` is the value's length in bytes, where known beforehand.
+    ///
+    /// # Errors
+    /// Those that [`Self::execute`] would return for the same operation, and 413 for the length.
+    pub fn prepare_put(
+        &self,
+        operation: &Operation<'_>,
+        length: Option<u64>,
+    ) -> Result<ValueBuffer, KvError> {
+        limits::check(operation, self.clock.now())?;
+        ValueBuffer::new(length)
+    }
+
+    /// Does one operation. `value` is that of a put, empty for the others. A put or delete is durable when this
+    /// resolves.
+    ///
+    /// # Errors
+    /// Upstream's status and message for a bad argument; 500 or 507 if the store fails.
+    pub async fn execute(&self, operation: &Operation<'_>, value: Bytes) -> Result<KvAnswer, KvError> {
+        let now = self.clock.now();
+        limits::check(operation, now)?;
+        match *operation {
+            Operation::Get { key, .. } => Ok(KvAnswer::Value(self.store.get(key, now).await?)),
+            Operation::Put {
+                key,
+                expiration,
+                expiration_ttl,
+                metadata,
+            } => {
+                limits::check_value_length(value.len() as u64)?;
+                let entry = KvEntry {
+                    value,
+                    expiration: limits::expiration_of(expiration, expiration_ttl, now)?,
+                    metadata: metadata.map(str::to_owned),
+                };
+                self.store.put(key, entry, now).await?;
+                Ok(KvAnswer::Done)
+            }
+            Operation::Delete { key } => {
+                self.store.delete(key, now).await?;
+                Ok(KvAnswer::Done)
+            }
+            Operation::List {
+                prefix,
+                limit,
+                cursor,
+            } => {
+                let after = cursor.map_or(Ok(Vec::new()), limits::position_of)?;
+                let range = KvRange {
+                    prefix: prefix.unwrap_or(""),
+                    after: &after,
+                    limit: limits::list_limit(limit)?,
+                };
+                let page = self.store.list(range, now).await?;
+                let last = page.keys.last().filter(|_| !page.complete);
+                let cursor = last.map(|key| limits::cursor_after(&key.name));
+                Ok(KvAnswer::List {
+                    keys: page.keys,
+                    cursor,
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Stores on SQLite: one file per store under a root folder, one writing thread per file.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use crate::{Clock, Durability, StoreError, SystemClock, kv::KvNamespace};
+
+mod database;
+mod failure;
+mod file_name;
+mod kv;
+mod readers;
+mod writer;
+
+pub use kv::SqliteKv;
+
+/// How the databases are kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SqliteOptions {
+    /// What an acknowledged write survives.
+    pub durability: Durability,
+    /// How large one database may grow, in bytes, rounded down to whole pages of 4 KiB; `None` for no limit but
+    /// the disk's. Beyond it writes fail with status 507.
+    pub max_bytes: Option<u64>,
+}
+
+/// All stores of one host, as files under one folder. The same id always gives the same open database.
+pub struct SqliteStores {
+    root: PathBuf,
+    options: SqliteOptions,
+    clock: Arc<dyn Clock>,
+    open_kv: Mutex<HashMap<String, Weak<SqliteKv>>>,
+}
+
+impl SqliteStores {
+    /// Stores under `root`, which need not exist yet.
+    pub fn new(root: PathBuf, options: SqliteOptions) -> Self {
+        Self::with_clock(root, options, Arc::new(SystemClock))
+    }
+
+    /// The same with a clock of the caller's.
+    pub fn with_clock(root: PathBuf, options: SqliteOptions, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            root,
+            options,
+            clock,
+            open_kv: Mutex::default(),
+        }
+    }
+
+    /// The KV namespace `id`, made if it does not exist: the file `kv/ID.sqlite`. It is closed when the last
+    /// handle is dropped.
+    ///
+    /// # Errors
+    /// The id can't name a file, or the database can't be opened.
+    pub fn kv(&self, id: &str) -> Result<KvNamespace, StoreError> {
+        let mut open = self.open_kv.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = match open.get(id).and_then(Weak::upgrade) {
+            Some(store) => store,
+            None => {
+                let name = file_name::of(id).map_err(|reason| StoreError::InvalidId {
+                    id: id.to_owned(),
+                    reason,
+                })?;
+                let store = Arc::new(SqliteKv::open(&self.root.join("kv").join(name), self.options)?);
+                open.retain(|_, store| store.strong_count() > 0);
+                open.insert(id.to_owned(), Arc::downgrade(&store));
+                store
+            }
+        };
+        Ok(KvNamespace::new(store, Arc::clone(&self.clock)))
+    }
+}

@@ -1,0 +1,40 @@
+//! What can go wrong with an open database, in plain words.
+
+use rusqlite::{Error, ErrorCode};
+
+/// Why a statement or a commit failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// There is no room: the disk's, or the limit's.
+    #[error("there is no room left in the database or on the disk")]
+    Full,
+    /// Another process holds the database for too long.
+    #[error("another process holds the database")]
+    Busy,
+    /// The file or folder can't be written.
+    #[error("the database can't be written: {0}")]
+    ReadOnly(String),
+    /// The file is damaged, or no database at all.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// Anything else.
+    #[error("the database failed: {0}")]
+    Other(String),
+    /// The writing thread is gone.
+    #[error("the database is closed")]
+    Closed,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+                Self::ReadOnly(error.to_string())
+            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}

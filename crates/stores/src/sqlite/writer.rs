@@ -1,0 +1,216 @@
+//! The one thread that writes a database, with group commit: what waits while a transaction is made durable
+//! shares the next one. A write that fails does not fail those beside it.
+
+use std::{
+    mem,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, Receiver, Sender, TryRecvError},
+    },
+    thread::{self, JoinHandle},
+};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::failure::Failure;
+use crate::StoreError;
+
+/// A transaction takes no more writes than this …
+const MAX_WRITES: usize = 1024;
+/// … nor, but for the last of them, more bytes than this.
+const MAX_BYTES: usize = 32 * 1024 * 1024;
+
+/// What a write leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Nothing.
+    Done,
+    /// Some: apply it again in a later transaction. Only for writes that nobody waits for.
+    More,
+}
+
+/// A change of the database. It must be a single statement, so that its failure leaves nothing behind, and may be
+/// applied again after a transaction that came to nothing.
+pub(super) trait Write: Send + 'static {
+    fn apply(&self, connection: &Connection) -> rusqlite::Result<Progress>;
+
+    /// About how many bytes it writes.
+    fn size(&self) -> usize;
+}
+
+struct Request<W> {
+    write: W,
+    done: Option<oneshot::Sender<Result<(), Failure>>>,
+}
+
+/// The way to the writing thread. Dropping it waits until all that was submitted is written.
+pub(super) struct Writer<W> {
+    /// `None` only while dropped.
+    requests: Option<Sender<Request<W>>>,
+    commits: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<W: Write> Writer<W> {
+    pub(super) fn start(connection: Connection, path: &Path) -> Result<Self, StoreError> {
+        let (requests, receiver) = mpsc::channel();
+        let commits = Arc::new(AtomicU64::new(0));
+        let mut group = Group {
+            connection,
+            commits: Arc::clone(&commits),
+        };
+        let thread = thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || group.run(&receiver))
+            .map_err(|source| StoreError::StartWriter {
+                path: path.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            requests: Some(requests),
+            commits,
+            thread: Some(thread),
+        })
+    }
+
+    /// Writes and waits until it is durable. It is queued when this returns, even if the future is dropped.
+    pub(super) fn submit(&self, write: W) -> impl Future<Output = Result<(), Failure>> + Send + use<W> {
+        let (done, answer) = oneshot::channel();
+        self.send(Request {
+            write,
+            done: Some(done),
+        });
+        async { answer.await.unwrap_or(Err(Failure::Closed)) }
+    }
+
+    /// Writes at some time; nobody hears of a failure.
+    pub(super) fn post(&self, write: W) {
+        self.send(Request { write, done: None });
+    }
+
+    /// How many transactions were committed.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    fn send(&self, request: Request<W>) {
+        if let Some(requests) = &self.requests {
+            // If the thread is gone, the request's `done` is dropped with it: `Closed`.
+            let _ = requests.send(request);
+        }
+    }
+}
+
+impl<W> Drop for Writer<W> {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there was reported by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread's side.
+struct Group {
+    connection: Connection,
+    commits: Arc<AtomicU64>,
+}
+
+impl Group {
+    fn run<W: Write>(&mut self, receiver: &Receiver<Request<W>>) {
+        let mut batch: Vec<Request<W>> = Vec::new();
+        let mut open = true;
+        while open {
+            if batch.is_empty() {
+                match receiver.recv() {
+                    Ok(request) => batch.push(request),
+                    Err(_) => return,
+                }
+            }
+            let mut bytes: usize = batch.iter().map(|request| request.write.size()).sum();
+            while batch.len() < MAX_WRITES && bytes < MAX_BYTES {
+                match receiver.try_recv() {
+                    Ok(request) => {
+                        bytes += request.write.size();
+                        batch.push(request);
+                    }
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => {
+                        open = false;
+                        break;
+                    }
+                }
+            }
+            batch = self.write_all(mem::take(&mut batch));
+        }
+    }
+
+    /// Writes a batch, answers each request, and returns those that have more to do.
+    fn write_all<W: Write>(&self, batch: Vec<Request<W>>) -> Vec<Request<W>> {
+        let results = match self.transaction(&batch) {
+            Ok(results) => results,
+            Err(Aborted::AtBegin(failure)) => batch.iter().map(|_| Err(failure.clone())).collect(),
+            Err(Aborted::Later(failure)) if batch.len() == 1 => vec![Err(failure)],
+            // One of them spoiled it for all: each on its own.
+            Err(Aborted::Later(_)) => batch.iter().map(|request| self.alone(request)).collect(),
+        };
+        let mut again = Vec::new();
+        for (request, result) in batch.into_iter().zip(results) {
+            match request.done {
+                // Nobody may wait any more: the caller went away.
+                Some(done) => drop(done.send(result.map(drop))),
+                None if matches!(result, Ok(Progress::More)) => again.push(request),
+                None => {}
+            }
+        }
+        again
+    }
+
+    fn alone<W: Write>(&self, request: &Request<W>) -> Result<Progress, Failure> {
+        match self.transaction(std::slice::from_ref(request)) {
+            Ok(mut results) => results.pop().unwrap_or(Err(Failure::Closed)),
+            Err(Aborted::AtBegin(failure) | Aborted::Later(failure)) => Err(failure),
+        }
+    }
+
+    fn transaction<W: Write>(&self, batch: &[Request<W>]) -> Result<Vec<Result<Progress, Failure>>, Aborted> {
+        let connection = &self.connection;
+        connection
+            .execute_batch("BEGIN IMMEDIATE")
+            .map_err(|error| Aborted::AtBegin(error.into()))?;
+        let mut results = Vec::with_capacity(batch.len());
+        for request in batch {
+            let result = request.write.apply(connection);
+            if let Err(error) = result {
+                // A failed statement undoes itself; a full disk, say, may undo the whole transaction.
+                if connection.is_autocommit() {
+                    return Err(Aborted::Later(error.into()));
+                }
+                results.push(Err(error.into()));
+            } else {
+                results.push(result.map_err(Failure::from));
+            }
+        }
+        if let Err(error) = connection.execute_batch("COMMIT") {
+            if !connection.is_autocommit() {
+                // If even this fails, the next BEGIN fails too, and says so.
+                let _ = connection.execute_batch("ROLLBACK");
+            }
+            return Err(Aborted::Later(error.into()));
+        }
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        Ok(results)
+    }
+}
+
+/// A transaction that came to nothing.
+enum Aborted {
+    /// It did not begin.
+    AtBegin(Failure),
+    /// A statement ended it, or its commit failed.
+    Later(Failure),
+}
