@@ -23,30 +23,27 @@ fn alone() -> std::sync::MutexGuard<'static, ()> {
 #[test]
 fn a_thread_is_seen() {
     let _alone = alone();
-    let before = counts().unwrap();
-    let (stop, stopped) = mpsc::channel::<()>();
-    let (named, is_named) = mpsc::channel();
-    let thread = thread::Builder::new()
-        .name("left-behind".into())
-        .spawn(move || {
+    // A forked process has one thread, whatever the test runner does meanwhile.
+    let process = forked(|| {
+        let before = counts().unwrap();
+        assert_eq!(before.threads, 1);
+        assert_eq!(self_check(&[]).unwrap().threads, Vec::<String>::new());
+        let (named, is_named) = mpsc::channel();
+        let (stop, stopped) = mpsc::channel::<()>();
+        let thread = thread::Builder::new().name("left-behind".into()).spawn(move || {
             // A thread names itself, when it runs.
             named.send(()).unwrap();
             let _ = stopped.recv();
-        })
-        .unwrap();
-    is_named.recv().unwrap();
-    assert_eq!(counts().unwrap().threads, before.threads + 1);
-    let hazards = self_check(&[]).unwrap();
-    assert!(hazards.threads.contains(&"left-behind".to_owned()), "{hazards:?}");
-    assert!(!hazards.is_empty());
-    drop(stop);
-    thread.join().unwrap();
-    assert!(
-        !self_check(&[])
-            .unwrap()
-            .threads
-            .contains(&"left-behind".to_owned())
-    );
+        });
+        is_named.recv().unwrap();
+        assert_eq!(counts().unwrap().threads, 2);
+        assert_eq!(self_check(&[]).unwrap().threads, ["left-behind"]);
+        assert!(!self_check(&[]).unwrap().is_empty());
+        drop(stop);
+        thread.unwrap().join().unwrap();
+        0
+    });
+    assert_eq!(exit_code(process), Some(0));
 }
 
 #[test]
@@ -128,6 +125,12 @@ fn forked(child: impl FnOnce() -> i32) -> i32 {
     }
 }
 
+fn exit_code(process: i32) -> Option<i32> {
+    let pid = rustix::process::Pid::from_raw(process);
+    let ended = rustix::process::waitpid(pid, rustix::process::WaitOptions::empty());
+    ended.unwrap().unwrap().1.exit_status()
+}
+
 #[test]
 fn an_isolate_keeps_its_two_descriptors_and_nothing_else() {
     let _alone = alone();
@@ -138,7 +141,7 @@ fn an_isolate_keeps_its_two_descriptors_and_nothing_else() {
     let (events, _host_events) = UnixStream::pair().unwrap();
     let _open: Vec<OwnedFd> = (0..20).map(|_| File::open("/dev/null").unwrap().into()).collect();
     let keep: [RawFd; 2] = [answer.as_raw_fd(), events.as_raw_fd()];
-    let pid = forked(|| {
+    let process = forked(|| {
         // SAFETY: `sigset_t` is plain data; only this process's own signals are changed.
         unsafe {
             libc::signal(libc::SIGTERM, libc::SIG_IGN);
@@ -181,11 +184,7 @@ fn an_isolate_keeps_its_two_descriptors_and_nothing_else() {
     assert_eq!(field("SigBlk:"), "0000000000000000");
     // SIGINT (2) and SIGPIPE (13): bits 1 and 12.
     assert_eq!(field("SigIgn:"), "0000000000001002");
-    let status = rustix::process::waitpid(
-        rustix::process::Pid::from_raw(pid),
-        rustix::process::WaitOptions::empty(),
-    );
-    assert_eq!(status.unwrap().unwrap().1.exit_status(), Some(0));
+    assert_eq!(exit_code(process), Some(0));
 }
 
 #[test]

@@ -281,7 +281,13 @@ fn as_another_host(change: impl FnOnce(&mut Command)) -> Report {
         .current_dir("/")
         .stdout(Stdio::null());
     change(&mut command);
-    let host = command.spawn().unwrap();
+    let host = loop {
+        match command.spawn() {
+            // A process that another test forks just now has our copy still open for writing.
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => thread::yield_now(),
+            result => break result.unwrap(),
+        }
+    };
     eventually("the host reports", || report.exists());
     let text = fs::read_to_string(report).unwrap();
     let mut lines = text.lines().map(str::to_owned);
