@@ -1,0 +1,7 @@
+//! The stores through their public interface.
+
+mod kv_model;
+mod kv_rules;
+mod sqlite_files;
+mod sqlite_writer;
+mod support;
