@@ -1,0 +1,298 @@
+//! Bodies and what `Request` and `Response` share: <https://fetch.spec.whatwg.org/#bodies>.
+//!
+//! A body stays Rust bytes, or the Rust source it came from, until somebody asks for its stream.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use rquickjs::class::{JsClass, Trace, Tracer};
+use rquickjs::function::Params;
+use rquickjs::{ArrayBuffer, Class, Ctx, Error, Exception, JsLifetime, Object, Result, Value};
+
+use super::interface::{Interface, receiver, settled, string};
+use crate::body::{ByteSource, IncomingBody, OutgoingBody};
+use crate::streams::{self, Held};
+
+const USED: &str =
+    "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.";
+const LOCKED: &str = "This ReadableStream is currently locked to a reader.";
+
+/// The body of a request or response.
+#[derive(Default, JsLifetime)]
+pub(super) struct Body<'js>(RefCell<State<'js>>);
+
+#[derive(Default, JsLifetime)]
+enum State<'js> {
+    /// There is none, and `body` is `null`.
+    #[default]
+    Null,
+    Bytes(Bytes),
+    Source {
+        source: Rc<dyn ByteSource>,
+        length: Option<u64>,
+    },
+    /// JavaScript has seen the stream, or made it.
+    Stream {
+        stream: Object<'js>,
+        length: Option<u64>,
+    },
+    /// Used up before anyone asked for its stream.
+    Spent,
+}
+
+impl<'js> Trace<'js> for Body<'js> {
+    fn trace<'a>(&self, tracer: Tracer<'a, 'js>) {
+        // A borrow can only be under way while no JavaScript value is being made, so never during a collection.
+        if let Ok(state) = self.0.try_borrow()
+            && let State::Stream { stream, .. } = &*state
+        {
+            stream.trace(tracer);
+        }
+    }
+}
+
+impl<'js> From<IncomingBody> for Body<'js> {
+    fn from(body: IncomingBody) -> Self {
+        Self(RefCell::new(match body {
+            IncomingBody::None => State::Null,
+            IncomingBody::Bytes(bytes) => State::Bytes(bytes),
+            IncomingBody::Source { source, length } => State::Source { source, length },
+        }))
+    }
+}
+
+impl From<Held> for State<'_> {
+    fn from(held: Held) -> Self {
+        match held {
+            Held::Bytes(bytes) => State::Bytes(bytes),
+            Held::Source { source, length } => State::Source { source, length },
+        }
+    }
+}
+
+fn used(ctx: &Ctx<'_>) -> Error {
+    Exception::throw_type(ctx, USED)
+}
+
+impl<'js> Body<'js> {
+    pub(super) fn of_bytes(bytes: Bytes) -> Self {
+        Self(RefCell::new(State::Bytes(bytes)))
+    }
+
+    pub(super) fn of_stream(stream: Object<'js>) -> Self {
+        Self(RefCell::new(State::Stream { stream, length: None }))
+    }
+
+    pub(super) fn is_null(&self) -> bool {
+        matches!(*self.0.borrow(), State::Null)
+    }
+
+    /// The `body` attribute.
+    fn stream(&self, ctx: &Ctx<'js>) -> Result<Value<'js>> {
+        let (stream, length) = match self.0.take() {
+            State::Null => return Ok(Value::new_null(ctx.clone())),
+            State::Bytes(bytes) => {
+                let length = bytes.len() as u64;
+                (streams::from_bytes(ctx, bytes)?, Some(length))
+            }
+            State::Source { source, length } => (streams::readable(ctx, source, length)?, length),
+            State::Stream { stream, length } => (stream, length),
+            State::Spent => (streams::spent(ctx)?, None),
+        };
+        *self.0.borrow_mut() = State::Stream { stream: stream.clone(), length };
+        Ok(stream.into_value())
+    }
+
+    /// The `bodyUsed` attribute.
+    pub(super) fn is_used(&self, ctx: &Ctx<'js>) -> Result<bool> {
+        let stream = match &*self.0.borrow() {
+            State::Stream { stream, .. } => stream.clone(),
+            state => return Ok(matches!(state, State::Spent)),
+        };
+        Ok(streams::status(ctx, &stream)?.disturbed)
+    }
+
+    /// Throws if the body was read from, or is being read.
+    fn require_usable(&self, ctx: &Ctx<'js>) -> Result<()> {
+        let stream = match &*self.0.borrow() {
+            State::Stream { stream, .. } => stream.clone(),
+            State::Spent => return Err(used(ctx)),
+            _ => return Ok(()),
+        };
+        let status = streams::status(ctx, &stream)?;
+        if status.disturbed {
+            return Err(used(ctx));
+        }
+        if status.locked {
+            return Err(Exception::throw_type(ctx, LOCKED));
+        }
+        Ok(())
+    }
+
+    /// Turns a stream that nobody has touched back into what it was made of. The stream is used up by it.
+    fn unwrap_stream(&self, ctx: &Ctx<'js>, wanted: impl FnOnce(&Held) -> bool) {
+        let stream = match &*self.0.borrow() {
+            State::Stream { stream, .. } => stream.clone(),
+            _ => return,
+        };
+        if let Some(held) = streams::take_held(ctx, &stream, wanted) {
+            *self.0.borrow_mut() = held.into();
+        }
+    }
+
+    /// A promise of the whole body as `kind`. Throws, rather than rejects, as the caller settles it.
+    fn consume(&self, ctx: &Ctx<'js>, kind: Kind) -> Result<Value<'js>> {
+        if let Err(error) = self.require_usable(ctx) {
+            return settled(ctx, Err(error));
+        }
+        self.unwrap_stream(ctx, |held| matches!(held, Held::Bytes(_)));
+        let stream = match self.0.take() {
+            State::Null => return settled(ctx, kind.of(ctx, Vec::new())),
+            State::Bytes(bytes) => {
+                *self.0.borrow_mut() = State::Spent;
+                return settled(ctx, kind.of(ctx, bytes.into()));
+            }
+            State::Source { source, length } => {
+                let stream = streams::readable(ctx, source, length)?;
+                *self.0.borrow_mut() = State::Stream { stream: stream.clone(), length };
+                stream
+            }
+            State::Stream { stream, length } => {
+                *self.0.borrow_mut() = State::Stream { stream: stream.clone(), length };
+                stream
+            }
+            State::Spent => return settled(ctx, Err(used(ctx))),
+        };
+        streams::collect(ctx, stream, move |ctx, bytes| kind.of(ctx, bytes))
+    }
+
+    /// A second body with the same bytes. Throws if this one was read from, or is being read.
+    pub(super) fn copy(&self, ctx: &Ctx<'js>) -> Result<Self> {
+        self.require_usable(ctx)?;
+        self.unwrap_stream(ctx, |held| matches!(held, Held::Bytes(_)));
+        if let State::Bytes(bytes) = &*self.0.borrow() {
+            return Ok(Self::of_bytes(bytes.clone()));
+        }
+        if self.is_null() {
+            return Ok(Self::default());
+        }
+        let Some(stream) = self.stream(ctx)?.into_object() else { return Ok(Self::default()) };
+        let length = match &*self.0.borrow() {
+            State::Stream { length, .. } => *length,
+            _ => None,
+        };
+        let [first, second] = streams::tee(ctx, stream)?;
+        *self.0.borrow_mut() = State::Stream { stream: first, length };
+        Ok(Self(RefCell::new(State::Stream { stream: second, length })))
+    }
+
+    /// The body for a new owner; this one is used up. Throws if it was read from, or is being read.
+    pub(super) fn hand_over(&self, ctx: &Ctx<'js>) -> Result<Self> {
+        self.require_usable(ctx)?;
+        self.unwrap_stream(ctx, |_| true);
+        let state = self.0.take();
+        let state = match state {
+            State::Null => return Ok(Self::default()),
+            State::Stream { stream, length } => {
+                let passed_on = streams::pass_on(ctx, stream.clone())?;
+                *self.0.borrow_mut() = State::Stream { stream, length };
+                State::Stream { stream: passed_on, length }
+            }
+            state => {
+                *self.0.borrow_mut() = State::Spent;
+                state
+            }
+        };
+        Ok(Self(RefCell::new(state)))
+    }
+
+    /// The body for the process outside; this one is used up. `declared` is the length its headers speak of.
+    /// Throws if it was read from, or is being read.
+    pub(super) fn send(&self, ctx: &Ctx<'js>, declared: Option<u64>) -> Result<OutgoingBody<'js>> {
+        self.require_usable(ctx)?;
+        self.unwrap_stream(ctx, |_| true);
+        Ok(match self.0.take() {
+            State::Null => OutgoingBody::None,
+            State::Bytes(bytes) => {
+                *self.0.borrow_mut() = State::Spent;
+                OutgoingBody::Bytes(bytes)
+            }
+            State::Source { source, length } => {
+                *self.0.borrow_mut() = State::Spent;
+                OutgoingBody::Source { source, length }
+            }
+            State::Stream { stream, length } => {
+                *self.0.borrow_mut() = State::Stream { stream: stream.clone(), length };
+                OutgoingBody::Stream { stream, length: length.or(declared) }
+            }
+            State::Spent => return Err(used(ctx)),
+        })
+    }
+}
+
+/// What a body is read as.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    Json,
+    ArrayBuffer,
+    Bytes,
+}
+
+impl Kind {
+    fn of<'js>(self, ctx: &Ctx<'js>, bytes: Vec<u8>) -> Result<Value<'js>> {
+        match self {
+            Kind::Text => string(ctx, &decode(bytes)),
+            Kind::Json => parse_json(ctx, decode(bytes)),
+            Kind::ArrayBuffer => Ok(ArrayBuffer::new(ctx.clone(), bytes)?.into_value()),
+            Kind::Bytes => streams::chunk(ctx, bytes.into()),
+        }
+    }
+}
+
+/// `UTF-8 decode`: without a byte order mark, malformed sequences replaced.
+fn decode(mut bytes: Vec<u8>) -> String {
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+fn parse_json<'js>(ctx: &Ctx<'js>, text: String) -> Result<Value<'js>> {
+    match ctx.json_parse(text) {
+        // The parser takes C strings; outside of them a NUL is no JSON, inside it has to be escaped.
+        Err(Error::InvalidString(_)) => Err(Exception::throw_syntax(ctx, "Unexpected NUL character in JSON")),
+        other => other,
+    }
+}
+
+/// A class with a body.
+pub(super) trait HasBody<'js>: JsClass<'js> {
+    fn body(&self) -> &Body<'js>;
+}
+
+/// Adds the members of the `Body` mixin.
+pub(super) fn mix_in<'js, C: HasBody<'js>>(interface: &Interface<'js>) -> Result<()> {
+    interface
+        .attribute("body", |params| receiver::<C>(params)?.borrow().body().stream(params.ctx()))?
+        .attribute("bodyUsed", |params| {
+            let used = receiver::<C>(params)?.borrow().body().is_used(params.ctx())?;
+            Ok(Value::new_bool(params.ctx().clone(), used))
+        })?
+        .operation("arrayBuffer", 0, |params| consume::<C>(params, Kind::ArrayBuffer))?
+        .operation("bytes", 0, |params| consume::<C>(params, Kind::Bytes))?
+        .operation("json", 0, |params| consume::<C>(params, Kind::Json))?
+        .operation("text", 0, |params| consume::<C>(params, Kind::Text))?;
+    Ok(())
+}
+
+fn consume<'js, C: HasBody<'js>>(params: &Params<'_, 'js>, kind: Kind) -> Result<Value<'js>> {
+    match receiver::<C>(params) {
+        Ok(owner) => {
+            let owner: Class<'js, C> = owner;
+            owner.borrow().body().consume(params.ctx(), kind)
+        }
+        Err(error) => settled(params.ctx(), Err(error)),
+    }
+}

@@ -1,0 +1,71 @@
+//! Making a body of what user code gives: <https://fetch.spec.whatwg.org/#bodyinit-unions>.
+
+use rquickjs::{Ctx, Exception, Function, Result, Value};
+
+use super::Fetch;
+use super::body::Body;
+use super::header_list::HeaderList;
+use super::interface::usv_string;
+use crate::streams;
+
+/// The media type of a body made of a string.
+const TEXT: &str = "text/plain;charset=UTF-8";
+/// The media type of a body made of a `URLSearchParams`.
+const FORM: &str = "application/x-www-form-urlencoded;charset=UTF-8";
+
+/// A body, and the media type that goes with it unless the headers name one.
+pub(super) struct Extracted<'js> {
+    pub(super) body: Body<'js>,
+    media_type: Option<&'static str>,
+}
+
+impl<'js> Extracted<'js> {
+    fn text(text: String, media_type: &'static str) -> Self {
+        Self { body: Body::of_bytes(text.into_bytes().into()), media_type: Some(media_type) }
+    }
+
+    /// Adds the media type to `headers`.
+    pub(super) fn describe(self, headers: &mut HeaderList) -> Body<'js> {
+        if let Some(media_type) = self.media_type
+            && !headers.has("content-type")
+        {
+            headers.append("content-type".to_owned(), media_type.as_bytes().to_vec());
+        }
+        self.body
+    }
+}
+
+/// The body that `init` describes; `undefined` and `null` stand for none. Buffers are copied.
+pub(super) fn extract<'js>(ctx: &Ctx<'js>, init: &Value<'js>) -> Result<Extracted<'js>> {
+    if init.is_undefined() || init.is_null() {
+        return Ok(Extracted { body: Body::default(), media_type: None });
+    }
+    let Some(object) = init.as_object() else {
+        return Ok(Extracted::text(usv_string(ctx, init)?, TEXT));
+    };
+    if streams::is_readable_stream(init) {
+        let status = streams::status(ctx, object)?;
+        if status.disturbed {
+            return Err(Exception::throw_type(
+                ctx,
+                "This ReadableStream is disturbed (has already been read from), and cannot be used as a body.",
+            ));
+        }
+        if status.locked {
+            return Err(Exception::throw_type(
+                ctx,
+                "This ReadableStream is locked to a reader, and cannot be used as a body.",
+            ));
+        }
+        return Ok(Extracted { body: Body::of_stream(object.clone()), media_type: None });
+    }
+    if let Some(bytes) = streams::buffer_bytes(ctx, init)? {
+        return Ok(Extracted { body: Body::of_bytes(bytes.into()), media_type: None });
+    }
+    let search_params: Function = Fetch::of(ctx)?.search_params.clone();
+    let serialized: Value = search_params.call((init.clone(),))?;
+    if serialized.is_string() {
+        return Ok(Extracted::text(usv_string(ctx, &serialized)?, FORM));
+    }
+    Ok(Extracted::text(usv_string(ctx, init)?, TEXT))
+}

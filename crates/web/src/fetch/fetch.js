@@ -1,0 +1,125 @@
+// The parts of fetch that are more easily said in JavaScript: https://fetch.spec.whatwg.org/
+(function (native, shared) {
+  "use strict";
+
+  const {
+    DOMException, TypeError, apply, defineProperty, getOwnPropertyDescriptor, iteratorPrototype,
+    setPrototypeOf, symbolIterator, uncurryThis,
+  } = shared.primordials;
+  const { makeEnumerable, tag } = shared.webidl;
+  const { AbortController, AbortSignal, Headers, URLSearchParams } = globalThis;
+
+  const getter = (constructor, name) => uncurryThis(getOwnPropertyDescriptor(constructor.prototype, name).get);
+  const signalOf = getter(AbortController, "signal");
+  const isAborted = getter(AbortSignal, "aborted");
+  const abort = uncurryThis(AbortController.prototype.abort);
+  const searchParamsToString = uncurryThis(URLSearchParams.prototype.toString);
+
+  // --- iteration of Headers: over what they are when it begins, as upstream does it ---
+
+  class HeadersIterator {
+    #flat;
+    #kind;
+    #index = 0;
+    constructor(headers, kind) {
+      this.#flat = native.flat(headers);
+      this.#kind = kind;
+    }
+    next() {
+      const flat = this.#flat, index = this.#index;
+      if (index >= flat.length) return { value: undefined, done: true };
+      this.#index = index + 2;
+      const value = this.#kind === 0 ? flat[index] : this.#kind === 1 ? flat[index + 1] : [flat[index], flat[index + 1]];
+      return { value, done: false };
+    }
+  }
+  delete HeadersIterator.prototype.constructor;
+  setPrototypeOf(HeadersIterator.prototype, iteratorPrototype);
+  makeEnumerable(HeadersIterator.prototype);
+  tag(HeadersIterator.prototype, "Headers Iterator");
+
+  const methods = {
+    entries() { return new HeadersIterator(this, 2); },
+    keys() { return new HeadersIterator(this, 0); },
+    values() { return new HeadersIterator(this, 1); },
+    forEach(callback, thisArg = undefined) {
+      const flat = native.flat(this);
+      if (typeof callback !== "function") {
+        throw new TypeError("Failed to execute 'forEach' on 'Headers': parameter 1 is not of type 'function'.");
+      }
+      for (let i = 0; i < flat.length; i += 2) apply(callback, thisArg, [flat[i + 1], flat[i], this]);
+    },
+  };
+  for (const name in methods) {
+    defineProperty(Headers.prototype, name, getOwnPropertyDescriptor(methods, name));
+  }
+  defineProperty(Headers.prototype, symbolIterator, {
+    __proto__: null, value: methods.entries, writable: true, enumerable: false, configurable: true,
+  });
+
+  // --- conversions ---
+
+  const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
+
+  // What an iterable yields, as an array; `limit` items at most, and then one more than that as a sign of excess.
+  const list = (iterable, method, limit) => {
+    const iterator = apply(method, iterable, []);
+    if (!isObject(iterator)) throw new TypeError("The iterator is not an object");
+    const { next } = iterator;
+    const items = [];
+    while (items.length <= limit) {
+      const result = apply(next, iterator, []);
+      if (!isObject(result)) throw new TypeError("The iterator's result is not an object");
+      if (result.done) return items;
+      items[items.length] = result.value;
+    }
+    const close = iterator.return;
+    if (close !== undefined && close !== null) apply(close, iterator, []);
+    return items;
+  };
+
+  // Names and values in turn, of an iterable of pairs.
+  const pairs = (iterable, method) => {
+    const outer = list(iterable, method, Infinity);
+    const flat = [];
+    for (let i = 0; i < outer.length; i++) {
+      const pair = outer[i];
+      const inner = isObject(pair) ? pair[symbolIterator] : undefined;
+      if (inner === undefined || inner === null) {
+        throw new TypeError("Incorrect type: the provided value is not of type 'Sequence'.");
+      }
+      const items = list(pair, inner, 2);
+      if (items.length !== 2) {
+        throw new TypeError("To initialize a Headers object from a sequence, each inner sequence must have exactly two elements.");
+      }
+      flat[flat.length] = items[0];
+      flat[flat.length] = items[1];
+    }
+    return flat;
+  };
+
+  shared.fetch = {
+    __proto__: null,
+    pairs,
+    headersIterator: methods.entries,
+    newController: () => new AbortController(),
+    signalOf,
+    abort: (controller, message) => { abort(controller, new DOMException(message, "AbortError")); },
+    isSignal(value) {
+      try {
+        isAborted(value);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    // The serialisation of a URLSearchParams, undefined for other values.
+    searchParams(value) {
+      try {
+        return searchParamsToString(value);
+      } catch {
+        return undefined;
+      }
+    },
+  };
+})

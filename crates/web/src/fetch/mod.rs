@@ -1,0 +1,92 @@
+//! `Headers`, `Request` and `Response`: <https://fetch.spec.whatwg.org/>.
+//!
+//! The classes are Rust. What a request or response is made of stays Rust data until JavaScript asks for it: a
+//! simple exchange makes one object each and runs no script.
+
+use rquickjs::{Ctx, Exception, Function, JsLifetime, Object, Result, Value};
+
+use crate::body::{IncomingBody, OutgoingBody};
+use crate::script;
+
+mod body;
+mod body_init;
+mod header_list;
+mod headers;
+mod interface;
+mod request;
+mod response;
+
+pub use request::{abort_request, new_request};
+pub use response::{new_response, response_parts};
+
+/// What a request is made of, its body apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestParts {
+    /// As it was sent.
+    pub method: String,
+    /// Absolute.
+    pub url: String,
+    /// Valid names and values, in the order they were sent.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The `cf` object, as JSON.
+    pub cf: Option<String>,
+}
+
+/// What a response is made of, its body apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResponseParts {
+    /// 200 to 599.
+    pub status: u16,
+    /// Often empty: the standard phrase is then up to whoever sends it.
+    pub status_text: String,
+    /// Names in lower case, and values, in the order they were added.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// What Rust calls in `fetch.js`.
+#[derive(JsLifetime)]
+struct Fetch<'js> {
+    abort: Function<'js>,
+    headers_iterator: Value<'js>,
+    is_signal: Function<'js>,
+    new_controller: Function<'js>,
+    pairs: Function<'js>,
+    search_params: Function<'js>,
+    signal_of: Function<'js>,
+}
+
+impl<'js> Fetch<'js> {
+    fn of<'a>(ctx: &'a Ctx<'js>) -> Result<rquickjs::runtime::UserDataGuard<'a, Self>> {
+        ctx.userdata::<Self>()
+            .ok_or_else(|| Exception::throw_internal(ctx, "Fetch is not installed in this context"))
+    }
+}
+
+/// Defines `Headers`, `Request` and `Response`. Needs streams, URLs and events.
+pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
+    headers::install(ctx)?;
+    request::install(ctx)?;
+    response::install(ctx)?;
+    script::evaluate(ctx, "fetch/fetch.js", include_str!("fetch.js"), |native| {
+        native.set("flat", Function::new(native.ctx().clone(), headers::flat)?)
+    })?;
+    let fetch: Object = script::shared(ctx)?.get("fetch")?;
+    let state = Fetch {
+        abort: fetch.get("abort")?,
+        headers_iterator: fetch.get("headersIterator")?,
+        is_signal: fetch.get("isSignal")?,
+        new_controller: fetch.get("newController")?,
+        pairs: fetch.get("pairs")?,
+        search_params: fetch.get("searchParams")?,
+        signal_of: fetch.get("signalOf")?,
+    };
+    ctx.store_userdata(state)
+        .map_err(|_| Exception::throw_internal(ctx, "Fetch is in use and cannot be replaced"))?;
+    Ok(())
+}
+
+/// Lets go of every JavaScript value that Rust holds on behalf of fetch.
+pub(crate) fn teardown(ctx: &Ctx<'_>) {
+    // Fails only while a guard of `userdata` is alive, and no function here keeps one.
+    drop(ctx.remove_userdata::<Fetch<'_>>());
+}

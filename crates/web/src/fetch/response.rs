@@ -1,0 +1,317 @@
+//! `Response`: <https://fetch.spec.whatwg.org/#response-class>, with upstream's `cf`, `webSocket` and `encodeBody`.
+
+use std::cell::RefCell;
+
+use rquickjs::class::{JsClass, Readable, Trace, Tracer};
+use rquickjs::function::{Constructor, Params};
+use rquickjs::{Class, Coerced, Ctx, Exception, JsLifetime, Object, Result, Value};
+
+use super::body::{Body, HasBody, mix_in};
+use super::body_init::{Extracted, extract};
+use super::header_list::HeaderList;
+use super::headers::{Slot, fill};
+use super::interface::{
+    Interface, absent, argument, byte_string, construct, from_byte_string, receiver, require_new, required, string,
+    usv_string,
+};
+use super::{IncomingBody, OutgoingBody, ResponseParts};
+
+/// A `Response` object.
+#[derive(JsLifetime)]
+pub(super) struct Response<'js> {
+    status: u16,
+    /// One byte per code point.
+    status_text: Vec<u8>,
+    url: String,
+    headers: RefCell<Slot<'js>>,
+    body: Body<'js>,
+    cf: Option<Value<'js>>,
+}
+
+impl<'js> Trace<'js> for Response<'js> {
+    fn trace<'a>(&self, tracer: Tracer<'a, 'js>) {
+        if let Ok(headers) = self.headers.try_borrow() {
+            headers.trace(tracer);
+        }
+        self.body.trace(tracer);
+        self.cf.trace(tracer);
+    }
+}
+
+impl<'js> JsClass<'js> for Response<'js> {
+    const NAME: &'static str = "Response";
+    type Mutable = Readable;
+
+    fn constructor(_: &Ctx<'js>) -> Result<Option<Constructor<'js>>> {
+        Ok(None)
+    }
+}
+
+impl<'js> HasBody<'js> for Response<'js> {
+    fn body(&self) -> &Body<'js> {
+        &self.body
+    }
+}
+
+pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
+    let interface = Interface::new::<Response>(ctx, 0, new)?;
+    interface
+        .static_operation("error", 0, error)?
+        .static_operation("json", 1, json)?
+        .static_operation("redirect", 1, redirect)?
+        .attribute("status", |params| {
+            let status = receiver::<Response>(params)?.borrow().status;
+            Ok(Value::new_int(params.ctx().clone(), status.into()))
+        })?
+        .attribute("statusText", |params| {
+            from_byte_string(params.ctx(), &receiver::<Response>(params)?.borrow().status_text)
+        })?
+        .attribute("ok", |params| {
+            let ok = (200..300).contains(&receiver::<Response>(params)?.borrow().status);
+            Ok(Value::new_bool(params.ctx().clone(), ok))
+        })?
+        .attribute("headers", |params| {
+            Slot::object(&receiver::<Response>(params)?.borrow().headers, params.ctx())
+        })?
+        .attribute("url", |params| string(params.ctx(), &receiver::<Response>(params)?.borrow().url))?
+        .attribute("redirected", |params| {
+            receiver::<Response>(params)?;
+            Ok(Value::new_bool(params.ctx().clone(), false))
+        })?
+        .attribute("type", |params| {
+            let failed = receiver::<Response>(params)?.borrow().status == 0;
+            string(params.ctx(), if failed { "error" } else { "default" })
+        })?
+        .attribute("cf", |params| {
+            let cf = receiver::<Response>(params)?.borrow().cf.clone();
+            Ok(cf.unwrap_or_else(|| Value::new_undefined(params.ctx().clone())))
+        })?
+        .attribute("webSocket", |params| {
+            receiver::<Response>(params)?;
+            Ok(Value::new_null(params.ctx().clone()))
+        })?
+        .operation("clone", 0, clone)?;
+    mix_in::<Response>(&interface)?;
+    interface.expose("Response")
+}
+
+/// The members of `ResponseInit`.
+struct Init<'js> {
+    status: u16,
+    status_text: Vec<u8>,
+    headers: HeaderList,
+    cf: Option<Value<'js>>,
+}
+
+impl<'js> Init<'js> {
+    fn read(ctx: &Ctx<'js>, init: &Value<'js>) -> Result<Self> {
+        let mut read = Self { status: 200, status_text: Vec::new(), headers: HeaderList::default(), cf: None };
+        if absent(init) {
+            return Ok(read);
+        }
+        let Some(object) = init.as_object() else {
+            return Err(Exception::throw_type(
+                ctx,
+                "Failed to construct 'Response': constructor parameter 2 is not of type 'InitializerDict or Response'.",
+            ));
+        };
+        let status: Value = object.get("status")?;
+        if !absent(&status) {
+            read.status = status_code(ctx, &status)?;
+        }
+        let status_text: Value = object.get("statusText")?;
+        if !absent(&status_text) {
+            read.status_text = reason_phrase(ctx, &status_text)?;
+        }
+        let headers: Value = object.get("headers")?;
+        if !absent(&headers) {
+            read.headers =
+                fill(ctx, &headers, "Incorrect type for the 'headers' field on 'InitializerDict': the provided value")?;
+        }
+        let cf: Value = object.get("cf")?;
+        if cf.is_object() {
+            read.cf = Some(cf);
+        } else if !absent(&cf) {
+            return Err(Exception::throw_type(ctx, "Incorrect type for the 'cf' field on 'InitializerDict': the provided value is not of type 'Object'."));
+        }
+        let web_socket: Value = object.get("webSocket")?;
+        if !absent(&web_socket) {
+            return Err(Exception::throw_type(ctx, "A Response with a 'webSocket' is not supported yet."));
+        }
+        encode_body(ctx, object)?;
+        Ok(read)
+    }
+}
+
+fn status_code<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<u16> {
+    let number = match value.as_int() {
+        Some(number) => f64::from(number),
+        None => value.get::<Coerced<f64>>()?.0.trunc(),
+    };
+    if (200.0..=599.0).contains(&number) {
+        // In range, and a whole number.
+        return Ok(number as u16);
+    }
+    Err(Exception::throw_range(
+        ctx,
+        "Responses may only be constructed with status codes in the range 200 to 599, inclusive.",
+    ))
+}
+
+fn reason_phrase<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Vec<u8>> {
+    let text = byte_string(ctx, value)?;
+    if text.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f)) {
+        return Ok(text);
+    }
+    Err(Exception::throw_type(ctx, "Invalid statusText"))
+}
+
+/// Bodies are sent as they are in either case: the host compresses nothing on its own.
+fn encode_body<'js>(ctx: &Ctx<'js>, init: &Object<'js>) -> Result<()> {
+    let mode: Value = init.get("encodeBody")?;
+    if absent(&mode) {
+        return Ok(());
+    }
+    let mode = usv_string(ctx, &mode)?;
+    if mode == "automatic" || mode == "manual" {
+        return Ok(());
+    }
+    Err(Exception::throw_type(ctx, &format!("encodeBody: unexpected value: {mode}")))
+}
+
+fn assemble<'js>(ctx: &Ctx<'js>, init: Init<'js>, body: Extracted<'js>) -> Result<Response<'js>> {
+    if matches!(init.status, 204 | 205 | 304) && !body.body.is_null() {
+        return Err(Exception::throw_type(
+            ctx,
+            "Response with null body status (101, 204, 205, or 304) cannot have a body.",
+        ));
+    }
+    let mut headers = init.headers;
+    let body = body.describe(&mut headers);
+    Ok(Response {
+        status: init.status,
+        status_text: init.status_text,
+        url: String::new(),
+        headers: RefCell::new(Slot::new(headers, false)),
+        body,
+        cf: init.cf,
+    })
+}
+
+fn new<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
+    require_new(params, "Response")?;
+    let ctx = params.ctx();
+    // As Web IDL orders it: what is wrong with the arguments is found before the body is taken.
+    let init = Init::read(ctx, &argument(params, 1))?;
+    let body = extract(ctx, &argument(params, 0))?;
+    construct(params, assemble(ctx, init, body)?)
+}
+
+fn error<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
+    let response = Response {
+        status: 0,
+        status_text: Vec::new(),
+        url: String::new(),
+        headers: RefCell::new(Slot::new(HeaderList::default(), true)),
+        body: Body::default(),
+        cf: None,
+    };
+    Ok(Class::instance(params.ctx().clone(), response)?.into_value())
+}
+
+fn json<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
+    let ctx = params.ctx();
+    let data = required(params, 0, "'json' on 'Response'", "Value")?;
+    let Some(text) = ctx.json_stringify(data)? else {
+        return Err(Exception::throw_type(ctx, "The data is not JSON serializable"));
+    };
+    let mut init = Init::read(ctx, &argument(params, 1))?;
+    if !init.headers.has("content-type") {
+        init.headers.append("content-type".to_owned(), b"application/json".to_vec());
+    }
+    let body = extract(ctx, text.as_value())?;
+    Ok(Class::instance(ctx.clone(), assemble(ctx, init, body)?)?.into_value())
+}
+
+fn redirect<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
+    let ctx = params.ctx();
+    let text = usv_string(ctx, &required(params, 0, "'redirect' on 'Response'", "string")?)?;
+    let Ok(url) = url::Url::parse(&text) else {
+        return Err(Exception::throw_type(ctx, &format!("Unable to parse URL: {text}")));
+    };
+    let status = argument(params, 1);
+    let status = if absent(&status) { 302.0 } else { status.get::<Coerced<f64>>()?.0.trunc() };
+    if ![301.0, 302.0, 303.0, 307.0, 308.0].contains(&status) {
+        let text = format!(
+            "{status} is not a redirect status code. It must be one of: 301, 302, 303, 307, or 308."
+        );
+        return Err(Exception::throw_range(ctx, &text));
+    }
+    let mut headers = HeaderList::default();
+    headers.append("location".to_owned(), String::from(url).into_bytes());
+    let response = Response {
+        // One of the five.
+        status: status as u16,
+        status_text: Vec::new(),
+        url: String::new(),
+        headers: RefCell::new(Slot::new(headers, true)),
+        body: Body::default(),
+        cf: None,
+    };
+    Ok(Class::instance(ctx.clone(), response)?.into_value())
+}
+
+fn clone<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
+    let ctx = params.ctx();
+    let original = receiver::<Response>(params)?;
+    let original = original.borrow();
+    let response = Response {
+        status: original.status,
+        status_text: original.status_text.clone(),
+        url: original.url.clone(),
+        body: original.body.copy(ctx)?,
+        headers: RefCell::new(original.headers.borrow().copy()),
+        cf: original.cf.clone(),
+    };
+    Ok(Class::instance(ctx.clone(), response)?.into_value())
+}
+
+/// A response that comes from outside; its headers are immutable. `url` is where it came from, if anywhere.
+pub fn new_response<'js>(
+    ctx: &Ctx<'js>,
+    parts: ResponseParts,
+    url: Option<String>,
+    body: IncomingBody,
+) -> Result<Object<'js>> {
+    let response = Response {
+        status: parts.status,
+        status_text: parts.status_text.into_bytes(),
+        url: url.unwrap_or_default(),
+        headers: RefCell::new(Slot::new(HeaderList::trusted(parts.headers), true)),
+        body: body.into(),
+        cf: None,
+    };
+    Ok(Class::instance(ctx.clone(), response)?.into_inner())
+}
+
+/// Takes a response apart for the process outside; its body is used up by it. `None` if `value` is no `Response`.
+///
+/// Throws a `TypeError` if the body was used already, or if the response is the one of `Response.error()`.
+pub fn response_parts<'js>(
+    ctx: &Ctx<'js>,
+    value: &Value<'js>,
+) -> Result<Option<(ResponseParts, OutgoingBody<'js>)>> {
+    let Some(response) = value.as_object().and_then(Class::<Response>::from_object) else { return Ok(None) };
+    let response = response.borrow();
+    if response.status == 0 {
+        return Err(Exception::throw_type(ctx, "A network error (Response.error()) cannot be sent as a response."));
+    }
+    let headers = response.headers.borrow().with(HeaderList::clone);
+    let body = response.body.send(ctx, headers.content_length())?;
+    let parts = ResponseParts {
+        status: response.status,
+        status_text: super::interface::latin1(&response.status_text),
+        headers: headers.into_entries(),
+    };
+    Ok(Some((parts, body)))
+}

@@ -1,0 +1,186 @@
+//! Streams: <https://streams.spec.whatwg.org/>.
+//!
+//! The control flow is JavaScript (`readable.js`), the bytes are Rust (`native.rs`). A stream around a Rust
+//! body pulls nothing before somebody reads, so an untouched one can be taken apart again with
+//! [`take_source`] and its body moved without visiting JavaScript.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use rquickjs::{Class, Ctx, Exception, Function, JsLifetime, Object, Result, Value};
+
+use crate::body::{ByteSink, ByteSource};
+use crate::script;
+
+mod native;
+mod pending;
+
+pub(crate) use native::{Held, buffer_bytes, chunk};
+use native::{Gather, NativeSink, NativeSource};
+use pending::Pending;
+
+/// What Rust calls in `readable.js`, and the objects that wait for Rust.
+#[derive(JsLifetime)]
+struct Streams<'js> {
+    pending: Pending<'js>,
+    buffer_bytes: Function<'js>,
+    collect: Function<'js>,
+    drain: Function<'js>,
+    from_native: Function<'js>,
+    is_stream: Function<'js>,
+    pass_on: Function<'js>,
+    pulled: Function<'js>,
+    spent: Function<'js>,
+    status: Function<'js>,
+    take_native: Function<'js>,
+    tee_body: Function<'js>,
+}
+
+impl<'js> Streams<'js> {
+    fn of<'a>(ctx: &'a Ctx<'js>) -> Result<rquickjs::runtime::UserDataGuard<'a, Self>> {
+        ctx.userdata::<Self>()
+            .ok_or_else(|| Exception::throw_internal(ctx, "Streams are not installed in this context"))
+    }
+}
+
+/// Defines `ReadableStream`, its reader and controller, and the queuing strategies.
+pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
+    script::evaluate(ctx, "streams/readable.js", include_str!("readable.js"), native::fill)?;
+    let shared = script::shared(ctx)?;
+    let streams: Object = shared.get("streams")?;
+    let webidl: Object = shared.get("webidl")?;
+    let state = Streams {
+        pending: Pending::default(),
+        buffer_bytes: webidl.get("bytes")?,
+        collect: streams.get("collect")?,
+        drain: streams.get("drain")?,
+        from_native: streams.get("fromNative")?,
+        is_stream: streams.get("isStream")?,
+        pass_on: streams.get("passOn")?,
+        pulled: streams.get("pulled")?,
+        spent: streams.get("spent")?,
+        status: streams.get("status")?,
+        take_native: streams.get("takeNative")?,
+        tee_body: streams.get("teeBody")?,
+    };
+    ctx.store_userdata(state)
+        .map_err(|_| Exception::throw_internal(ctx, "The streams are in use and cannot be replaced"))?;
+    Ok(())
+}
+
+/// Lets go of every JavaScript value that Rust holds on behalf of streams.
+pub(crate) fn teardown(ctx: &Ctx<'_>) {
+    // Fails only while a guard of `userdata` is alive, and no function here keeps one.
+    drop(ctx.remove_userdata::<Streams<'_>>());
+}
+
+/// A `ReadableStream` of `Uint8Array` chunks that pulls from `source`, `length` bytes in all if that is known.
+pub fn readable<'js>(ctx: &Ctx<'js>, source: Rc<dyn ByteSource>, length: Option<u64>) -> Result<Object<'js>> {
+    from_held(ctx, Held::Source { source, length })
+}
+
+/// A `ReadableStream` of at most one `Uint8Array` chunk.
+pub(crate) fn from_bytes<'js>(ctx: &Ctx<'js>, bytes: Bytes) -> Result<Object<'js>> {
+    from_held(ctx, Held::Bytes(bytes))
+}
+
+fn from_held<'js>(ctx: &Ctx<'js>, held: Held) -> Result<Object<'js>> {
+    let source = Class::instance(ctx.clone(), NativeSource { held: RefCell::new(Some(held)) })?;
+    let make = Streams::of(ctx)?.from_native.clone();
+    make.call((source,))
+}
+
+/// Whether `value` is a `ReadableStream`.
+pub fn is_readable_stream(value: &Value<'_>) -> bool {
+    if !value.is_object() {
+        return false;
+    }
+    let Some(streams) = value.ctx().userdata::<Streams<'_>>() else { return false };
+    let is_stream = streams.is_stream.clone();
+    drop(streams);
+    // The function tests for a private field and nothing else, so it cannot throw.
+    is_stream.call((value.clone(),)).unwrap_or(false)
+}
+
+/// The source and length of a stream made by [`readable`] that nobody has read from or locked. The stream is
+/// closed, disturbed and locked from then on. `None` leaves it as it was.
+pub fn take_source<'js>(ctx: &Ctx<'js>, stream: &Object<'js>) -> Option<(Rc<dyn ByteSource>, Option<u64>)> {
+    match take_held(ctx, stream, |held| matches!(held, Held::Source { .. }))? {
+        Held::Source { source, length } => Some((source, length)),
+        Held::Bytes(_) => None,
+    }
+}
+
+/// As [`take_source`], for bodies of either kind that `wanted` agrees to.
+pub(crate) fn take_held<'js>(
+    ctx: &Ctx<'js>,
+    stream: &Object<'js>,
+    wanted: impl FnOnce(&Held) -> bool,
+) -> Option<Held> {
+    let peek: Function = Streams::of(ctx).ok()?.take_native.clone();
+    let native: Option<Class<'js, NativeSource>> = peek.call((stream.clone(), false)).ok()?;
+    if !wanted(native?.borrow().held.borrow().as_ref()?) {
+        return None;
+    }
+    let native: Option<Class<'js, NativeSource>> = peek.call((stream.clone(), true)).ok()?;
+    native?.borrow().held.borrow_mut().take()
+}
+
+/// Reads `stream` to its end into `sink`, at the pace of `sink`. Locks the stream. A chunk that is no buffer, and
+/// an error of the stream, abort the sink; an error of the sink cancels the stream.
+///
+/// Throws a `TypeError` if `stream` is no `ReadableStream` or is locked already; the sink is not called then.
+pub fn drain<'js>(ctx: &Ctx<'js>, stream: Object<'js>, sink: Rc<dyn ByteSink>) -> Result<()> {
+    if !is_readable_stream(stream.as_value()) {
+        return Err(Exception::throw_type(ctx, "The body is not a ReadableStream"));
+    }
+    let sink = Class::instance(ctx.clone(), NativeSink { sink })?;
+    let drain = Streams::of(ctx)?.drain.clone();
+    drain.call((stream, sink))
+}
+
+/// Whether a `ReadableStream` is locked, and whether it was ever read from or cancelled.
+pub(crate) struct Status {
+    pub(crate) locked: bool,
+    pub(crate) disturbed: bool,
+}
+
+pub(crate) fn status<'js>(ctx: &Ctx<'js>, stream: &Object<'js>) -> Result<Status> {
+    let status = Streams::of(ctx)?.status.clone();
+    let bits: u8 = status.call((stream.clone(),))?;
+    Ok(Status { locked: bits & 1 != 0, disturbed: bits & 2 != 0 })
+}
+
+/// A promise of what `finish` makes of all the bytes of `stream`, which must not be locked.
+pub(crate) fn collect<'js>(
+    ctx: &Ctx<'js>,
+    stream: Object<'js>,
+    finish: impl Fn(&Ctx<'js>, Vec<u8>) -> Result<Value<'js>> + 'js,
+) -> Result<Value<'js>> {
+    let finish = Function::new(ctx.clone(), move |ctx: Ctx<'js>, gather: Class<'js, Gather>| {
+        let bytes = gather.borrow().bytes.take();
+        finish(&ctx, bytes)
+    })?;
+    let collect = Streams::of(ctx)?.collect.clone();
+    collect.call((stream, finish))
+}
+
+/// A closed, disturbed and locked stream: what is left of a body that was read as a whole.
+pub(crate) fn spent<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    let spent = Streams::of(ctx)?.spent.clone();
+    spent.call(())
+}
+
+/// Two streams of the bytes of `stream`, which must not be locked, and is from then on.
+pub(crate) fn tee<'js>(ctx: &Ctx<'js>, stream: Object<'js>) -> Result<[Object<'js>; 2]> {
+    let tee = Streams::of(ctx)?.tee_body.clone();
+    let branches: rquickjs::Array = tee.call((stream,))?;
+    Ok([branches.get(0)?, branches.get(1)?])
+}
+
+/// A stream of the chunks of `stream`, which must not be locked, and is from then on.
+pub(crate) fn pass_on<'js>(ctx: &Ctx<'js>, stream: Object<'js>) -> Result<Object<'js>> {
+    let pass_on = Streams::of(ctx)?.pass_on.clone();
+    pass_on.call((stream,))
+}
