@@ -1,0 +1,84 @@
+//! `crypto.randomUUID`, `crypto.getRandomValues` and `Math.random`.
+//! <https://w3c.github.io/webcrypto/#Crypto-interface>
+//!
+//! `Math.random` is ours and not the engine's, since a forked process must not repeat the numbers of
+//! its siblings: [`reseed`] is called after the fork. The generator's state is in the runtime's user
+//! data; [`teardown`] removes it.
+
+mod random;
+
+use std::fmt::Write;
+use std::rc::Rc;
+
+use rquickjs::{ArrayBuffer, Ctx, Function, JsLifetime, Object, Result};
+
+use crate::{Host, script};
+use random::Generator;
+
+#[derive(JsLifetime)]
+struct MathRandom(Rc<Generator>);
+
+/// Adds `Crypto`, `crypto`, and replaces `Math.random`.
+pub(crate) fn install(ctx: &Ctx<'_>, host: &Rc<dyn Host>) -> Result<()> {
+    script::evaluate(ctx, "crypto.js", include_str!("crypto.js"), |native| {
+        let source = Rc::clone(host);
+        native.set(
+            "randomBytes",
+            Function::new(ctx.clone(), move |ctx, length| random_bytes(ctx, source.as_ref(), length))?,
+        )?;
+        let source = Rc::clone(host);
+        native.set(
+            "randomUUID",
+            Function::new(ctx.clone(), move || {
+                let mut bytes = [0; 16];
+                source.fill_random(&mut bytes);
+                uuid_v4(bytes)
+            })?,
+        )
+    })?;
+
+    let generator = Rc::new(Generator::new(host.as_ref()));
+    let random = Rc::clone(&generator);
+    let function = Function::new(ctx.clone(), move || random.next_f64())?.with_name("random")?;
+    ctx.globals().get::<_, Object>("Math")?.prop(
+        "random",
+        rquickjs::object::Property::from(function).writable().configurable(),
+    )?;
+    drop(ctx.store_userdata(MathRandom(generator)));
+    Ok(())
+}
+
+/// Gives `Math.random` a fresh seed from the host; to be called in every forked process before it runs user code.
+pub fn reseed(ctx: &Ctx<'_>) -> Result<()> {
+    let host = script::host(ctx)?;
+    if let Some(random) = ctx.userdata::<MathRandom>() {
+        random.0.reseed(host.as_ref());
+    }
+    Ok(())
+}
+
+/// Forgets the generator's state.
+pub(crate) fn teardown(ctx: &Ctx<'_>) {
+    drop(ctx.remove_userdata::<MathRandom>());
+}
+
+fn random_bytes<'js>(ctx: Ctx<'js>, host: &dyn Host, length: usize) -> Result<ArrayBuffer<'js>> {
+    let mut bytes = vec![0_u8; length];
+    host.fill_random(&mut bytes);
+    ArrayBuffer::new(ctx, bytes)
+}
+
+/// The text of a version 4 UUID made of these random bytes.
+fn uuid_v4(mut bytes: [u8; 16]) -> String {
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let mut text = String::with_capacity(36);
+    for (index, byte) in bytes.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        // Writing into a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

@@ -1,0 +1,77 @@
+//! Evaluates the parts of the Web platform that are written in JavaScript.
+//!
+//! A script is one function expression `(function (native, shared) { … })`, run once. `native` holds
+//! the Rust functions of its module; `shared` is one object for all scripts, through which they lend
+//! each other what no user code may see. It starts with the intrinsics as they were before any user
+//! code could replace them. The scripts' file names begin with [`ORIGIN`], by which stack traces tell
+//! them from user code.
+
+use std::rc::Rc;
+
+use rquickjs::context::EvalOptions;
+use rquickjs::{Ctx, Error, Exception, Function, JsLifetime, Object, Result, Value};
+
+use crate::Host;
+
+/// How the file names of our own scripts begin.
+pub(crate) const ORIGIN: &str = "isthmus:";
+
+/// What the platform keeps per runtime; dropped by [`crate::teardown`].
+#[derive(JsLifetime)]
+struct Platform<'js> {
+    host: Rc<dyn Host>,
+    shared: Object<'js>,
+}
+
+/// Makes the object that all scripts share and fills it with the intrinsics.
+pub(crate) fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
+    let shared = Object::new_proto(ctx.clone(), None)?;
+    ctx.store_userdata(Platform { host, shared })
+        .map_err(|_| Exception::throw_internal(ctx, "The platform is in use and cannot be replaced"))?;
+    evaluate(ctx, "primordials.js", include_str!("primordials.js"), |_| Ok(()))?;
+    evaluate(ctx, "webidl.js", include_str!("webidl.js"), |native| {
+        native.set("isProxy", Function::new(ctx.clone(), |value: Value<'_>| value.is_proxy())?)
+    })
+}
+
+/// Forgets the shared object.
+pub(crate) fn teardown(ctx: &Ctx<'_>) {
+    // Fails only while a guard of `userdata` is alive, and no function here keeps one.
+    drop(ctx.remove_userdata::<Platform<'_>>());
+}
+
+/// The object that all scripts share. Throws if the platform is not installed.
+pub(crate) fn shared<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    match ctx.userdata::<Platform<'js>>() {
+        Some(platform) => Ok(platform.shared.clone()),
+        None => Err(not_installed(ctx)),
+    }
+}
+
+/// The process around the platform. Throws if the platform is not installed.
+pub(crate) fn host(ctx: &Ctx<'_>) -> Result<Rc<dyn Host>> {
+    match ctx.userdata::<Platform<'_>>() {
+        Some(platform) => Ok(Rc::clone(&platform.host)),
+        None => Err(not_installed(ctx)),
+    }
+}
+
+fn not_installed(ctx: &Ctx<'_>) -> Error {
+    Exception::throw_internal(ctx, "The Web platform is not installed in this context")
+}
+
+/// Runs one script, with `native` filled by `fill`.
+pub(crate) fn evaluate<'js>(
+    ctx: &Ctx<'js>,
+    name: &str,
+    source: &str,
+    fill: impl FnOnce(&Object<'js>) -> Result<()>,
+) -> Result<()> {
+    let native = Object::new_proto(ctx.clone(), None)?;
+    fill(&native)?;
+    let mut options = EvalOptions::default();
+    options.filename = Some(format!("{ORIGIN}{name}"));
+    let script: Function = ctx.eval_with_options(source, options)?;
+    script.call::<_, Value>((native, shared(ctx)?))?;
+    Ok(())
+}

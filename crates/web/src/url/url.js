@@ -1,0 +1,171 @@
+// URL: https://url.spec.whatwg.org/#url-class
+(function (native, shared) {
+  "use strict";
+
+  const { TypeError, stringSlice } = shared.primordials;
+  const { expose, requireArguments, usv } = shared.webidl;
+  const { URLSearchParams, attach, replace } = shared.searchParams;
+
+  // Passed instead of a URL, says that the second argument is a record from Rust.
+  const PARSED = {};
+
+  // Indices into a record; see `record` in mod.rs.
+  const HREF = 0, PROTOCOL_END = 1, USERNAME = 2, PASSWORD = 4, HOST = 6, HOST_END = 7, PORT = 8, PORT_END = 9,
+    PATH = 10, PATH_END = 11, QUERY_END = 12;
+
+  class URL {
+    #record;
+    #searchParams;
+
+    constructor(url, base = undefined) {
+      if (url === PARSED) {
+        this.#record = base;
+        return;
+      }
+      requireArguments(arguments.length, 1, "constructor' on 'URL");
+      const input = usv(url);
+      const record = native.parse(input, base === undefined ? undefined : usv(base));
+      if (!record) throw new TypeError("Invalid URL string.");
+      this.#record = record;
+    }
+
+    static canParse(url, base = undefined) {
+      requireArguments(arguments.length, 1, "canParse' on 'URL");
+      return native.canParse(usv(url), base === undefined ? undefined : usv(base));
+    }
+
+    static parse(url, base = undefined) {
+      requireArguments(arguments.length, 1, "parse' on 'URL");
+      const record = native.parse(usv(url), base === undefined ? undefined : usv(base));
+      return record ? new URL(PARSED, record) : null;
+    }
+
+    #slice(from, to) {
+      const record = this.#record;
+      return stringSlice(record[HREF], from, to);
+    }
+
+    #part(index) {
+      const record = this.#record;
+      return stringSlice(record[HREF], record[index], record[index + 1]);
+    }
+
+    // A part with its leading "?" or "#", or nothing if that is all there is.
+    #delimited(from, to) {
+      return to - from > 1 ? this.#slice(from, to) : "";
+    }
+
+    #set(part, value) {
+      const record = native.set(this.#record[HREF], part, usv(value));
+      if (record) this.#record = record;
+    }
+
+    #refreshParams() {
+      if (this.#searchParams !== undefined) replace(this.#searchParams, stringSlice(this.search, 1));
+    }
+
+    get href() {
+      return this.#record[HREF];
+    }
+    set href(value) {
+      this.#record;
+      const record = native.parse(usv(value));
+      if (!record) throw new TypeError("Invalid URL string.");
+      this.#record = record;
+      this.#refreshParams();
+    }
+
+    get origin() {
+      const protocol = this.#slice(0, this.#record[PROTOCOL_END]);
+      if (protocol === "https:" || protocol === "http:") {
+        return `${protocol}//${this.#slice(this.#record[HOST], this.#record[PORT_END])}`;
+      }
+      return native.origin(this.#record[HREF]);
+    }
+
+    get protocol() {
+      return this.#slice(0, this.#record[PROTOCOL_END]);
+    }
+    set protocol(value) {
+      this.#set("protocol", value);
+    }
+
+    get username() {
+      return this.#part(USERNAME);
+    }
+    set username(value) {
+      this.#set("username", value);
+    }
+
+    get password() {
+      return this.#part(PASSWORD);
+    }
+    set password(value) {
+      this.#set("password", value);
+    }
+
+    get host() {
+      return this.#slice(this.#record[HOST], this.#record[PORT_END]);
+    }
+    set host(value) {
+      this.#set("host", value);
+    }
+
+    get hostname() {
+      return this.#slice(this.#record[HOST], this.#record[HOST_END]);
+    }
+    set hostname(value) {
+      this.#set("hostname", value);
+    }
+
+    get port() {
+      return this.#part(PORT);
+    }
+    set port(value) {
+      this.#set("port", value);
+    }
+
+    get pathname() {
+      return this.#part(PATH);
+    }
+    set pathname(value) {
+      this.#set("pathname", value);
+    }
+
+    get search() {
+      return this.#delimited(this.#record[PATH_END], this.#record[QUERY_END]);
+    }
+    set search(value) {
+      this.#set("search", value);
+      this.#refreshParams();
+    }
+
+    get searchParams() {
+      let params = this.#searchParams;
+      if (params === undefined) {
+        params = new URLSearchParams(this.search);
+        attach(params, (query) => this.#set("search", query));
+        this.#searchParams = params;
+      }
+      return params;
+    }
+
+    get hash() {
+      return this.#delimited(this.#record[QUERY_END], this.#record[HREF].length);
+    }
+    set hash(value) {
+      this.#set("hash", value);
+    }
+
+    toJSON() {
+      return this.#record[HREF];
+    }
+
+    toString() {
+      return this.#record[HREF];
+    }
+  }
+
+  expose(URL, "URL");
+  shared.URL = URL;
+})
