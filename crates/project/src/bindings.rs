@@ -1,0 +1,163 @@
+//! The bindings of a configuration: their names, which must differ, and which of them are served.
+
+use crate::environment::Environment;
+use crate::model::{KvNamespace, Unserved, VarValue};
+use crate::raw::Value;
+use crate::report::{Diagnostic, Findings};
+use crate::resolve::is_empty;
+use crate::schema::{KEYS, NameAt, Role};
+use crate::source::Span;
+
+/// What the configuration binds, beside plain values.
+pub(crate) struct Bindings {
+    pub(crate) kv_namespaces: Vec<KvNamespace>,
+    pub(crate) unserved: Vec<Unserved>,
+}
+
+/// A name in `env`.
+struct Named<'a> {
+    name: &'a str,
+    span: Span,
+    kind: &'static str,
+}
+
+/// Collects the bindings. Names used twice are errors; `vars` are those that reach `env` in the end.
+pub(crate) fn collect(
+    environment: &Environment<'_>,
+    vars: &[(String, VarValue)],
+    findings: &mut Findings,
+) -> Bindings {
+    let written = environment.value("vars").and_then(Value::as_table);
+    let mut names: Vec<Named<'_>> = written
+        .into_iter()
+        .flat_map(|table| &table.entries)
+        .map(|entry| Named {
+            name: &entry.key,
+            span: entry.key_span,
+            kind: "var",
+        })
+        .collect();
+    let mut unserved = Vec::new();
+    for key in KEYS {
+        let Role::Binding(kind, name_at) = key.role else {
+            continue;
+        };
+        let Some(entry) = environment.get(key.name) else {
+            continue;
+        };
+        let found = names_in(&entry.value, name_at);
+        // A table that asks for something without naming a binding (`assets`) still asks for it.
+        let nameless = found.is_empty() && matches!(name_at, NameAt::Here(_)) && !is_empty(&entry.value);
+        if nameless && !kind.served {
+            let origin = findings.origin(entry.key_span);
+            unserved.push(Unserved {
+                binding: key.name.into(),
+                key: key.name,
+                kind: kind.label,
+                origin,
+            });
+        }
+        for (name, span) in found {
+            if !kind.served {
+                let origin = findings.origin(span);
+                unserved.push(Unserved {
+                    binding: name.into(),
+                    key: key.name,
+                    kind: kind.label,
+                    origin,
+                });
+            }
+            add(
+                &mut names,
+                Named {
+                    name,
+                    span,
+                    kind: kind.label,
+                },
+                findings,
+            );
+        }
+    }
+    warn_about_hidden(&names, vars, findings);
+    Bindings {
+        kv_namespaces: kv_namespaces(environment),
+        unserved,
+    }
+}
+
+fn add<'a>(names: &mut Vec<Named<'a>>, new: Named<'a>, findings: &mut Findings) {
+    if new.name.is_empty() {
+        findings.error(new.span, format!("this {} has no name", new.kind));
+    } else if let Some(earlier) = names.iter().find(|earlier| earlier.name == new.name) {
+        findings.add(
+            Diagnostic::error(format!("there are two bindings `{}`", new.name))
+                .at(findings.origin(new.span))
+                .related(findings.origin(earlier.span), format!("first used here ({})", earlier.kind))
+                .hint("every binding needs a name of its own"),
+        );
+    } else {
+        names.push(new);
+    }
+}
+
+/// A secret or a `--var` with the name of a binding that is no var.
+fn warn_about_hidden(names: &[Named<'_>], vars: &[(String, VarValue)], findings: &mut Findings) {
+    for named in names.iter().filter(|named| named.kind != "var") {
+        if vars.iter().any(|(name, _)| name == named.name) {
+            findings.add(
+                Diagnostic::error(format!(
+                    "`{}` is a {} and a secret or `--var` too",
+                    named.name, named.kind
+                ))
+                .at(findings.origin(named.span))
+                .hint("rename one of them"),
+            );
+        }
+    }
+}
+
+fn names_in(value: &Value, at: NameAt) -> Vec<(&str, Span)> {
+    fn name_of<'a>(value: &'a Value, field: &str) -> Option<(&'a str, Span)> {
+        let value = &value.as_table()?.get(field)?.value;
+        Some((value.as_text()?, value.span))
+    }
+    fn items<'a>(list: Option<&'a Value>, field: &str) -> Vec<(&'a str, Span)> {
+        let items = list.and_then(Value::as_list).unwrap_or_default();
+        items.iter().filter_map(|item| name_of(item, field)).collect()
+    }
+    match at {
+        NameAt::Items(field) => items(Some(value), field),
+        NameAt::Here(field) => name_of(value, field).into_iter().collect(),
+        NameAt::Inside(list, field) => items(
+            value
+                .as_table()
+                .and_then(|table| table.get(list))
+                .map(|entry| &entry.value),
+            field,
+        ),
+        NameAt::Keys => {
+            let table = value.as_table();
+            table
+                .into_iter()
+                .flat_map(|t| &t.entries)
+                .map(|e| (e.key.as_str(), e.key_span))
+                .collect()
+        }
+    }
+}
+
+fn kv_namespaces(environment: &Environment<'_>) -> Vec<KvNamespace> {
+    let namespaces = environment
+        .value("kv_namespaces")
+        .and_then(Value::as_list)
+        .unwrap_or_default();
+    let namespace = |value: &Value| {
+        let table = value.as_table()?;
+        let text = |key| table.get(key).and_then(|entry| entry.value.as_text());
+        let binding = text("binding")?.to_owned();
+        // wrangler's local mode does the same: a namespace without an id is known by its binding.
+        let id = text("id").map_or_else(|| binding.clone(), str::to_owned);
+        Some(KvNamespace { binding, id })
+    };
+    namespaces.iter().filter_map(namespace).collect()
+}
