@@ -6,8 +6,20 @@
 
 #![warn(missing_docs)]
 
+mod broker;
+mod front;
+mod isolate;
+mod launch;
+mod limits;
 mod logs;
+mod pages;
+mod plan;
+mod pool;
 mod serve;
+mod server;
+mod streams;
+mod supervisor;
+mod zygote;
 
 pub use logs::{LogLevel, LogLine, LogOrigin, LogSink, UnknownLogLevel};
 pub use serve::{ServeError, ServeOptions, serve};

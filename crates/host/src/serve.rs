@@ -2,12 +2,22 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use isthmus_project::Project;
+use isthmus_stores::sqlite::{SqliteOptions, SqliteStores};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::logs::{LogLevel, LogSink};
+use crate::launch::PythonLauncher;
+use crate::limits::Timeouts;
+use crate::logs::{LogLevel, LogSink, Logs};
+use crate::plan::{self, Plan, PlanError};
+use crate::server::{Server, Setup};
 
 /// What to serve, and how.
 #[derive(Debug)]
@@ -46,6 +56,9 @@ pub enum ServeError {
         /// Why not.
         reason: String,
     },
+    /// An environment variable of Isthmus's has no sensible value.
+    #[error("{0}")]
+    Environment(String),
     /// The project can't be served as it is.
     #[error("{0}")]
     Project(String),
@@ -54,6 +67,12 @@ pub enum ServeError {
     System(#[source] io::Error),
 }
 
+/// The most connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// How long tasks that hang may hold up the end of the process.
+const RUNTIME_WAIT: Duration = Duration::from_secs(1);
+
 /// Serves until SIGTERM or SIGINT has been handled: no new connections, open requests are finished
 /// within a grace period, isolates end. A second signal ends all at once.
 ///
@@ -61,6 +80,86 @@ pub enum ServeError {
 /// [`ServeError`] if the port is taken or the stores can't be opened; a Worker that doesn't start is no
 /// error here, since it may be mended while the server stays up.
 pub fn serve(options: ServeOptions, sink: Arc<dyn LogSink>) -> Result<(), ServeError> {
-    let _ = (options, sink);
-    Err(ServeError::System(io::ErrorKind::Unsupported.into()))
+    let timeouts = Timeouts::from_environment().map_err(ServeError::Environment)?;
+    raise_descriptor_limit();
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("isthmus-host")
+        .enable_all()
+        .build()
+        .map_err(ServeError::System)?;
+    // Dropped last: what the end of the server has to say is written too.
+    let (logs, _log_thread) = Logs::start(options.log_level, sink).map_err(ServeError::System)?;
+    let result = runtime.block_on(run(options, logs, timeouts));
+    runtime.shutdown_timeout(RUNTIME_WAIT);
+    result
+}
+
+async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<(), ServeError> {
+    let addr = options.addr;
+    let listener = listen(addr).map_err(|source| ServeError::Port { addr, source })?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::System)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::System)?;
+    let stores = SqliteStores::new(options.persist_to.clone(), SqliteOptions::default());
+    let Plan { spec, grants } =
+        plan::plan(&options.project, &stores, timeouts.startup).map_err(|error| match error {
+            PlanError::Store(error) => ServeError::Stores {
+                path: options.persist_to,
+                reason: error.to_string(),
+            },
+            other => ServeError::Project(other.to_string()),
+        })?;
+    let mut server = Server::start(Setup {
+        listener,
+        launcher: Arc::new(PythonLauncher {
+            python: options.python,
+            directory: options.project.root,
+        }),
+        spec,
+        grants,
+        isolates: options.isolates,
+        logs: logs.clone(),
+        timeouts,
+    })
+    .map_err(ServeError::System)?;
+    tokio::select! {
+        () = server.booted() => {
+            logs.ready(server.addr());
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tokio::select! {
+        () = server.stop() => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match addr {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // So that a restart need not wait for the kernel to forget old connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
+
+/// Each client needs a descriptor, and the usual soft limit of 1024 is for programs that call `select`.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    // A refusal leaves the limit as it was.
+    let _ = setrlimit(Resource::Nofile, raised);
 }

@@ -21,7 +21,11 @@ pub(crate) fn page(text: &str) -> Cow<'_, str> {
 }
 
 fn visible<'a>(text: &'a str, indent: &str) -> Cow<'a, str> {
-    let Some(first) = text.char_indices().find(|(_, c)| is_special(*c)).map(|(at, _)| at) else {
+    let Some(first) = text
+        .char_indices()
+        .find(|(_, c)| is_special(*c))
+        .map(|(at, _)| at)
+    else {
         return Cow::Borrowed(text);
     };
     let mut out = String::with_capacity(text.len() + 16);
@@ -64,13 +68,19 @@ mod tests {
 
     #[test]
     fn plain_text_is_not_copied() {
-        assert!(matches!(record("Grüße, 世界 👋"), Cow::Borrowed("Grüße, 世界 👋")));
+        assert!(matches!(
+            record("Grüße, 世界 👋"),
+            Cow::Borrowed("Grüße, 世界 👋")
+        ));
         assert!(matches!(record("one line\n"), Cow::Borrowed("one line")));
     }
 
     #[test]
     fn terminal_escapes_become_visible() {
-        assert_eq!(record("\x1b]0;owned\x07 \x1b[2J\u{9b}31m"), "␛]0;owned␇ ␛[2J\\u{9b}31m");
+        assert_eq!(
+            record("\x1b]0;owned\x07 \x1b[2J\u{9b}31m"),
+            "␛]0;owned␇ ␛[2J\\u{9b}31m"
+        );
         assert_eq!(record("a\x7fb\0c\x08"), "a␡b␀c␈");
     }
 
@@ -82,7 +92,10 @@ mod tests {
 
     #[test]
     fn lines_are_kept_and_indented_so_that_none_looks_like_a_record() {
-        assert_eq!(record("a\r\n[wrangler:info] b\n\nc\n"), "a\n    [wrangler:info] b\n    \n    c");
+        assert_eq!(
+            record("a\r\n[wrangler:info] b\n\nc\n"),
+            "a\n    [wrangler:info] b\n    \n    c"
+        );
         assert_eq!(record("progress 1\rprogress 2"), "progress 1␍progress 2");
         assert_eq!(record("a\tb"), "a\tb");
         assert_eq!(page("a\nb\x1b"), "a\nb␛");

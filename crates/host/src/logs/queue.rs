@@ -110,7 +110,9 @@ impl Logs {
                 level,
                 origin: record.source.into(),
                 text: clean::record(record.text).into_owned(),
-                position: record.position.map(|position| clean::record(position).into_owned()),
+                position: record
+                    .position
+                    .map(|position| clean::record(position).into_owned()),
             });
         }
     }
@@ -195,7 +197,9 @@ fn write_lines(shared: &Shared, sink: &dyn LogSink) {
             sink.line(&LogLine {
                 level: LogLevel::Warn,
                 origin: LogOrigin::Isthmus,
-                text: format!("{dropped} lines of log were dropped, since they came faster than they could be written"),
+                text: format!(
+                    "{dropped} lines of log were dropped, since they came faster than they could be written"
+                ),
                 position: None,
             });
         }

@@ -1,0 +1,93 @@
+//! Bodies that the host holds for an isolate, and the account of their bytes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
+use crate::limits::HELD_BYTES_MAX;
+
+/// How many bytes the host holds for one isolate.
+#[derive(Default)]
+pub(crate) struct Account(AtomicUsize);
+
+impl Account {
+    /// Reserves room for bytes until the charge is dropped; `None` if there is too little.
+    pub(crate) fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
+        let mut charge = Charge {
+            account: self.clone(),
+            bytes: 0,
+        };
+        charge.grow(bytes).then_some(charge)
+    }
+}
+
+/// Bytes on an [`Account`]; dropping it gives them back.
+pub(crate) struct Charge {
+    account: Arc<Account>,
+    bytes: usize,
+}
+
+impl Charge {
+    /// Reserves room for more bytes; `false`, and no change, if there is too little.
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        let grown = self
+            .account
+            .0
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+                held.checked_add(bytes).filter(|held| *held <= HELD_BYTES_MAX)
+            });
+        if grown.is_ok() {
+            self.bytes += bytes;
+        }
+        grown.is_ok()
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.account.0.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A body in the host's hands. It stays on the isolate's account wherever it goes.
+pub(crate) struct HeldBody {
+    bytes: Bytes,
+    _charge: Charge,
+}
+
+impl HeldBody {
+    /// A body whose bytes are on the account.
+    pub(crate) fn new(bytes: Bytes, charge: Charge) -> Self {
+        Self {
+            bytes,
+            _charge: charge,
+        }
+    }
+
+    /// How many bytes are left.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Takes up to `length` bytes from its beginning; empty at its end.
+    pub(crate) fn take(&mut self, length: usize) -> Bytes {
+        self.bytes.split_to(length.min(self.bytes.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_gives_back_what_was_charged_and_never_exceeds_its_limit() {
+        let account = Arc::new(Account::default());
+        let mut first = account.charge(HELD_BYTES_MAX - 10).expect("room");
+        assert!(account.charge(11).is_none());
+        assert!(first.grow(10) && !first.grow(1) && !first.grow(usize::MAX));
+        drop(first);
+        assert!(account.charge(HELD_BYTES_MAX).is_some());
+        assert_eq!(account.0.load(Ordering::Relaxed), 0);
+    }
+}

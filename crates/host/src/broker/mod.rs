@@ -1,0 +1,400 @@
+//! The broker: what an isolate's capability calls come to.
+//!
+//! A call names a channel; [`GrantTable`] says what that is, and one module per kind of capability does the
+//! rest ([`kv`]). Here are the calls themselves: their table, the bodies that come with them, the bodies that
+//! are answers. A large answer is *held*: nothing of it is sent until the isolate grants credit, and the
+//! isolate may instead name it as the body of a response, which then never enters the isolate.
+
+mod grants;
+mod held;
+mod kv;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use isthmus_protocol::flow::{CHUNK_MAX, INLINE_MAX, ReceiveWindow};
+use isthmus_protocol::{Body, Call, Failure, FailureKind, Frame, Open, Operation, Reply, StreamId, decode};
+use isthmus_stores::kv::{KvNamespace, ValueBuffer};
+
+pub(crate) use grants::{Grant, GrantTable};
+pub(crate) use held::HeldBody;
+
+use crate::isolate::{Outgoing, Violation};
+use crate::limits::OPEN_CALLS_MAX;
+use crate::logs::Logs;
+use crate::streams::{SendFlow, keep, lock};
+use held::{Account, Charge};
+
+/// One isolate's capability calls.
+pub(crate) struct Broker {
+    grants: Arc<GrantTable>,
+    logs: Logs,
+    outgoing: Outgoing,
+    account: Arc<Account>,
+    calls: Mutex<Calls>,
+}
+
+#[derive(Default)]
+struct Calls {
+    open: HashMap<StreamId, CallState>,
+    closed: bool,
+}
+
+/// Where an open call stands.
+enum CallState {
+    /// Its body arrives.
+    Collecting(Box<Collecting>),
+    /// It is being done.
+    Running,
+    /// It was answered with a body that nobody has asked for yet.
+    Held(HeldBody),
+    /// Its answer's body is being sent.
+    Sending(Arc<SendFlow>),
+}
+
+/// A value to put, as it arrives.
+struct Collecting {
+    /// The frame that opened the call.
+    frame: Bytes,
+    namespace: KvNamespace,
+    value: ValueBuffer,
+    window: ReceiveWindow,
+    charge: Charge,
+}
+
+/// Why a call failed.
+struct CallFailure {
+    kind: FailureKind,
+    name: &'static str,
+    message: String,
+}
+
+impl CallFailure {
+    fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            name: "Error",
+            message: message.into(),
+        }
+    }
+
+    fn no_room() -> Self {
+        Self::new(
+            FailureKind::Limit,
+            "too many bytes are held for this isolate: values that were asked for but not read, \
+             or that are being written, may sum to 512 MiB",
+        )
+    }
+}
+
+impl Broker {
+    pub(crate) fn new(grants: Arc<GrantTable>, logs: Logs) -> Self {
+        Self {
+            grants,
+            logs,
+            outgoing: Outgoing::default(),
+            account: Arc::default(),
+            calls: Mutex::default(),
+        }
+    }
+
+    /// What is to be written to the isolate.
+    pub(crate) fn outgoing(&self) -> &Outgoing {
+        &self.outgoing
+    }
+
+    /// The isolate has ended: whatever is under way goes nowhere. Writes that began are finished.
+    pub(crate) fn close(&self) {
+        let open = {
+            let mut calls = lock(&self.calls);
+            calls.closed = true;
+            std::mem::take(&mut calls.open)
+        };
+        for state in open.into_values() {
+            if let CallState::Sending(flow) = state {
+                flow.stop();
+            }
+        }
+        self.outgoing.close();
+    }
+
+    /// Gives out the body held on a stream, if nothing of it has been asked for.
+    pub(crate) fn take_held(&self, stream: StreamId) -> Option<HeldBody> {
+        let mut calls = lock(&self.calls);
+        let Entry::Occupied(entry) = calls.open.entry(stream) else {
+            return None;
+        };
+        if !matches!(entry.get(), CallState::Held(_)) {
+            return None;
+        }
+        match entry.remove() {
+            CallState::Held(body) => Some(body),
+            _ => None,
+        }
+    }
+
+    /// Takes one frame of the broker connection. Runs in the tokio runtime; what takes long goes on in a task.
+    ///
+    /// # Errors
+    /// [`Violation`] if no honest isolate would send it.
+    pub(crate) fn take_frame(self: &Arc<Self>, raw: &Bytes) -> Result<(), Violation> {
+        match decode::<Frame<'_>>(raw)? {
+            Frame::Open {
+                stream,
+                open: Open::Call(call),
+                body,
+            } => self.take_call(raw, stream, &call, &body),
+            Frame::Data { stream, chunk } => self.take_data(raw, stream, chunk),
+            Frame::End { stream, error } => {
+                self.take_end(stream, error);
+                Ok(())
+            }
+            Frame::Credit { stream, bytes } => {
+                self.take_credit(stream, bytes);
+                Ok(())
+            }
+            Frame::Cancel { stream } => {
+                let state = lock(&self.calls).open.remove(&stream);
+                if let Some(CallState::Sending(flow)) = state {
+                    flow.stop();
+                }
+                Ok(())
+            }
+            Frame::Log(record) => {
+                self.logs.record(&record);
+                Ok(())
+            }
+            Frame::Ping { nonce } => {
+                self.outgoing.send_short(&Frame::Pong { nonce });
+                Ok(())
+            }
+            // No capability was ever given by a reply, so none can be given back; harmless.
+            Frame::Release { .. } => Ok(()),
+            _ => Err(Violation(
+                "a frame that an isolate may not send on its broker connection".into(),
+            )),
+        }
+    }
+
+    fn take_call(
+        self: &Arc<Self>,
+        raw: &Bytes,
+        stream: StreamId,
+        call: &Call<'_>,
+        body: &Body<'_>,
+    ) -> Result<(), Violation> {
+        {
+            let mut calls = lock(&self.calls);
+            if calls.closed {
+                return Ok(());
+            }
+            if calls.open.contains_key(&stream) {
+                return Err(Violation(format!("call {stream} was opened twice")));
+            }
+            if calls.open.len() < OPEN_CALLS_MAX {
+                calls.open.insert(stream, CallState::Running);
+            } else {
+                drop(calls);
+                self.answer_failure(
+                    stream,
+                    &CallFailure::new(
+                        FailureKind::Limit,
+                        format!("too many calls are open at once: an isolate may have {OPEN_CALLS_MAX}"),
+                    ),
+                );
+                return Ok(());
+            }
+        }
+        let begun = match (self.grants.get(call.channel), &call.operation) {
+            (Some(Grant::Kv(namespace)), Operation::Kv(operation)) => {
+                self.begin_kv(raw, stream, namespace, operation, body)
+            }
+            (Some(Grant::Fetch), Operation::Fetch(_)) => Err(CallFailure::new(
+                FailureKind::User,
+                "fetch() to the network isn't served by Isthmus yet",
+            )),
+            (Some(_), Operation::Rpc { .. }) => Err(CallFailure::new(
+                FailureKind::User,
+                "method calls on remote objects aren't served by Isthmus yet",
+            )),
+            (Some(_), _) => Err(CallFailure::new(
+                FailureKind::Internal,
+                format!("channel {} doesn't have this operation", call.channel.0),
+            )),
+            (None, _) => Err(CallFailure::new(
+                FailureKind::Internal,
+                format!("channel {} was not granted to this isolate", call.channel.0),
+            )),
+        };
+        if let Err(failure) = begun {
+            self.fail(stream, &failure, matches!(body, Body::Stream { .. }));
+        }
+        Ok(())
+    }
+
+    fn take_data(&self, raw: &Bytes, stream: StreamId, chunk: &[u8]) -> Result<(), Violation> {
+        if chunk.len() > CHUNK_MAX {
+            return Err(Violation(format!("a chunk of {} bytes", chunk.len())));
+        }
+        let credit = {
+            let mut calls = lock(&self.calls);
+            // A call that failed early may have chunks under way.
+            let Some(CallState::Collecting(collecting)) = calls.open.get_mut(&stream) else {
+                return Ok(());
+            };
+            collecting.window.received(chunk.len())?;
+            if !collecting.charge.grow(chunk.len()) {
+                drop(calls);
+                self.fail(stream, &CallFailure::no_room(), true);
+                return Ok(());
+            }
+            if !chunk.is_empty() {
+                collecting.value.push(keep(raw, chunk));
+            }
+            collecting.window.consumed(chunk.len())
+        };
+        if credit > 0 {
+            self.outgoing.send_short(&Frame::Credit {
+                stream,
+                bytes: credit,
+            });
+        }
+        Ok(())
+    }
+
+    fn take_end(self: &Arc<Self>, stream: StreamId, error: Option<&str>) {
+        let collecting = {
+            let mut calls = lock(&self.calls);
+            let Some(state) = calls.open.get_mut(&stream) else {
+                return;
+            };
+            match std::mem::replace(state, CallState::Running) {
+                CallState::Collecting(collecting) => collecting,
+                other => {
+                    *state = other;
+                    return;
+                }
+            }
+        };
+        match error {
+            None => self.finish_put(stream, *collecting),
+            Some(reason) => self.fail(
+                stream,
+                &CallFailure::new(FailureKind::User, format!("the value to put broke off: {reason}")),
+                false,
+            ),
+        }
+    }
+
+    fn take_credit(self: &Arc<Self>, stream: StreamId, bytes: u32) {
+        let (body, flow) = {
+            let mut calls = lock(&self.calls);
+            let Some(state) = calls.open.get_mut(&stream) else {
+                return;
+            };
+            match state {
+                CallState::Sending(flow) => {
+                    flow.credit(bytes);
+                    return;
+                }
+                CallState::Held(_) => {
+                    let flow = Arc::new(SendFlow::held());
+                    flow.credit(bytes);
+                    let held = std::mem::replace(state, CallState::Sending(flow.clone()));
+                    let CallState::Held(body) = held else {
+                        return;
+                    };
+                    (body, flow)
+                }
+                CallState::Collecting(_) | CallState::Running => return,
+            }
+        };
+        tokio::spawn(self.clone().send_held(stream, body, flow));
+    }
+
+    /// Sends a held body that the isolate has begun to read.
+    async fn send_held(self: Arc<Self>, stream: StreamId, mut body: HeldBody, flow: Arc<SendFlow>) {
+        while body.len() > 0 {
+            self.outgoing.room().await;
+            let Some(length) = flow.next_chunk().await else {
+                return;
+            };
+            let chunk = body.take(length);
+            flow.sent(chunk.len());
+            self.outgoing.send_short(&Frame::Data {
+                stream,
+                chunk: &chunk,
+            });
+        }
+        if lock(&self.calls).open.remove(&stream).is_some() {
+            self.outgoing.send_short(&Frame::End { stream, error: None });
+        }
+    }
+
+    /// Answers a call that came to an end, with a body if there is one. Says nothing if the isolate has
+    /// cancelled it meanwhile.
+    fn answer(&self, stream: StreamId, reply: Reply<'_>, value: Option<&Bytes>) {
+        let mut calls = lock(&self.calls);
+        let Entry::Occupied(mut entry) = calls.open.entry(stream) else {
+            return;
+        };
+        let Some(value) = value else {
+            entry.remove();
+            drop(calls);
+            return self.send_answer(stream, reply, Body::None);
+        };
+        if value.len() <= INLINE_MAX {
+            entry.remove();
+            drop(calls);
+            return self.send_answer(stream, reply, Body::Inline(value));
+        }
+        let Some(charge) = self.account.charge(value.len()) else {
+            drop(calls);
+            return self.fail(stream, &CallFailure::no_room(), false);
+        };
+        entry.insert(CallState::Held(HeldBody::new(value.clone(), charge)));
+        drop(calls);
+        let length = Some(value.len() as u64);
+        self.send_answer(stream, reply, Body::Held { stream, length });
+    }
+
+    fn send_answer(&self, stream: StreamId, reply: Reply<'_>, body: Body<'_>) {
+        let frame = Frame::Reply { stream, reply, body };
+        if let Err(error) = self.outgoing.send(&frame) {
+            lock(&self.calls).open.remove(&stream);
+            self.answer_failure(
+                stream,
+                &CallFailure::new(
+                    FailureKind::Internal,
+                    format!("the answer can't be sent: {error}"),
+                ),
+            );
+        }
+    }
+
+    /// Ends a call in failure; `unread` says that a body of the isolate's is still under way.
+    fn fail(&self, stream: StreamId, failure: &CallFailure, unread: bool) {
+        if lock(&self.calls).open.remove(&stream).is_none() {
+            return;
+        }
+        self.answer_failure(stream, failure);
+        if unread {
+            self.outgoing.send_short(&Frame::Cancel { stream });
+        }
+    }
+
+    fn answer_failure(&self, stream: StreamId, failure: &CallFailure) {
+        self.outgoing.send_short(&Frame::Reply {
+            stream,
+            reply: Reply::Failed(Failure {
+                kind: failure.kind,
+                name: failure.name,
+                message: &failure.message,
+                trace: "",
+            }),
+            body: Body::None,
+        });
+    }
+}

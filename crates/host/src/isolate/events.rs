@@ -1,0 +1,487 @@
+//! The events connection: events that are open in an isolate and the frames that concern them.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use isthmus_protocol::flow::CHUNK_MAX;
+use isthmus_protocol::{Body, Event, Frame, Open, Reply, StreamId, decode};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::{Answer, AnswerBody, AnswerHead, EndReason, EventFailure, Isolate, Violation};
+use crate::limits::OPEN_EVENTS_MAX;
+use crate::streams::{BodyQueue, SendFlow, keep, lock};
+use crate::supervisor::Note;
+
+/// The events open in one isolate.
+#[derive(Default)]
+pub(super) struct EventTable {
+    last: StreamId,
+    open: HashMap<StreamId, EventState>,
+    ready: bool,
+    closed: bool,
+}
+
+/// One open event. It ends when the isolate is [`done`](Frame::Done) with it and the body of its
+/// answer is complete.
+pub(super) struct EventState {
+    /// Who waits for the answer; gone once it came or the event was cancelled.
+    waiter: Option<oneshot::Sender<Result<Answer, Broken>>>,
+    answered: bool,
+    done: bool,
+    cancelled: Option<Instant>,
+    /// The answer's body while it arrives.
+    response: Option<Arc<BodyQueue>>,
+    /// The request's body while it is sent.
+    request: Option<Arc<SendFlow>>,
+}
+
+/// Why an event has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// The isolate ended; why.
+    Ended(String),
+    /// The isolate was done with the event without having answered it.
+    NoAnswer,
+    /// The request's body exceeds the limit.
+    BodyTooLarge,
+    /// The isolate can take no more events.
+    Full,
+}
+
+/// The body of a request as it is sent with its head.
+pub(crate) enum RequestBody<'a> {
+    /// There is none.
+    None,
+    /// All of it.
+    Inline(&'a [u8]),
+    /// It follows.
+    Stream {
+        /// Its length in bytes, where known.
+        length: Option<u64>,
+    },
+}
+
+impl EventState {
+    fn is_over(&self) -> bool {
+        self.done && self.response.is_none()
+    }
+
+    fn close(self) {
+        if let Some(flow) = self.request {
+            flow.stop();
+        }
+    }
+
+    /// Fails the event since its isolate ended; whether somebody still waited for it.
+    pub(super) fn fail(self, reason: &EndReason) -> bool {
+        let waited = self.waiter.is_some() || self.response.is_some();
+        if let Some(waiter) = self.waiter {
+            // Nobody hears it if the client goes away at this moment.
+            let _ = waiter.send(Err(Broken::Ended(reason.to_string())));
+        }
+        if let Some(queue) = self.response {
+            queue.finish(Err(format!("the isolate ended: {reason}")));
+        }
+        if let Some(flow) = self.request {
+            flow.stop();
+        }
+        waited
+    }
+}
+
+impl EventTable {
+    /// Takes no more events; answers those that were open, or `None` if it was closed already.
+    pub(super) fn close(&mut self) -> Option<Vec<EventState>> {
+        if std::mem::replace(&mut self.closed, true) {
+            return None;
+        }
+        Some(self.open.drain().map(|(_, state)| state).collect())
+    }
+
+    /// A number that no open event has. They come round again after 2^32 events.
+    fn next_stream(&mut self) -> StreamId {
+        loop {
+            self.last = self.last.wrapping_add(1);
+            if !self.open.contains_key(&self.last) {
+                return self.last;
+            }
+        }
+    }
+}
+
+impl Isolate {
+    /// Delivers an event.
+    ///
+    /// # Errors
+    /// [`Broken`] if the isolate has ended or has too many events open.
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        event: Event<'_>,
+        body: RequestBody<'_>,
+    ) -> Result<EventHandle, Broken> {
+        let (waiter, answer) = oneshot::channel();
+        let flow = matches!(body, RequestBody::Stream { .. }).then(|| Arc::new(SendFlow::stream()));
+        let (stream, first) = {
+            let mut table = lock(&self.table);
+            if table.closed {
+                return Err(Broken::Ended("its process ended".into()));
+            }
+            if table.open.len() >= OPEN_EVENTS_MAX {
+                return Err(Broken::Full);
+            }
+            let stream = table.next_stream();
+            table.open.insert(
+                stream,
+                EventState {
+                    waiter: Some(waiter),
+                    answered: false,
+                    done: false,
+                    cancelled: None,
+                    response: None,
+                    request: flow.clone(),
+                },
+            );
+            self.open.store(table.open.len(), Ordering::Relaxed);
+            (stream, table.open.len() == 1)
+        };
+        if first {
+            self.vitals.wake();
+        }
+        let handle = EventHandle {
+            isolate: self.clone(),
+            stream,
+            answer,
+            flow,
+            settled: false,
+        };
+        let body = match body {
+            RequestBody::None => Body::None,
+            RequestBody::Inline(bytes) => Body::Inline(bytes),
+            RequestBody::Stream { length } => Body::Stream { length },
+        };
+        let frame = Frame::Open {
+            stream,
+            open: Open::Event(event),
+            body,
+        };
+        // The limits of the front keep a head far below the longest frame.
+        if let Err(error) = self.events.send(&frame) {
+            self.forget(stream);
+            return Err(Broken::Ended(error.to_string()));
+        }
+        Ok(handle)
+    }
+
+    /// The outgoing side is full: nothing should be sent before it has drained.
+    pub(crate) async fn events_room(&self) {
+        if !self.events.has_room() {
+            self.events.room().await;
+        }
+    }
+
+    /// Sends a chunk of a request's body, at most what its flow allows.
+    pub(crate) fn send_chunk(&self, stream: StreamId, chunk: &[u8]) {
+        self.events.send_short(&Frame::Data { stream, chunk });
+    }
+
+    /// Ends a request's body.
+    pub(crate) fn send_end(&self, stream: StreamId, error: Option<&str>) {
+        self.events.send_short(&Frame::End { stream, error });
+    }
+
+    /// Grants credit for an answer's body.
+    pub(crate) fn send_credit(&self, stream: StreamId, bytes: u32) {
+        self.events.send_short(&Frame::Credit { stream, bytes });
+    }
+
+    /// Answers an event in the isolate's place and cancels it there.
+    pub(crate) fn reject(&self, stream: StreamId, why: Broken) {
+        let waiter = lock(&self.table)
+            .open
+            .get_mut(&stream)
+            .and_then(|state| state.waiter.take());
+        if let Some(waiter) = waiter {
+            let _ = waiter.send(Err(why));
+        }
+        self.cancel(stream);
+    }
+
+    /// The client went away. The event stays open until the isolate is done with it.
+    pub(crate) fn cancel(&self, stream: StreamId) {
+        {
+            let mut table = lock(&self.table);
+            let Entry::Occupied(mut entry) = table.open.entry(stream) else {
+                return;
+            };
+            let state = entry.get_mut();
+            state.waiter = None;
+            state.response = None;
+            if let Some(flow) = state.request.take() {
+                flow.stop();
+            }
+            state.cancelled.get_or_insert_with(Instant::now);
+            if state.is_over() {
+                entry.remove();
+            }
+            self.open.store(table.open.len(), Ordering::Relaxed);
+        }
+        self.events.send_short(&Frame::Cancel { stream });
+    }
+
+    /// Whether an event is still open this long after its client went away.
+    pub(super) fn has_event_cancelled_for(&self, long: Duration) -> bool {
+        lock(&self.table)
+            .open
+            .values()
+            .any(|state| state.cancelled.is_some_and(|at| at.elapsed() >= long))
+    }
+
+    fn forget(&self, stream: StreamId) {
+        let mut table = lock(&self.table);
+        table.open.remove(&stream);
+        self.open.store(table.open.len(), Ordering::Relaxed);
+    }
+
+    /// Takes one frame of the events connection.
+    ///
+    /// # Errors
+    /// [`Violation`] if no honest isolate would send it.
+    pub(super) fn take_event_frame(&self, raw: &Bytes) -> Result<(), Violation> {
+        match decode::<Frame<'_>>(raw)? {
+            Frame::Ready => {
+                if std::mem::replace(&mut lock(&self.table).ready, true) {
+                    return Err(Violation("it was ready twice".into()));
+                }
+                // The supervisor is gone only when the server ends.
+                let _ = self.context.notes.send(Note::Ready { isolate: self.id });
+                Ok(())
+            }
+            Frame::Reply { stream, reply, body } => self.take_reply(raw, stream, &reply, &body),
+            Frame::Data { stream, chunk } => self.take_data(raw, stream, chunk),
+            Frame::End { stream, error } => {
+                self.take_end(stream, error);
+                Ok(())
+            }
+            Frame::Credit { stream, bytes } => {
+                if let Some(flow) = self.request_flow(stream) {
+                    flow.credit(bytes);
+                }
+                Ok(())
+            }
+            Frame::Cancel { stream } => {
+                if let Some(flow) = self.request_flow(stream) {
+                    flow.stop();
+                }
+                Ok(())
+            }
+            Frame::Done { stream, .. } => self.take_done(stream),
+            Frame::Log(record) => {
+                self.context.logs.record(&record);
+                Ok(())
+            }
+            Frame::Ping { nonce } => {
+                // An isolate that asks without reading gets no answers, rather than a growing pile.
+                if self.events.has_room() {
+                    self.events.send_short(&Frame::Pong { nonce });
+                }
+                Ok(())
+            }
+            Frame::Pong { nonce } => {
+                self.vitals.answered(nonce);
+                Ok(())
+            }
+            Frame::Open { .. } | Frame::Message { .. } | Frame::Release { .. } | Frame::Shutdown => Err(
+                Violation("a frame that an isolate may not send on its events connection".into()),
+            ),
+        }
+    }
+
+    fn take_reply(
+        &self,
+        raw: &Bytes,
+        stream: StreamId,
+        reply: &Reply<'_>,
+        body: &Body<'_>,
+    ) -> Result<(), Violation> {
+        let mut queue = None;
+        let answer_body = match *body {
+            Body::None => AnswerBody::None,
+            Body::Inline(bytes) => AnswerBody::Inline(keep(raw, bytes)),
+            Body::Stream { length } => {
+                let incoming = Arc::new(BodyQueue::stream());
+                queue = Some(incoming.clone());
+                AnswerBody::Stream {
+                    queue: incoming,
+                    length,
+                }
+            }
+            Body::Held { stream: held, .. } => {
+                AnswerBody::Held(self.broker.take_held(held).ok_or_else(|| {
+                    Violation(format!(
+                        "an answer names a held body ({held}) that the host doesn't hold"
+                    ))
+                })?)
+            }
+        };
+        let answer = match reply {
+            Reply::Response(head) => match AnswerHead::read(head) {
+                Ok(head) => Answer::Response {
+                    head,
+                    body: answer_body,
+                },
+                Err(reason) => Answer::Failed(EventFailure::internal(reason)),
+            },
+            Reply::Finished => Answer::Finished,
+            Reply::Failed(failure) => Answer::Failed(failure.into()),
+            Reply::Kv(_) | Reply::Rpc { .. } => {
+                return Err(Violation("an event was answered as if it were a call".into()));
+            }
+        };
+        let mut table = lock(&self.table);
+        let state = table
+            .open
+            .get_mut(&stream)
+            .filter(|state| !state.answered && !state.done)
+            .ok_or_else(|| Violation(format!("an answer to event {stream}, which awaits none")))?;
+        state.answered = true;
+        if let Some(waiter) = state.waiter.take() {
+            let unread = queue.is_some() && !matches!(answer, Answer::Response { .. });
+            state.response = queue;
+            drop(table);
+            // If the client goes away at this moment, the handle's drop cancels the event.
+            let _ = waiter.send(Ok(answer));
+            if unread {
+                self.cancel(stream);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_data(&self, raw: &Bytes, stream: StreamId, chunk: &[u8]) -> Result<(), Violation> {
+        if chunk.len() > CHUNK_MAX {
+            return Err(Violation(format!("a chunk of {} bytes", chunk.len())));
+        }
+        let queue = {
+            let table = lock(&self.table);
+            // A body that was cancelled may have chunks under way.
+            let Some(state) = table.open.get(&stream).filter(|state| state.cancelled.is_none()) else {
+                return Ok(());
+            };
+            state.response.clone()
+        };
+        match queue {
+            Some(queue) => Ok(queue.push(raw, chunk)?),
+            None => Err(Violation(format!(
+                "a chunk for event {stream}, which has no body under way"
+            ))),
+        }
+    }
+
+    fn take_end(&self, stream: StreamId, error: Option<&str>) {
+        let queue = {
+            let mut table = lock(&self.table);
+            let Entry::Occupied(mut entry) = table.open.entry(stream) else {
+                return;
+            };
+            let queue = entry.get_mut().response.take();
+            if entry.get().is_over() {
+                entry.remove().close();
+            }
+            self.open.store(table.open.len(), Ordering::Relaxed);
+            queue
+        };
+        if let Some(queue) = queue {
+            queue.finish(error.map_or(Ok(()), |error| Err(error.to_owned())));
+        }
+    }
+
+    fn take_done(&self, stream: StreamId) -> Result<(), Violation> {
+        let waiter = {
+            let mut table = lock(&self.table);
+            let Entry::Occupied(mut entry) = table.open.entry(stream) else {
+                return Err(Violation(format!("event {stream} is done, but was not open")));
+            };
+            let state = entry.get_mut();
+            if std::mem::replace(&mut state.done, true) {
+                return Err(Violation(format!("event {stream} was done twice")));
+            }
+            let waiter = state.waiter.take();
+            if state.is_over() {
+                entry.remove().close();
+            }
+            self.open.store(table.open.len(), Ordering::Relaxed);
+            waiter
+        };
+        if let Some(waiter) = waiter {
+            let _ = waiter.send(Err(Broken::NoAnswer));
+        }
+        Ok(())
+    }
+
+    fn request_flow(&self, stream: StreamId) -> Option<Arc<SendFlow>> {
+        lock(&self.table)
+            .open
+            .get(&stream)
+            .and_then(|state| state.request.clone())
+    }
+}
+
+/// The host's hold on an open event: dropping it before the answer is complete cancels the event.
+pub(crate) struct EventHandle {
+    isolate: Arc<Isolate>,
+    stream: StreamId,
+    answer: oneshot::Receiver<Result<Answer, Broken>>,
+    flow: Option<Arc<SendFlow>>,
+    settled: bool,
+}
+
+impl EventHandle {
+    /// The isolate it is open in.
+    pub(crate) fn isolate(&self) -> &Arc<Isolate> {
+        &self.isolate
+    }
+
+    /// Its stream.
+    pub(crate) fn stream(&self) -> StreamId {
+        self.stream
+    }
+
+    /// The flow of the request's body, if that is a stream.
+    pub(crate) fn flow(&self) -> Option<Arc<SendFlow>> {
+        self.flow.clone()
+    }
+
+    /// Waits for the answer; to be called once.
+    pub(crate) async fn answer(&mut self) -> Result<Answer, Broken> {
+        let answer = (&mut self.answer)
+            .await
+            .unwrap_or_else(|_| Err(Broken::Ended("its process ended".into())));
+        // Nothing is left to cancel unless a body follows.
+        self.settled = !matches!(
+            answer,
+            Ok(Answer::Response {
+                body: AnswerBody::Stream { .. },
+                ..
+            })
+        );
+        answer
+    }
+
+    /// The answer is complete: dropping the handle cancels nothing.
+    pub(crate) fn settle(&mut self) {
+        self.settled = true;
+    }
+}
+
+impl Drop for EventHandle {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.isolate.cancel(self.stream);
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! One isolate as the host sees it: two connections, the events it has open, its broker, its vital signs.
+//!
+//! Nothing an isolate sends is believed. A frame that breaks the protocol ends that isolate ([`Violation`]),
+//! and whatever it can make grow is bounded. [`Isolate::end`] is the one place where an isolate ends for
+//! the host: it fails what was open, kills the process and tells the supervisor, once.
+
+mod answer;
+mod events;
+mod outgoing;
+mod vitals;
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use isthmus_protocol::{Frame, FrameReader, WireError};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+use tokio::net::unix::OwnedReadHalf;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+pub(crate) use answer::{Answer, AnswerBody, AnswerHead, EventFailure, is_of_connection};
+pub(crate) use events::{Broken, EventHandle, RequestBody};
+pub(crate) use outgoing::Outgoing;
+
+use crate::broker::{Broker, GrantTable};
+use crate::limits::Timeouts;
+use crate::logs::Logs;
+use crate::streams::lock;
+use crate::supervisor::Note;
+use events::EventTable;
+use vitals::Vitals;
+
+/// How much is read from a connection at once.
+const READ_SIZE: usize = 64 * 1024;
+
+/// The isolate broke the protocol; how.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Violation(pub(crate) String);
+
+impl From<WireError> for Violation {
+    fn from(error: WireError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<isthmus_protocol::flow::Overrun> for Violation {
+    fn from(error: isthmus_protocol::flow::Overrun) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Why an isolate ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum EndReason {
+    /// It closed a connection: its process ended.
+    Closed,
+    /// It broke the protocol.
+    Violation(String),
+    /// Its event loop stood still after a client had gone away.
+    Unresponsive {
+        /// For how many seconds.
+        seconds: u64,
+    },
+    /// It was not ready in time.
+    NotReady {
+        /// The time it had, in seconds.
+        seconds: u64,
+    },
+    /// Its zygote ended.
+    Zygote,
+    /// The server ends.
+    Shutdown,
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("its process ended"),
+            Self::Violation(how) => write!(f, "it broke the protocol with the host: {how}"),
+            Self::Unresponsive { seconds } => write!(
+                f,
+                "its event loop stood still for {seconds} s after a client had gone away, so it was killed"
+            ),
+            Self::NotReady { seconds } => write!(f, "it was not ready within {seconds} s, so it was killed"),
+            Self::Zygote => f.write_str("its zygote ended"),
+            Self::Shutdown => f.write_str("the server ends"),
+        }
+    }
+}
+
+/// What an isolate needs of the host.
+#[derive(Clone)]
+pub(crate) struct IsolateContext {
+    /// What its channels are.
+    pub(crate) grants: Arc<GrantTable>,
+    /// The log.
+    pub(crate) logs: Logs,
+    /// The supervisor's ear.
+    pub(crate) notes: mpsc::UnboundedSender<Note>,
+    /// The timeouts.
+    pub(crate) timeouts: Timeouts,
+}
+
+/// A running isolate.
+pub(crate) struct Isolate {
+    id: u32,
+    context: IsolateContext,
+    events: Outgoing,
+    table: Mutex<EventTable>,
+    open: AtomicUsize,
+    vitals: Vitals,
+    broker: Arc<Broker>,
+    process: Mutex<Process>,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+#[derive(Default)]
+struct Process {
+    pid: Option<i32>,
+    pidfd: Option<OwnedFd>,
+    ended: bool,
+}
+
+impl Isolate {
+    /// Takes up the host's ends of an isolate's connections. It counts as running once [`Note::Ready`] came.
+    pub(crate) fn start(
+        id: u32,
+        events: UnixStream,
+        broker: UnixStream,
+        context: IsolateContext,
+    ) -> Arc<Self> {
+        let isolate = Arc::new(Self {
+            id,
+            events: Outgoing::default(),
+            table: Mutex::default(),
+            open: AtomicUsize::new(0),
+            vitals: Vitals::default(),
+            broker: Arc::new(Broker::new(context.grants.clone(), context.logs.clone())),
+            process: Mutex::default(),
+            tasks: Mutex::default(),
+            context,
+        });
+        let (events_in, mut events_out) = events.into_split();
+        let (broker_in, mut broker_out) = broker.into_split();
+        let tasks = vec![
+            tokio::spawn(isolate.clone().read_events(events_in)).abort_handle(),
+            tokio::spawn(isolate.clone().read_broker(broker_in)).abort_handle(),
+            tokio::spawn({
+                let isolate = isolate.clone();
+                async move {
+                    if isolate.events.write_to(&mut events_out).await.is_err() {
+                        isolate.end(EndReason::Closed);
+                    }
+                }
+            })
+            .abort_handle(),
+            tokio::spawn({
+                let isolate = isolate.clone();
+                async move {
+                    if isolate.broker.outgoing().write_to(&mut broker_out).await.is_err() {
+                        isolate.end(EndReason::Closed);
+                    }
+                }
+            })
+            .abort_handle(),
+            tokio::spawn(vitals::watch(isolate.clone())).abort_handle(),
+        ];
+        *lock(&isolate.tasks) = tasks;
+        isolate
+    }
+
+    /// The host's name for it.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// How many events are open in it.
+    pub(crate) fn open_events(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has left a ping unanswered for a while: another isolate is the better choice.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.vitals.is_suspect()
+    }
+
+    /// Its process id as the host sees it, if known.
+    pub(crate) fn pid(&self) -> Option<i32> {
+        lock(&self.process).pid
+    }
+
+    /// Learns which process it is. If it has ended for the host already, the process is killed.
+    pub(crate) fn identify(&self, pid: i32) {
+        // Between the answer of the zygote and this call the process can end, but its id is not given to
+        // another that soon; from here on the descriptor stands for the process.
+        let pidfd = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        let mut process = lock(&self.process);
+        process.pid = Some(pid);
+        process.pidfd = pidfd;
+        if process.ended {
+            process.kill();
+        }
+    }
+
+    /// Asks it to finish what it has begun and to exit.
+    pub(crate) fn shut_down(&self) {
+        self.events.send_short(&Frame::Shutdown);
+    }
+
+    /// Ends it for the host: open events fail, the process is killed, the supervisor is told. Only the first
+    /// call does anything.
+    pub(crate) fn end(&self, reason: EndReason) {
+        let Some(open) = lock(&self.table).close() else {
+            return;
+        };
+        self.open.store(0, Ordering::Relaxed);
+        let failed = open
+            .into_iter()
+            .map(|state| usize::from(state.fail(&reason)))
+            .sum();
+        self.broker.close();
+        self.events.close();
+        {
+            let mut process = lock(&self.process);
+            process.ended = true;
+            process.kill();
+        }
+        for task in lock(&self.tasks).drain(..) {
+            task.abort();
+        }
+        // The supervisor is gone only when the server ends.
+        let _ = self.context.notes.send(Note::Ended {
+            isolate: self.id,
+            reason,
+            failed,
+        });
+    }
+
+    async fn read_events(self: Arc<Self>, half: OwnedReadHalf) {
+        let mut frames = Frames::new(half);
+        let reason = loop {
+            match frames.next().await {
+                Ok(Some(frame)) => {
+                    if let Err(violation) = self.take_event_frame(&frame) {
+                        break EndReason::Violation(violation.0);
+                    }
+                }
+                Ok(None) => break EndReason::Closed,
+                Err(violation) => break EndReason::Violation(violation.0),
+            }
+        };
+        self.end(reason);
+    }
+
+    async fn read_broker(self: Arc<Self>, half: OwnedReadHalf) {
+        let mut frames = Frames::new(half);
+        let reason = loop {
+            match frames.next().await {
+                Ok(Some(frame)) => {
+                    // An isolate that asks but doesn't read the answers is not asked what else it wants.
+                    if !self.broker.outgoing().has_room() {
+                        self.broker.outgoing().room().await;
+                    }
+                    if let Err(violation) = self.broker.take_frame(&frame) {
+                        break EndReason::Violation(violation.0);
+                    }
+                }
+                Ok(None) => break EndReason::Closed,
+                Err(violation) => break EndReason::Violation(violation.0),
+            }
+        };
+        self.end(reason);
+    }
+}
+
+impl Process {
+    fn kill(&mut self) {
+        if let Some(pidfd) = self.pidfd.take() {
+            // It fails only if the process has ended.
+            let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+        }
+    }
+}
+
+/// Frames as they come from a connection.
+struct Frames {
+    half: OwnedReadHalf,
+    reader: FrameReader,
+}
+
+impl Frames {
+    fn new(half: OwnedReadHalf) -> Self {
+        Self {
+            half,
+            reader: FrameReader::new(),
+        }
+    }
+
+    /// The next frame, `None` at the end. All frames of one read come without waiting.
+    async fn next(&mut self) -> Result<Option<Bytes>, Violation> {
+        loop {
+            if let Some(frame) = self.reader.next_frame()? {
+                return Ok(Some(frame));
+            }
+            let buffer = self.reader.buffer();
+            buffer.reserve(READ_SIZE);
+            match self.half.read_buf(buffer).await {
+                Ok(0) | Err(_) => return Ok(None),
+                Ok(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What is to be written to one connection: a buffer that everyone appends frames to and one task writes.
+//!
+//! The task takes all that has gathered per wake-up and writes it at once, so that a busy connection needs
+//! few system calls.
+
+use std::io;
+use std::sync::Mutex;
+
+use isthmus_protocol::{Frame, WireError, encode};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::Notify;
+
+use crate::limits::OUTGOING_HIGH_WATER;
+use crate::streams::lock;
+
+/// A buffer that grew beyond this is given back once it is written.
+const KEEP_CAPACITY: usize = 256 * 1024;
+
+/// The frames on their way to one connection.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    state: Mutex<State>,
+    written: Notify,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    buffer: Vec<u8>,
+    in_flight: usize,
+    closed: bool,
+}
+
+impl Outgoing {
+    /// Appends a frame. After [`Self::close`] it goes nowhere.
+    ///
+    /// # Errors
+    /// [`WireError::TooLong`] if the frame exceeds the limit; nothing was appended.
+    pub(crate) fn send(&self, frame: &Frame<'_>) -> Result<(), WireError> {
+        let was_empty = {
+            let mut state = lock(&self.state);
+            if state.closed {
+                return Ok(());
+            }
+            let was_empty = state.buffer.is_empty();
+            encode(frame, &mut state.buffer)?;
+            was_empty
+        };
+        // Otherwise the writer has been woken already and will find this frame as well.
+        if was_empty {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Appends a frame that is short by its nature: a credit, a cancellation, an end.
+    pub(crate) fn send_short(&self, frame: &Frame<'_>) {
+        let sent = self.send(frame);
+        debug_assert!(sent.is_ok(), "{frame:?} is short");
+    }
+
+    /// Whether less waits than the high-water mark.
+    pub(crate) fn has_room(&self) -> bool {
+        let state = lock(&self.state);
+        state.closed || state.buffer.len() + state.in_flight < OUTGOING_HIGH_WATER
+    }
+
+    /// Ends once less waits than the high-water mark, or the connection is closed.
+    pub(crate) async fn room(&self) {
+        loop {
+            let written = self.written.notified();
+            tokio::pin!(written);
+            // Register before looking, or a write in between would go unnoticed.
+            written.as_mut().enable();
+            if self.has_room() {
+                return;
+            }
+            written.await;
+        }
+    }
+
+    /// Drops what waits and everything sent from now on.
+    pub(crate) fn close(&self) {
+        {
+            let mut state = lock(&self.state);
+            state.closed = true;
+            state.buffer = Vec::new();
+        }
+        self.wake.notify_one();
+        self.written.notify_waiters();
+    }
+
+    /// Writes until the connection is closed here or breaks.
+    ///
+    /// # Errors
+    /// What the connection says when it breaks.
+    pub(crate) async fn write_to(&self, connection: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+        let mut batch = Vec::new();
+        loop {
+            let closed = {
+                let mut state = lock(&self.state);
+                std::mem::swap(&mut batch, &mut state.buffer);
+                state.in_flight = batch.len();
+                state.closed
+            };
+            if closed {
+                return Ok(());
+            }
+            if batch.is_empty() {
+                self.wake.notified().await;
+                continue;
+            }
+            let result = connection.write_all(&batch).await;
+            let was_full = {
+                let mut state = lock(&self.state);
+                let waiting = std::mem::take(&mut state.in_flight) + state.buffer.len();
+                waiting >= OUTGOING_HIGH_WATER
+            };
+            if was_full {
+                self.written.notify_waiters();
+            }
+            result?;
+            batch.clear();
+            batch.shrink_to(KEEP_CAPACITY);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use isthmus_protocol::FrameReader;
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn frames_arrive_in_order_and_a_full_buffer_makes_room() {
+        let outgoing = std::sync::Arc::new(Outgoing::default());
+        let chunk = vec![1; 100_000];
+        for stream in 0..20 {
+            outgoing
+                .send(&Frame::Data {
+                    stream,
+                    chunk: &chunk,
+                })
+                .expect("short enough");
+        }
+        assert!(!outgoing.has_room());
+        let (mut here, mut there) = tokio::io::duplex(10_000);
+        let writer = tokio::spawn({
+            let outgoing = outgoing.clone();
+            async move { outgoing.write_to(&mut here).await }
+        });
+        let mut reader = FrameReader::new();
+        for expected in 0..20 {
+            let frame = loop {
+                if let Some(frame) = reader.next_frame().expect("well formed") {
+                    break frame;
+                }
+                assert_ne!(there.read_buf(reader.buffer()).await.expect("open"), 0);
+            };
+            let Frame::Data { stream, .. } = isthmus_protocol::decode(&frame).expect("a frame") else {
+                panic!("only data was sent");
+            };
+            assert_eq!(stream, expected);
+        }
+        outgoing.room().await;
+        outgoing.close();
+        writer.await.expect("no panic").expect("closed, not broken");
+    }
+
+    #[tokio::test]
+    async fn closing_frees_those_who_wait_for_room() {
+        let outgoing = std::sync::Arc::new(Outgoing::default());
+        let chunk = vec![1; OUTGOING_HIGH_WATER];
+        outgoing
+            .send(&Frame::Data {
+                stream: 1,
+                chunk: &chunk,
+            })
+            .expect("short enough");
+        let waiting = tokio::spawn({
+            let outgoing = outgoing.clone();
+            async move { outgoing.room().await }
+        });
+        tokio::task::yield_now().await;
+        outgoing.close();
+        waiting.await.expect("no panic");
+    }
+}

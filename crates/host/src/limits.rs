@@ -1,0 +1,111 @@
+//! Every limit and timeout of the host, in one place.
+
+use std::time::Duration;
+
+/// The longest request target, in bytes; a longer one is answered with 414.
+pub(crate) const URL_MAX: usize = 16 * 1024;
+
+/// The most that the names and values of a request's headers may sum to, in bytes; more is answered with 431.
+pub(crate) const HEADERS_MAX: usize = 32 * 1024;
+
+/// The longest request body, in bytes; a longer one is answered with 413.
+pub(crate) const REQUEST_BODY_MAX: u64 = 500 * 1024 * 1024;
+
+/// How many events one isolate may have open; beyond it requests are answered with 503.
+pub(crate) const OPEN_EVENTS_MAX: usize = 4096;
+
+/// How many capability calls one isolate may have open; further ones fail.
+pub(crate) const OPEN_CALLS_MAX: usize = 16 * 1024;
+
+/// How many bytes of values the host holds for one isolate (put bodies being collected, large values not
+/// yet read); calls that need more fail.
+pub(crate) const HELD_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// When this many bytes wait to be written to an isolate, no body chunk, event or answer is added.
+pub(crate) const OUTGOING_HIGH_WATER: usize = 1024 * 1024;
+
+/// How much of a response body that nobody reads (`HEAD`) is thrown away before the event is cancelled.
+pub(crate) const DISCARD_MAX: u64 = 16 * 1024 * 1024;
+
+/// Timeouts, some of which the environment may change.
+#[derive(Clone, Debug)]
+pub(crate) struct Timeouts {
+    /// How long the import of the Worker may take (`ISTHMUS_STARTUP_TIMEOUT`, seconds).
+    pub(crate) startup: Duration,
+    /// How much longer than that the host waits for the zygote's own, more telling, report.
+    pub(crate) startup_margin: Duration,
+    /// How long a cancelled event may go on before its isolate is asked for a sign of life.
+    pub(crate) cancel_grace: Duration,
+    /// How long an isolate may leave a ping unanswered when a client has gone away
+    /// (`ISTHMUS_UNRESPONSIVE_TIMEOUT`, seconds).
+    pub(crate) unresponsive: Duration,
+    /// How often an isolate with open events is asked for a sign of life.
+    pub(crate) ping_interval: Duration,
+    /// How long a request waits for an isolate.
+    pub(crate) wait_for_isolate: Duration,
+    /// How long open requests and events may take after the signal to end.
+    pub(crate) shutdown_grace: Duration,
+    /// How long a client may take to send the head of a request, and keep an idle connection.
+    pub(crate) head: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            startup: Duration::from_secs(10),
+            startup_margin: Duration::from_secs(1),
+            cancel_grace: Duration::from_secs(2),
+            unresponsive: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(5),
+            wait_for_isolate: Duration::from_secs(30),
+            shutdown_grace: Duration::from_secs(10),
+            head: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Timeouts {
+    /// The usual timeouts with what the environment says.
+    ///
+    /// # Errors
+    /// A sentence if a variable holds no positive number of seconds.
+    pub(crate) fn from_environment() -> Result<Self, String> {
+        let mut timeouts = Self::default();
+        read("ISTHMUS_STARTUP_TIMEOUT", &mut timeouts.startup)?;
+        read("ISTHMUS_UNRESPONSIVE_TIMEOUT", &mut timeouts.unresponsive)?;
+        // A startup longer than the usual wait must not turn the first request away.
+        timeouts.wait_for_isolate = timeouts.wait_for_isolate.max(timeouts.startup * 2);
+        Ok(timeouts)
+    }
+}
+
+fn read(name: &str, into: &mut Duration) -> Result<(), String> {
+    let Some(text) = std::env::var_os(name) else {
+        return Ok(());
+    };
+    *into = text
+        .to_str()
+        .and_then(seconds)
+        .ok_or_else(|| format!("{name} must be a positive number of seconds, but is {text:?}"))?;
+    Ok(())
+}
+
+/// A positive, finite number of seconds, at most a day.
+fn seconds(text: &str) -> Option<Duration> {
+    let seconds: f64 = text.trim().parse().ok()?;
+    (seconds > 0.0 && seconds <= 86_400.0).then(|| Duration::from_secs_f64(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sensible_durations_are_taken() {
+        assert_eq!(seconds("2.5"), Some(Duration::from_millis(2500)));
+        assert_eq!(seconds(" 10 "), Some(Duration::from_secs(10)));
+        for bad in ["", "0", "-1", "NaN", "inf", "1e9", "ten"] {
+            assert_eq!(seconds(bad), None, "{bad:?}");
+        }
+    }
+}

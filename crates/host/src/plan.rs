@@ -1,0 +1,89 @@
+//! From a project to what an isolate may know of it and what its channels are: the place where names,
+//! paths and ids of the configuration turn into capabilities.
+
+use std::path::Path;
+use std::time::Duration;
+
+use isthmus_project::{Project, VarValue};
+use isthmus_protocol::control::{Binding, IsolateSpec};
+use isthmus_stores::StoreError;
+use isthmus_stores::sqlite::SqliteStores;
+
+use crate::broker::{Grant, GrantTable};
+
+/// What a project comes to.
+pub(crate) struct Plan {
+    /// For the zygote.
+    pub(crate) spec: IsolateSpec,
+    /// For the broker.
+    pub(crate) grants: GrantTable,
+}
+
+/// Why a project can't be planned.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanError {
+    /// A binding of a kind that isn't served.
+    #[error("the binding `{binding}` ({kind}) can't be served by Isthmus yet")]
+    Unserved {
+        /// Its name.
+        binding: String,
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// A path that can't be sent to Python as text.
+    #[error("the path {path:?} is not valid UTF-8, which the Worker's modules need")]
+    Path {
+        /// The path, as far as it can be shown.
+        path: String,
+    },
+    /// A store that can't be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Plans a project.
+///
+/// # Errors
+/// [`PlanError`].
+pub(crate) fn plan(project: &Project, stores: &SqliteStores, startup: Duration) -> Result<Plan, PlanError> {
+    if let Some(unserved) = project.unserved.first() {
+        return Err(PlanError::Unserved {
+            binding: unserved.binding.clone(),
+            kind: unserved.kind,
+        });
+    }
+    let mut grants = GrantTable::default();
+    let mut bindings = Vec::with_capacity(project.vars.len() + project.kv_namespaces.len());
+    for (name, value) in &project.vars {
+        let binding = match value {
+            VarValue::Text(text) => Binding::Text(text.clone()),
+            VarValue::Json(json) => Binding::Json(json.clone()),
+        };
+        bindings.push((name.clone(), binding));
+    }
+    for namespace in &project.kv_namespaces {
+        let channel = grants.add(Grant::Kv(stores.kv(&namespace.id)?));
+        bindings.push((namespace.binding.clone(), Binding::Kv(channel)));
+    }
+    let spec = IsolateSpec {
+        name: project.name.clone(),
+        main: text(&project.main)?,
+        module_root: text(&project.module_root)?,
+        python_modules: project.python_modules.as_deref().map(text).transpose()?,
+        flags: project
+            .flags
+            .iter()
+            .map(|&(name, on)| (name.to_owned(), on))
+            .collect(),
+        bindings,
+        fresh: false,
+        startup_timeout_ms: startup.as_millis() as u64,
+    };
+    Ok(Plan { spec, grants })
+}
+
+fn text(path: &Path) -> Result<String, PlanError> {
+    path.to_str().map(str::to_owned).ok_or_else(|| PlanError::Path {
+        path: path.to_string_lossy().into_owned(),
+    })
+}
