@@ -1,0 +1,7 @@
+from workers import WorkerEntrypoint
+
+raise RuntimeError("not today")
+
+
+class Default(WorkerEntrypoint):
+    pass
