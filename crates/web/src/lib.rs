@@ -2,10 +2,61 @@
 //!
 //! Everything reaches the world through [`Host`]. Nothing here knows Python, Workers' bindings or the
 //! protocol between processes.
+//!
+//! [`install`] is called once per runtime, before any user code; the scripts it runs capture the
+//! intrinsics (see `primordials.js`), so that what user code patches later does not reach in here.
+//! State lives in the runtime's user data and in closures of those scripts. [`teardown`] must be called
+//! before the runtime is dropped: it lets go of all that Rust holds of the engine.
 
 #![warn(missing_docs)]
 
-pub mod body;
-mod host;
+use std::rc::Rc;
 
+use rquickjs::{Ctx, Result};
+
+pub mod body;
+mod buffer_source;
+pub mod console;
+pub mod crypto;
+mod encoding;
+pub mod events;
+pub mod fetch;
+mod host;
+mod microtask;
+mod navigator;
+mod performance;
+mod script;
+pub mod streams;
+pub mod timers;
+mod url;
+
+pub use console::report_exception;
 pub use host::{Host, LogLevel, TimerId};
+
+/// Gives the global object of `ctx` the Web platform, with `host` as the world around it. Throws only
+/// if the engine is out of memory or the platform is in use.
+pub fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
+    script::install(ctx, Rc::clone(&host))?;
+    console::install(ctx, &host)?;
+    microtask::install(ctx)?;
+    timers::install(ctx, &host)?;
+    events::install(ctx, &host)?;
+    performance::install(ctx, &host)?;
+    navigator::install(ctx)?;
+    crypto::install(ctx, &host)?;
+    encoding::install(ctx)?;
+    url::install(ctx)?;
+    streams::install(ctx)?;
+    fetch::install(ctx)?;
+    Ok(())
+}
+
+/// Lets go of every JavaScript value that Rust holds on behalf of the platform. Nothing of the
+/// platform may be used afterwards.
+pub fn teardown(ctx: &Ctx<'_>) {
+    fetch::teardown(ctx);
+    streams::teardown(ctx);
+    crypto::teardown(ctx);
+    console::teardown(ctx);
+    script::teardown(ctx);
+}
