@@ -1,0 +1,283 @@
+//! The engine: one QuickJS runtime and context, joined to this interpreter.
+
+use std::ptr::{self, NonNull};
+
+use pyo3::prelude::*;
+use pyo3::{ffi, types::PyModule};
+use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
+use rquickjs::{Context, Ctx, Runtime, Value};
+
+use crate::state::{Atoms, Support};
+use crate::{lifetime, promise, pyproxy, state};
+
+/// JavaScript's stack limit in bytes: within the 8 MiB that a main thread usually has, with room for what
+/// Python and Rust need below and above.
+const STACK_SIZE: usize = 4 * 1024 * 1024;
+
+/// Why there is no engine.
+#[derive(Debug)]
+pub enum EngineError {
+    /// This process has one already.
+    Exists,
+    /// QuickJS could not be set up; the text says how far it came.
+    Failed(String),
+}
+
+impl std::fmt::Display for EngineError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exists => formatter.write_str("this process has a JavaScript engine already"),
+            Self::Failed(text) => write!(formatter, "the JavaScript engine could not be set up: {text}"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+/// A promise that was rejected with nobody to handle it by the end of the turn.
+pub struct Rejection<'js> {
+    /// The reason.
+    pub reason: Value<'js>,
+}
+
+/// QuickJS, joined to this interpreter. It belongs to the thread that made it.
+///
+/// The context is never locked through `rquickjs::Context::with` after the set-up: JavaScript → Python →
+/// JavaScript re-entry would panic there. [`Engine::with`] enters it as often as needed.
+pub struct Engine {
+    runtime: Runtime,
+    context: Context,
+    raw: NonNull<qjs::JSContext>,
+}
+
+const SUPPORT: &[u8] = concat!(include_str!("support.js"), "\0").as_bytes();
+
+impl Engine {
+    /// Makes the engine of this process; the calling thread becomes its home.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn new(_py: Python<'_>) -> Result<Self, EngineError> {
+        // SAFETY: `_py` proves the GIL.
+        if unsafe { !(*state::state()).context.is_null() } {
+            return Err(EngineError::Exists);
+        }
+        let failed = |error: rquickjs::Error| EngineError::Failed(error.to_string());
+        let runtime = Runtime::new().map_err(failed)?;
+        runtime.set_max_stack_size(STACK_SIZE);
+        let context = Context::full(&runtime).map_err(failed)?;
+        let raw = context.with(|ctx| ctx.as_raw());
+        // SAFETY: the runtime and context are fresh and owned by the result, which outlives their use through
+        // the state (`Drop` empties it first).
+        unsafe {
+            let state = state::state();
+            (*state).context = raw.as_ptr();
+            (*state).runtime = qjs::JS_GetRuntime(raw.as_ptr());
+            (*state).home = ffi::PyThreadState_Get();
+            (*state).depth = 0;
+            pyproxy::register_classes((*state).runtime);
+            (*state).atoms = Atoms::load(raw.as_ptr());
+            let support = Self::load_support().map_err(EngineError::Failed)?;
+            (*state).support = Support::load(raw.as_ptr(), support);
+            qjs::JS_FreeValue(raw.as_ptr(), support);
+            qjs::JS_SetHostPromiseRejectionTracker(
+                (*state).runtime,
+                Some(promise::track_rejection),
+                ptr::null_mut(),
+            );
+        }
+        Ok(Self { runtime, context, raw })
+    }
+
+    /// Runs `support.js`; the result is owned.
+    unsafe fn load_support() -> Result<JSValue, String> {
+        // SAFETY: at home with the GIL, the state is set.
+        unsafe {
+            let context = state::context();
+            let function = qjs::JS_Eval(
+                context,
+                SUPPORT.as_ptr().cast(),
+                (SUPPORT.len() - 1) as _,
+                c"isthmus:bridge".as_ptr(),
+                qjs::JS_EVAL_TYPE_GLOBAL as i32,
+            );
+            let native = pyproxy::api::natives(context);
+            let mut arguments = [native];
+            let support = qjs::JS_Call(context, function, JS_UNDEFINED, 1, arguments.as_mut_ptr());
+            qjs::JS_FreeValue(context, native);
+            qjs::JS_FreeValue(context, function);
+            if qjs::JS_IsException(support) {
+                let thrown = qjs::JS_GetException(context);
+                let text = crate::error::describe(thrown);
+                qjs::JS_FreeValue(context, thrown);
+                return Err(text);
+            }
+            Ok(support)
+        }
+    }
+
+    /// The runtime, for a module loader.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Enters the context; may be nested in any way on the home thread.
+    ///
+    /// # Panics
+    /// On another thread.
+    pub fn with<R>(&self, _py: Python<'_>, work: impl for<'js> FnOnce(Ctx<'js>) -> R) -> R {
+        // SAFETY: `_py` proves the GIL, which is the only lock; the context lives as long as `self`. The
+        // lifetime of `Ctx` can't leave the closure.
+        unsafe {
+            assert!(state::at_home(), "the JavaScript engine belongs to another thread");
+            work(Ctx::from_raw(self.raw))
+        }
+    }
+
+    /// A handle that enters the engine from anywhere in this process without owning it.
+    pub fn handle(&self) -> EngineHandle {
+        EngineHandle { raw: self.raw }
+    }
+
+    /// The context.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+}
+
+/// Enters the engine without owning it, for callbacks from Python. Only valid while the [`Engine`] lives:
+/// entering after its end panics.
+#[derive(Clone, Copy)]
+pub struct EngineHandle {
+    raw: NonNull<qjs::JSContext>,
+}
+
+impl EngineHandle {
+    /// As [`Engine::with`].
+    ///
+    /// # Panics
+    /// On another thread, and after the engine's end.
+    pub fn with<R>(&self, _py: Python<'_>, work: impl for<'js> FnOnce(Ctx<'js>) -> R) -> R {
+        // SAFETY: as in `Engine::with`; that the engine still lives follows from the state naming its context.
+        unsafe {
+            assert!(
+                state::at_home() && state::context() == self.raw.as_ptr(),
+                "the JavaScript engine belongs to another thread, or is gone"
+            );
+            work(Ctx::from_raw(self.raw))
+        }
+    }
+}
+
+/// Whether JavaScript jobs or settled promises wait.
+pub fn jobs_pending(_py: Python<'_>) -> bool {
+    // SAFETY: `_py` proves the GIL; a null runtime (no engine) has no jobs.
+    unsafe {
+        let state = state::state();
+        !(*state).runtime.is_null()
+            && (!(*state).settled.is_empty()
+                || !(*state).rejections.is_empty()
+                || qjs::JS_IsJobPending((*state).runtime))
+    }
+}
+
+/// The microtask checkpoint: runs all JavaScript jobs and resolves the futures of settled promises, until there
+/// are none left. What a job throws goes to `thrown`, promises rejected with nobody to handle them to `rejected`.
+///
+/// # Panics
+/// Off the home thread.
+pub fn run_jobs(
+    _py: Python<'_>,
+    thrown: &mut dyn for<'js> FnMut(&Ctx<'js>, Value<'js>),
+    rejected: &mut dyn for<'js> FnMut(&Ctx<'js>, Rejection<'js>),
+) {
+    // SAFETY: `_py` proves the GIL, the assertion home. The context pointer is not null at home.
+    unsafe {
+        assert!(state::at_home(), "JavaScript jobs run on the thread that JavaScript belongs to");
+        let state = state::state();
+        loop {
+            let mut context = ptr::null_mut();
+            loop {
+                match qjs::JS_ExecutePendingJob((*state).runtime, &mut context) {
+                    0 => break,
+                    done if done > 0 => {}
+                    _ => {
+                        let error = qjs::JS_GetException((*state).context);
+                        let ctx = Ctx::from_raw(NonNull::new_unchecked((*state).context));
+                        let value = Value::from_raw(ctx.clone(), error);
+                        thrown(&ctx, value);
+                    }
+                }
+            }
+            if !promise::resolve_settled() {
+                break;
+            }
+        }
+        if !(*state).rejections.is_empty() {
+            let ctx = Ctx::from_raw(NonNull::new_unchecked((*state).context));
+            for (promise, reason) in std::mem::take(&mut (*state).rejections) {
+                qjs::JS_FreeValue((*state).context, promise);
+                let reason = Value::from_raw(ctx.clone(), reason);
+                rejected(&ctx, Rejection { reason });
+            }
+        }
+        lifetime::safe_point_at_home();
+    }
+}
+
+impl Drop for Engine {
+    /// Frees what the bridge holds of the engine. Proxies that Python still holds keep their values, so then the
+    /// runtime itself is left to the process's end: freeing it below them would be a use after free.
+    fn drop(&mut self) {
+        Python::attach(|_py| {
+            // SAFETY: the GIL is held; the engine can't be entered again once the state is empty.
+            unsafe {
+                let state = state::state();
+                if !state::at_home() {
+                    std::mem::forget(self.runtime.clone());
+                    std::mem::forget(self.context.clone());
+                    return;
+                }
+                lifetime::safe_point_at_home();
+                for settled in std::mem::take(&mut (*state).settled) {
+                    qjs::JS_FreeValue((*state).context, settled.value);
+                    ffi::Py_DECREF(settled.future);
+                }
+                for (promise, reason) in std::mem::take(&mut (*state).rejections) {
+                    qjs::JS_FreeValue((*state).context, promise);
+                    qjs::JS_FreeValue((*state).context, reason);
+                }
+                (*&raw mut (*state).names).clear();
+                (*&raw mut (*state).attributes).clear();
+                pyproxy::features::clear();
+                let (atoms, support) = ((*state).atoms, (*state).support);
+                atoms.free((*state).context);
+                support.free((*state).context);
+                qjs::JS_RunGC((*state).runtime);
+                lifetime::safe_point_at_home();
+                let alive = (*state).live_jsproxies;
+                (*state).home = ptr::null_mut();
+                (*state).context = ptr::null_mut();
+                (*state).runtime = ptr::null_mut();
+                if alive > 0 {
+                    std::mem::forget(self.runtime.clone());
+                    std::mem::forget(self.context.clone());
+                }
+            }
+        });
+    }
+}
+
+/// Hands the bridge the Python objects that it returns or calls (`isthmus._runtime.crossing`).
+///
+/// # Errors
+/// The Python exception if the module lacks one.
+pub fn configure(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    // SAFETY: the Bound proves the GIL.
+    unsafe {
+        if (*&raw mut (*state::state()).python).load(module.as_ptr()) < 0 {
+            return Err(PyErr::fetch(module.py()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,321 @@
+//! Calling JavaScript from Python (`spec/ffi.md` §2 "Calling JS").
+
+use std::ptr;
+
+use pyo3::ffi::{self, PyObject};
+use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
+
+use super::{JsProxy, flags};
+use crate::{atoms, error, js2python, lifetime, promise, pyproxy, python2js, state};
+
+/// Arguments up to this number need no allocation.
+const INLINE: usize = 8;
+
+/// What a temporary proxy says that is used after the call it was made for.
+pub(crate) const AFTER_CALL: &str = "This borrowed proxy was automatically destroyed at the end of a function \
+                                     call. Try using create_proxy or create_once_callable.";
+/// The same for a proxy that waited for a promise.
+pub(crate) const AFTER_ASYNC_CALL: &str = "This borrowed proxy was automatically destroyed at the end of an \
+                                           asynchronous function call. Try using create_proxy or \
+                                           create_once_callable.";
+const AFTER_NEW: &str =
+    "This borrowed proxy was automatically destroyed. Try using create_proxy or create_once_callable.";
+
+/// The converted arguments of one call, owned.
+struct Arguments {
+    inline: [JSValue; INLINE],
+    spilled: Vec<JSValue>,
+    length: usize,
+    /// The proxies made for this call alone, with a reference of their own.
+    temporaries: Vec<JSValue>,
+}
+
+impl Arguments {
+    /// Converts `count` positional arguments and the keyword ones, which become one trailing plain object.
+    /// `None` with a Python exception set.
+    ///
+    /// # Safety
+    /// At home with the GIL; the arguments are as a vectorcall gives them.
+    #[inline(always)]
+    unsafe fn convert(values: *const *mut PyObject, count: usize, names: *mut PyObject) -> Option<Self> {
+        let mut arguments =
+            Self { inline: [JS_UNDEFINED; INLINE], spilled: Vec::new(), length: 0, temporaries: Vec::new() };
+        // SAFETY: as the caller promises.
+        unsafe {
+            let keywords = if names.is_null() { 0 } else { ffi::PyTuple_GET_SIZE(names) as usize };
+            if count + 1 > INLINE {
+                arguments.spilled.reserve(count + 1);
+            }
+            for index in 0..count {
+                let Some(value) = arguments.one(*values.add(index)) else {
+                    return arguments.fail();
+                };
+                arguments.push(value);
+            }
+            if keywords > 0 {
+                let options = qjs::JS_NewObject(state::context());
+                for index in 0..keywords {
+                    let name = atoms::atom_of(ffi::PyTuple_GET_ITEM(names, index as isize));
+                    let value = arguments.one(*values.add(count + index));
+                    let defined = match value {
+                        Some(value) if name != 0 => {
+                            qjs::JS_DefinePropertyValue(state::context(), options, name, value, DATA)
+                        }
+                        _ => -1,
+                    };
+                    qjs::JS_FreeAtom(state::context(), name);
+                    if defined < 0 {
+                        qjs::JS_FreeValue(state::context(), options);
+                        return arguments.fail();
+                    }
+                }
+                arguments.push(options);
+            }
+        }
+        Some(arguments)
+    }
+
+    /// Converts one argument and notes it if it is a temporary.
+    #[inline(always)]
+    unsafe fn one(&mut self, object: *mut PyObject) -> Option<JSValue> {
+        // SAFETY: as for `convert`.
+        unsafe {
+            let mut made = false;
+            let value = python2js::convert_argument(object, &mut made);
+            if qjs::JS_IsException(value) {
+                return None;
+            }
+            if made {
+                self.temporaries.push(qjs::JS_DupValue(state::context(), value));
+            }
+            Some(value)
+        }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, value: JSValue) {
+        if self.spilled.capacity() == 0 {
+            self.inline[self.length] = value;
+        } else {
+            self.spilled.push(value);
+        }
+        self.length += 1;
+    }
+
+    #[inline(always)]
+    fn as_mut_ptr(&mut self) -> *mut JSValue {
+        if self.spilled.capacity() == 0 { self.inline.as_mut_ptr() } else { self.spilled.as_mut_ptr() }
+    }
+
+    /// Frees the arguments; the temporaries are left to the caller.
+    #[inline(always)]
+    unsafe fn free(&mut self) -> Vec<JSValue> {
+        // SAFETY: the values are owned and forgotten here.
+        unsafe {
+            let values = self.as_mut_ptr();
+            for index in 0..self.length {
+                let value = *values.add(index);
+                if qjs::JS_VALUE_HAS_REF_COUNT(value) {
+                    qjs::JS_FreeValue(state::context(), value);
+                }
+            }
+        }
+        std::mem::take(&mut self.temporaries)
+    }
+
+    #[cold]
+    unsafe fn fail(mut self) -> Option<Self> {
+        // SAFETY: as for `convert`; a JavaScript exception is pending.
+        unsafe {
+            let thrown = qjs::JS_GetException(state::context());
+            destroy(self.free(), AFTER_CALL);
+            error::raise_value_steal(thrown);
+        }
+        None
+    }
+}
+
+const DATA: i32 = qjs::JS_PROP_C_W_E as i32;
+
+/// Destroys temporaries and frees the references to them.
+///
+/// # Safety
+/// At home with the GIL.
+#[inline(always)]
+pub(crate) unsafe fn destroy(temporaries: Vec<JSValue>, message: &'static str) {
+    for value in temporaries {
+        // SAFETY: each is an owned PyProxy.
+        unsafe {
+            pyproxy::destroy(value, message);
+            qjs::JS_FreeValue(state::context(), value);
+        }
+    }
+}
+
+/// `tp_vectorcall` of callable proxies.
+pub(crate) unsafe extern "C" fn vectorcall(
+    object: *mut PyObject,
+    values: *const *mut PyObject,
+    nargsf: usize,
+    names: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: called by the interpreter with the GIL on a callable of our layout, which the caller keeps alive.
+    unsafe {
+        if !state::at_home() {
+            state::raise_not_home();
+            return ptr::null_mut();
+        }
+        if ffi::Py_EnterRecursiveCall(c" while calling a JavaScript function".as_ptr()) != 0 {
+            return ptr::null_mut();
+        }
+        let proxy = object.cast::<JsProxy>();
+        let result = call_on(
+            (*proxy).value,
+            (*proxy).this,
+            values,
+            ffi::PyVectorcall_NARGS(nargsf) as usize,
+            names,
+        );
+        ffi::Py_LeaveRecursiveCall();
+        result
+    }
+}
+
+/// Calls `function` on `this` (both borrowed) with Python arguments.
+///
+/// # Safety
+/// At home with the GIL; arguments as for a vectorcall.
+#[inline(always)]
+pub(crate) unsafe fn call_on(
+    function: JSValue,
+    this: JSValue,
+    values: *const *mut PyObject,
+    count: usize,
+    names: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let Some(mut arguments) = Arguments::convert(values, count, names) else {
+            return ptr::null_mut();
+        };
+        let result = qjs::JS_Call(
+            state::context(),
+            function,
+            this,
+            arguments.length as i32,
+            arguments.as_mut_ptr(),
+        );
+        let temporaries = arguments.free();
+        finish_call(result, temporaries)
+    }
+}
+
+/// Converts the result of a call (taken) and ends the life of its temporaries, or ties it to the result.
+#[inline(always)]
+unsafe fn finish_call(result: JSValue, temporaries: Vec<JSValue>) -> *mut PyObject {
+    // SAFETY: as for `call_on`.
+    unsafe {
+        if qjs::JS_VALUE_GET_TAG(result) == qjs::JS_TAG_OBJECT {
+            return finish_object(result, temporaries);
+        }
+        if temporaries.is_empty() {
+            let converted = js2python::convert_steal(result, JS_UNDEFINED);
+            lifetime::safe_point_at_home();
+            return converted;
+        }
+        // A pending exception must survive the destruction of the temporaries.
+        let thrown =
+            qjs::JS_IsException(result).then(|| qjs::JS_GetException(state::context()));
+        destroy(temporaries, AFTER_CALL);
+        let converted = match thrown {
+            Some(thrown) => {
+                error::raise_value_steal(thrown);
+                ptr::null_mut()
+            }
+            None => js2python::convert_steal(result, JS_UNDEFINED),
+        };
+        lifetime::safe_point_at_home();
+        converted
+    }
+}
+
+#[inline(never)]
+unsafe fn finish_object(result: JSValue, temporaries: Vec<JSValue>) -> *mut PyObject {
+    // SAFETY: as for `call_on`.
+    unsafe {
+        let converted = if let Some(cell) = pyproxy::cell_of(result) {
+            // A PyProxy that a function returns is unwrapped, and as good as handed over: it is destroyed.
+            let own = pyproxy::unwrap(cell).is_some();
+            let keep = qjs::JS_DupValue(state::context(), result);
+            let converted = js2python::convert_steal(result, JS_UNDEFINED);
+            if own && !converted.is_null() {
+                pyproxy::destroy(keep, AFTER_CALL);
+            }
+            qjs::JS_FreeValue(state::context(), keep);
+            destroy(temporaries, AFTER_CALL);
+            converted
+        } else if flags::method(result, (*state::state()).atoms.then) {
+            return promise::future_steal(result, temporaries);
+        } else {
+            let object = js2python::convert_steal(result, JS_UNDEFINED);
+            let lazy = !object.is_null()
+                && super::flags_of(object)
+                    .is_some_and(|flags| flags & (flags::GENERATOR | flags::ASYNC_GENERATOR) != 0);
+            if lazy {
+                // The generator goes on using its arguments: they live as long as it does.
+                for value in temporaries {
+                    qjs::JS_FreeValue(state::context(), value);
+                }
+            } else {
+                destroy(temporaries, AFTER_CALL);
+            }
+            object
+        };
+        lifetime::safe_point_at_home();
+        converted
+    }
+}
+
+/// `JsProxy.new(*args, **options)`: constructs.
+pub(crate) unsafe extern "C" fn new(
+    object: *mut PyObject,
+    values: *const *mut PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: a METH_FASTCALL | METH_KEYWORDS method of our types, called by the interpreter.
+    unsafe {
+        if !state::at_home() {
+            state::raise_not_home();
+            return ptr::null_mut();
+        }
+        if ffi::Py_EnterRecursiveCall(c" while calling a JavaScript constructor".as_ptr()) != 0 {
+            return ptr::null_mut();
+        }
+        let converted = match Arguments::convert(values, count as usize, names) {
+            None => ptr::null_mut(),
+            Some(mut arguments) => {
+                let result = qjs::JS_CallConstructor(
+                    state::context(),
+                    (*object.cast::<JsProxy>()).value,
+                    arguments.length as i32,
+                    arguments.as_mut_ptr(),
+                );
+                let temporaries = arguments.free();
+                let thrown =
+                    qjs::JS_IsException(result).then(|| qjs::JS_GetException(state::context()));
+                destroy(temporaries, AFTER_NEW);
+                match thrown {
+                    Some(thrown) => {
+                        error::raise_value_steal(thrown);
+                        ptr::null_mut()
+                    }
+                    None => js2python::convert_steal(result, JS_UNDEFINED),
+                }
+            }
+        };
+        lifetime::safe_point_at_home();
+        ffi::Py_LeaveRecursiveCall();
+        converted
+    }
+}

@@ -1,0 +1,242 @@
+//! `JsException`: the proxy of a JavaScript error, which is a Python exception.
+
+use std::os::raw::{c_int, c_void};
+use std::ptr;
+
+use pyo3::ffi::{self, PyObject, PyTypeObject};
+use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
+
+use super::{attributes, flags, methods};
+use crate::{atoms, error, js2python, lifetime, python2js, state};
+
+/// The layout of a JsException: a Python exception, then the error.
+#[repr(C)]
+pub(crate) struct JsExceptionObject {
+    base: ffi::PyBaseExceptionObject,
+    /// The error; owned.
+    pub(crate) value: JSValue,
+}
+
+static mut TYPE: *mut PyTypeObject = ptr::null_mut();
+
+/// The type `JsException`; null with an exception set if it can't be made.
+///
+/// # Safety
+/// The GIL is held.
+pub(crate) unsafe fn class() -> *mut PyTypeObject {
+    // SAFETY: the GIL guards the static; the slots' functions have the signatures the slots ask for.
+    unsafe {
+        if !TYPE.is_null() {
+            return TYPE;
+        }
+        let mut slots = [
+            slot(ffi::Py_tp_dealloc, dealloc as *const ()),
+            slot(ffi::Py_tp_getattro, getattro as *const ()),
+            slot(ffi::Py_tp_setattro, setattro as *const ()),
+            slot(ffi::Py_tp_repr, attributes::repr as *const ()),
+            slot(ffi::Py_tp_str, attributes::repr as *const ()),
+            slot(ffi::Py_tp_new, new as *const ()),
+            slot(ffi::Py_tp_init, init as *const ()),
+            slot(ffi::Py_tp_richcompare, super::container::richcompare as *const ()),
+            slot(ffi::Py_tp_hash, hash as *const ()),
+            slot(ffi::Py_tp_methods, methods::always() as *const ()),
+            slot(ffi::Py_tp_getset, methods::getset() as *const ()),
+            ffi::PyType_Slot { slot: 0, pfunc: ptr::null_mut() },
+        ];
+        let mut spec = ffi::PyType_Spec {
+            name: c"pyodide.ffi.JsException".as_ptr(),
+            basicsize: size_of::<JsExceptionObject>() as c_int,
+            itemsize: 0,
+            flags: (ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_BASETYPE) as u32,
+            slots: slots.as_mut_ptr(),
+        };
+        let bases = ffi::PyTuple_Pack(1, ffi::PyExc_Exception);
+        if bases.is_null() {
+            return ptr::null_mut();
+        }
+        let made = ffi::PyType_FromSpecWithBases(&mut spec, bases).cast::<PyTypeObject>();
+        ffi::Py_DECREF(bases);
+        TYPE = made;
+        made
+    }
+}
+
+fn slot(slot: c_int, function: *const ()) -> ffi::PyType_Slot {
+    ffi::PyType_Slot { slot, pfunc: function.cast_mut().cast::<c_void>() }
+}
+
+/// A new exception for an error it takes.
+///
+/// # Safety
+/// At home with the GIL.
+pub(crate) unsafe fn new_steal(error: JSValue) -> *mut PyObject {
+    // SAFETY: as the caller promises.
+    unsafe {
+        // `args` holds a plain proxy of the error, as upstream has it.
+        let plain = super::new_with_flags_steal(
+            qjs::JS_DupValue(state::context(), error),
+            JS_UNDEFINED,
+            flags::detect(error) & !flags::ERROR,
+        );
+        let arguments = if plain.is_null() { ptr::null_mut() } else { ffi::PyTuple_Pack(1, plain) };
+        ffi::Py_XDECREF(plain);
+        let object = if arguments.is_null() { ptr::null_mut() } else { allocate(class(), arguments) };
+        ffi::Py_XDECREF(arguments);
+        if object.is_null() {
+            qjs::JS_FreeValue(state::context(), error);
+            return object;
+        }
+        (*object.cast::<JsExceptionObject>()).value = error;
+        object
+    }
+}
+
+/// Makes the exception part; `value` is undefined still.
+unsafe fn allocate(class: *mut PyTypeObject, arguments: *mut PyObject) -> *mut PyObject {
+    // SAFETY: `class` derives from Exception, whose tp_new fits.
+    unsafe {
+        if class.is_null() {
+            return ptr::null_mut();
+        }
+        let base = ffi::PyExc_Exception.cast::<PyTypeObject>();
+        let Some(base_new) = (*base).tp_new else { return ptr::null_mut() };
+        let object = base_new(class, arguments, ptr::null_mut());
+        if !object.is_null() {
+            (*object.cast::<JsExceptionObject>()).value = JS_UNDEFINED;
+            (*state::state()).live_jsproxies += 1;
+        }
+        object
+    }
+}
+
+/// `JsException(name, message="", stack="")`: makes the JavaScript error too.
+unsafe extern "C" fn new(
+    class: *mut PyTypeObject,
+    arguments: *mut PyObject,
+    keywords: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: called by the interpreter with the GIL.
+    unsafe {
+        if !state::at_home() {
+            state::raise_not_home();
+            return ptr::null_mut();
+        }
+        let (mut name, mut message, mut stack) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        let mut names =
+            [c"name".as_ptr(), c"message".as_ptr(), c"stack".as_ptr(), ptr::null()];
+        if ffi::PyArg_ParseTupleAndKeywords(
+            arguments,
+            keywords,
+            c"U|UU:JsException".as_ptr(),
+            names.as_mut_ptr().cast(),
+            &raw mut name,
+            &raw mut message,
+            &raw mut stack,
+        ) == 0
+        {
+            return ptr::null_mut();
+        }
+        let context = state::context();
+        let text = |object: *mut PyObject| {
+            if object.is_null() { JS_UNDEFINED } else { python2js::string(object) }
+        };
+        let mut values = [text(name), text(message), text(stack)];
+        let made = qjs::JS_Call(
+            context,
+            (*state::state()).support.make_error,
+            JS_UNDEFINED,
+            3,
+            values.as_mut_ptr(),
+        );
+        for value in values {
+            qjs::JS_FreeValue(context, value);
+        }
+        if qjs::JS_IsException(made) {
+            error::raise();
+            return ptr::null_mut();
+        }
+        let object = allocate(class, arguments);
+        if object.is_null() {
+            qjs::JS_FreeValue(context, made);
+            return object;
+        }
+        (*object.cast::<JsExceptionObject>()).value = made;
+        object
+    }
+}
+
+/// All is done in `new`; `Exception.__init__` would overwrite `args` and refuse keywords.
+unsafe extern "C" fn init(_: *mut PyObject, _: *mut PyObject, _: *mut PyObject) -> c_int {
+    0
+}
+
+unsafe extern "C" fn hash(object: *mut PyObject) -> ffi::Py_hash_t {
+    // Exceptions must be hashable (traceback and logging keep sets of them): by identity.
+    (object as usize >> 4) as ffi::Py_hash_t
+}
+
+unsafe extern "C" fn dealloc(object: *mut PyObject) {
+    // SAFETY: called once by the interpreter. The base's dealloc untracks and frees the memory, but
+    // releases no reference to a heap type.
+    unsafe {
+        let value = (*object.cast::<JsExceptionObject>()).value;
+        let class = ffi::Py_TYPE(object);
+        let base = ffi::PyExc_Exception.cast::<PyTypeObject>();
+        if let Some(base_dealloc) = (*base).tp_dealloc {
+            base_dealloc(object);
+        }
+        (*state::state()).live_jsproxies -= 1;
+        lifetime::drop_value(value);
+        ffi::Py_DECREF(class.cast());
+    }
+}
+
+/// `tp_getattro`: what an exception has, else the error's property.
+pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter with the GIL on an object of our layout.
+    unsafe {
+        let found = ffi::PyObject_GenericGetAttr(object, name);
+        if !found.is_null() || ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) == 0 || !state::at_home() {
+            return found;
+        }
+        let Some(entry) = atoms::name(name) else { return ptr::null_mut() };
+        let context = state::context();
+        let value = (*object.cast::<JsExceptionObject>()).value;
+        let has = qjs::JS_HasProperty(context, value, entry.atom);
+        if has == 0 {
+            return ptr::null_mut();
+        }
+        ffi::PyErr_Clear();
+        if has < 0 {
+            error::raise();
+            return ptr::null_mut();
+        }
+        js2python::convert_steal(qjs::JS_GetProperty(context, value, entry.atom), value)
+    }
+}
+
+/// `tp_setattro`: names with two underscores and what `BaseException` defines stay in Python, the rest goes
+/// to the error.
+unsafe extern "C" fn setattro(object: *mut PyObject, name: *mut PyObject, new: *mut PyObject) -> c_int {
+    // SAFETY: as for `getattro`.
+    unsafe {
+        let Some(entry) = atoms::name(name) else { return -1 };
+        let own = ffi::PyObject_HasAttr(ffi::PyExc_Exception, name) != 0;
+        if entry.python || own || !state::at_home() {
+            return ffi::PyObject_GenericSetAttr(object, name, new);
+        }
+        let context = state::context();
+        let value = (*object.cast::<JsExceptionObject>()).value;
+        let done = if new.is_null() {
+            qjs::JS_DeleteProperty(context, value, entry.atom, qjs::JS_PROP_THROW as c_int)
+        } else {
+            let new = python2js::convert(new);
+            if qjs::JS_IsException(new) { -1 } else { qjs::JS_SetProperty(context, value, entry.atom, new) }
+        };
+        if done < 0 {
+            error::raise();
+            return -1;
+        }
+        0
+    }
+}

@@ -1,0 +1,109 @@
+//! Who frees what, when: finalizers only enqueue, safe points release.
+
+use std::ptr;
+
+use pyo3::ffi;
+use rquickjs::qjs::{self, JSValue};
+
+use crate::state;
+
+/// Releases what finalizers and other threads gave up. Called where neither engine is in the middle of
+/// anything: after a call into JavaScript returned, after JavaScript jobs ran, before the event loop waits.
+pub fn safe_point() {
+    // SAFETY: callers hold the GIL; the check for home makes the rest right.
+    unsafe {
+        let state = state::state();
+        if nothing_dropped(state) || !state::at_home() {
+            return;
+        }
+        release();
+    }
+}
+
+/// As [`safe_point`], where it is known to be the home thread: two loads when there is nothing to do.
+///
+/// # Safety
+/// At home with the GIL.
+#[inline(always)]
+pub(crate) unsafe fn safe_point_at_home() {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let state = state::state();
+        if !nothing_dropped(state) {
+            release();
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn nothing_dropped(state: *mut state::State) -> bool {
+    // SAFETY: the GIL is held.
+    unsafe {
+        (*state).dropped_objects.is_empty()
+            && (*state).dropped_values.is_empty()
+            && ((*state).dropped_atoms.is_empty() || (*state).depth > 0)
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn release() {
+    // SAFETY: at home with the GIL. The lists are taken before anything is released, since releasing runs
+    // arbitrary finalizers, which may append to them and come here again. A pending exception is kept out
+    // of the way of `__del__`.
+    unsafe {
+        let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        ffi::PyErr_Fetch(&mut kind, &mut value, &mut trace);
+        loop {
+            let state = state::state();
+            let objects = std::mem::take(&mut (*state).dropped_objects);
+            let values = std::mem::take(&mut (*state).dropped_values);
+            if (*state).depth == 0 {
+                for atom in std::mem::take(&mut (*state).dropped_atoms) {
+                    qjs::JS_FreeAtom((*state).context, atom);
+                }
+            }
+            if objects.is_empty() && values.is_empty() {
+                break;
+            }
+            for value in values {
+                qjs::JS_FreeValue((*state).context, value);
+            }
+            for object in objects {
+                ffi::Py_DECREF(object);
+            }
+        }
+        ffi::PyErr_Restore(kind, value, trace);
+    }
+}
+
+/// Gives up a JavaScript value from any thread: at once at home, at the next safe point elsewhere. Without an
+/// engine nothing is left to free.
+///
+/// # Safety
+/// The GIL is held; `value` is owned by the caller, who forgets it.
+#[inline(always)]
+pub(crate) unsafe fn drop_value(value: JSValue) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if !qjs::JS_VALUE_HAS_REF_COUNT(value) {
+            return;
+        }
+        if state::at_home() {
+            qjs::JS_FreeValue(state::context(), value);
+        } else if !(*state::state()).home.is_null() {
+            (*state::state()).dropped_values.push(value);
+        }
+    }
+}
+
+/// Gives up a Python reference from a JavaScript finalizer.
+///
+/// # Safety
+/// The GIL is held (JavaScript only runs under it); the caller owns the reference and forgets it.
+pub(crate) unsafe fn drop_object(object: *mut ffi::PyObject) {
+    if !object.is_null() {
+        // SAFETY: as the caller promises; pushing runs no foreign code.
+        unsafe { (*state::state()).dropped_objects.push(object) };
+    }
+}

@@ -1,0 +1,422 @@
+//! `isthmus._native.ffi`: what the Python side of the FFI is built on.
+
+use std::ffi::CStr;
+use std::ptr;
+
+use pyo3::ffi::{self, PyMethodDef, PyMethodDefPointer, PyObject};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
+
+use crate::jsproxy::{self, exception, flags};
+use crate::pyproxy::{self, Origin};
+use crate::{atoms, error, js2python, state, to_js};
+
+struct Table<const N: usize>([PyMethodDef; N]);
+// SAFETY: only read, by the interpreter under the GIL.
+unsafe impl<const N: usize> Sync for Table<N> {}
+
+const fn one_argument(
+    name: &'static CStr,
+    function: unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject,
+    doc: &'static CStr,
+) -> PyMethodDef {
+    PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: PyMethodDefPointer { PyCFunction: function },
+        ml_flags: ffi::METH_O,
+        ml_doc: doc.as_ptr(),
+    }
+}
+
+const fn any_arguments(
+    name: &'static CStr,
+    function: ffi::PyCFunctionFastWithKeywords,
+    doc: &'static CStr,
+) -> PyMethodDef {
+    PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: PyMethodDefPointer { PyCFunctionFastWithKeywords: function },
+        ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
+        ml_doc: doc.as_ptr(),
+    }
+}
+
+static FUNCTIONS: Table<12> = Table([
+    any_arguments(
+        c"to_js",
+        to_js::to_js,
+        c"to_js(obj, /, *, depth=-1, pyproxies=None, create_pyproxies=True, dict_converter=None, \
+          default_converter=None, eager_converter=None)\n--\n\nConverts to JavaScript objects, deeply.",
+    ),
+    any_arguments(
+        c"create_proxy",
+        create_proxy,
+        c"create_proxy(obj, /, *, capture_this=False, roundtrip=True)\n--\n\nA proxy that lives until destroyed.",
+    ),
+    any_arguments(
+        c"create_once_callable",
+        create_once_callable,
+        c"create_once_callable(obj, /, *, _may_syncify=False)\n--\n\nA proxy that can be called once.",
+    ),
+    one_argument(c"destroy_proxies", destroy_proxies, c"Destroys every PyProxy of a JavaScript array."),
+    one_argument(c"run_js", run_js, c"Evaluates JavaScript source (a str) in the global scope."),
+    one_argument(c"js_flags", js_flags, c"The feature flags of a JsProxy, -1 for any other object."),
+    any_arguments(c"js_get", js_get, c"js_get(proxy, name): the JavaScript property, whatever Python attributes hide."),
+    any_arguments(c"js_has", js_has, c"js_has(proxy, name): whether the object has the property."),
+    any_arguments(c"js_call_method", js_call_method, c"js_call_method(proxy, name, *args): calls a method."),
+    one_argument(c"js_is_pyproxy", js_is_pyproxy, c"Whether the proxy is one of a PyProxy."),
+    one_argument(c"unwrap", unwrap, c"The Python object behind a double proxy."),
+    PyMethodDef::zeroed(),
+]);
+
+/// Fills the module `isthmus._native.ffi`.
+///
+/// # Errors
+/// The Python exception.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    // SAFETY: `module` proves the GIL; the table is static, as CPython asks.
+    unsafe {
+        if ffi::PyModule_AddFunctions(module.as_ptr(), FUNCTIONS.0.as_ptr().cast_mut()) < 0 {
+            return Err(PyErr::fetch(py));
+        }
+        let class = exception::class();
+        if class.is_null() {
+            return Err(PyErr::fetch(py));
+        }
+        module.add("JsException", Bound::from_borrowed_ptr(py, class.cast()))?;
+    }
+    let table = PyDict::new(py);
+    for (name, mask) in flags::ALL {
+        table.set_item(name, mask)?;
+    }
+    module.add("flags", table)?;
+    module.add_function(wrap_pyfunction!(live, module)?)?;
+    module.add_function(wrap_pyfunction!(global_this, module)?)?;
+    module.add_function(wrap_pyfunction!(collect, module)?)?;
+    module.add_function(wrap_pyfunction!(set_debug, module)?)?;
+    Ok(())
+}
+
+/// How many JsProxies and PyProxies are alive: for leak tests.
+#[pyfunction]
+fn live() -> (usize, usize) {
+    // SAFETY: called from Python with the GIL.
+    unsafe { ((*state::state()).live_jsproxies, (*state::state()).live_pyproxies) }
+}
+
+/// `globalThis`.
+#[pyfunction]
+fn global_this(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: called from Python with the GIL; home is checked.
+    unsafe {
+        if !state::at_home() {
+            state::raise_not_home();
+            return Err(PyErr::fetch(py));
+        }
+        let global = qjs::JS_GetGlobalObject(state::context());
+        Bound::from_owned_ptr_or_err(py, js2python::convert_steal(global, JS_UNDEFINED))
+    }
+}
+
+/// Runs JavaScript's cycle collector and releases what it found.
+#[pyfunction]
+fn collect(py: Python<'_>) -> PyResult<()> {
+    // SAFETY: called from Python with the GIL; home is checked.
+    unsafe {
+        if !state::at_home() {
+            state::raise_not_home();
+            return Err(PyErr::fetch(py));
+        }
+        qjs::JS_RunGC((*state::state()).runtime);
+        crate::lifetime::safe_point_at_home();
+    }
+    Ok(())
+}
+
+/// `pyodide.setDebug`: returns the old value.
+#[pyfunction]
+fn set_debug(debug: bool) -> bool {
+    // SAFETY: called from Python with the GIL.
+    unsafe { std::mem::replace(&mut (*state::state()).debug, debug) }
+}
+
+/// Home, or an exception.
+unsafe fn enter() -> bool {
+    // SAFETY: called from Python with the GIL.
+    unsafe {
+        if state::at_home() {
+            return true;
+        }
+        state::raise_not_home();
+        false
+    }
+}
+
+/// Reads keyword-only boolean options after exactly one positional argument. `None` with an exception set.
+unsafe fn options<const N: usize>(
+    function: &str,
+    values: *const *mut PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut PyObject,
+    known: [(&CStr, bool); N],
+) -> Option<[bool; N]> {
+    // SAFETY: arguments as a vectorcall gives them.
+    unsafe {
+        let raise = |text: String| {
+            pyo3::exceptions::PyTypeError::new_err(text).restore(Python::assume_attached());
+        };
+        if count != 1 {
+            raise(format!("{function}() takes exactly one positional argument ({count} given)"));
+            return None;
+        }
+        let mut result = known.map(|(_, default)| default);
+        let keywords = if names.is_null() { 0 } else { ffi::PyTuple_GET_SIZE(names) };
+        for index in 0..keywords {
+            let name = ffi::PyTuple_GET_ITEM(names, index);
+            let found = known
+                .iter()
+                .position(|(known, _)| ffi::PyUnicode_CompareWithASCIIString(name, known.as_ptr()) == 0);
+            let Some(found) = found else {
+                let name = Bound::from_borrowed_ptr(Python::assume_attached(), name);
+                raise(format!("{function}() got an unexpected keyword argument '{name}'"));
+                return None;
+            };
+            let truth = ffi::PyObject_IsTrue(*values.offset(count + index));
+            if truth < 0 {
+                return None;
+            }
+            result[found] = truth > 0;
+        }
+        Some(result)
+    }
+}
+
+/// The proxy (double proxy) of a PyProxy it takes.
+unsafe fn double_proxy_steal(value: JSValue) -> *mut PyObject {
+    // SAFETY: at home with the GIL.
+    unsafe {
+        if qjs::JS_IsException(value) {
+            error::raise();
+            return ptr::null_mut();
+        }
+        jsproxy::new_with_flags_steal(value, JS_UNDEFINED, flags::detect(value) & !flags::ERROR)
+    }
+}
+
+unsafe extern "C" fn create_proxy(
+    _: *mut PyObject,
+    values: *const *mut PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: called by the interpreter.
+    unsafe {
+        if !enter() {
+            return ptr::null_mut();
+        }
+        let known = [(c"capture_this", false), (c"roundtrip", true)];
+        let Some([capture_this, roundtrip]) = options("create_proxy", values, count, names, known) else {
+            return ptr::null_mut();
+        };
+        double_proxy_steal(pyproxy::new(*values, Origin { roundtrip, once: false, capture_this }))
+    }
+}
+
+unsafe extern "C" fn create_once_callable(
+    _: *mut PyObject,
+    values: *const *mut PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: called by the interpreter.
+    unsafe {
+        if !enter() {
+            return ptr::null_mut();
+        }
+        let known = [(c"_may_syncify", false)];
+        if options("create_once_callable", values, count, names, known).is_none() {
+            return ptr::null_mut();
+        }
+        if ffi::PyCallable_Check(*values) == 0 {
+            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"create_once_callable() needs a callable".as_ptr());
+            return ptr::null_mut();
+        }
+        let origin = Origin { roundtrip: true, once: true, capture_this: false };
+        double_proxy_steal(pyproxy::new(*values, origin))
+    }
+}
+
+unsafe extern "C" fn destroy_proxies(_: *mut PyObject, list: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter.
+    unsafe {
+        if !enter() {
+            return ptr::null_mut();
+        }
+        let Some(value) = jsproxy::value_of(list).filter(|&value| qjs::JS_IsArray(value)) else {
+            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"Expected a JsArray for the pyproxies argument".as_ptr());
+            return ptr::null_mut();
+        };
+        let context = state::context();
+        let mut length = 0;
+        if qjs::JS_GetLength(context, value, &mut length) < 0 {
+            error::raise();
+            return ptr::null_mut();
+        }
+        for index in 0..length {
+            let item = qjs::JS_GetPropertyInt64(context, value, index);
+            if qjs::JS_IsException(item) {
+                error::raise();
+                return ptr::null_mut();
+            }
+            pyproxy::destroy(item, "This borrowed proxy was automatically destroyed when an event handler ended");
+            qjs::JS_FreeValue(context, item);
+        }
+        crate::lifetime::safe_point_at_home();
+        ffi::Py_INCREF(ffi::Py_None());
+        ffi::Py_None()
+    }
+}
+
+unsafe extern "C" fn run_js(_: *mut PyObject, source: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter; CPython's UTF-8 text ends with a NUL, as the engine asks.
+    unsafe {
+        if !enter() {
+            return ptr::null_mut();
+        }
+        let mut length = 0;
+        let text = ffi::PyUnicode_AsUTF8AndSize(source, &mut length);
+        if text.is_null() {
+            return ptr::null_mut();
+        }
+        let result = qjs::JS_Eval(
+            state::context(),
+            text,
+            length as _,
+            c"<eval>".as_ptr(),
+            qjs::JS_EVAL_TYPE_GLOBAL as i32,
+        );
+        // As every call does: a promise comes back as a future.
+        if qjs::JS_IsPromise(result) {
+            return crate::promise::future_steal(result, Vec::new());
+        }
+        let converted = js2python::convert_steal(result, JS_UNDEFINED);
+        crate::lifetime::safe_point_at_home();
+        converted
+    }
+}
+
+unsafe extern "C" fn js_flags(_: *mut PyObject, object: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter.
+    unsafe { ffi::PyLong_FromLong(jsproxy::flags_of(object).map_or(-1, i64::from)) }
+}
+
+/// The value of a proxy and the atom of a name; `None` with an exception set. The atom is owned.
+unsafe fn member(
+    values: *const *mut PyObject,
+    count: ffi::Py_ssize_t,
+) -> Option<(JSValue, qjs::JSAtom)> {
+    // SAFETY: arguments as a vectorcall gives them.
+    unsafe {
+        if !enter() {
+            return None;
+        }
+        let target = if count >= 2 { jsproxy::value_of(*values) } else { None };
+        let Some(target) = target.filter(|_| ffi::PyUnicode_Check(*values.add(1)) != 0) else {
+            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"expected a JsProxy and a property name".as_ptr());
+            return None;
+        };
+        let atom = atoms::atom_of(*values.add(1));
+        if atom == 0 {
+            error::raise();
+            return None;
+        }
+        Some((target, atom))
+    }
+}
+
+unsafe extern "C" fn js_get(
+    _: *mut PyObject,
+    values: *const *mut PyObject,
+    count: ffi::Py_ssize_t,
+    _: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: called by the interpreter.
+    unsafe {
+        let Some((target, atom)) = member(values, count) else { return ptr::null_mut() };
+        let value = qjs::JS_GetProperty(state::context(), target, atom);
+        qjs::JS_FreeAtom(state::context(), atom);
+        js2python::convert_steal(value, target)
+    }
+}
+
+unsafe extern "C" fn js_has(
+    _: *mut PyObject,
+    values: *const *mut PyObject,
+    count: ffi::Py_ssize_t,
+    _: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: called by the interpreter.
+    unsafe {
+        let Some((target, atom)) = member(values, count) else { return ptr::null_mut() };
+        let has = qjs::JS_HasProperty(state::context(), target, atom);
+        qjs::JS_FreeAtom(state::context(), atom);
+        if has < 0 {
+            error::raise();
+            return ptr::null_mut();
+        }
+        ffi::PyBool_FromLong(i64::from(has))
+    }
+}
+
+unsafe extern "C" fn js_call_method(
+    module: *mut PyObject,
+    values: *const *mut PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: called by the interpreter; the method's proxy is called as Python would call it.
+    unsafe {
+        let method = js_get(module, values, count, ptr::null_mut());
+        if method.is_null() {
+            return method;
+        }
+        let result = ffi::PyObject_Vectorcall(method, values.add(2), count as usize - 2, names);
+        ffi::Py_DECREF(method);
+        result
+    }
+}
+
+unsafe extern "C" fn js_is_pyproxy(_: *mut PyObject, object: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter.
+    unsafe {
+        if !enter() {
+            return ptr::null_mut();
+        }
+        let is = jsproxy::value_of(object).is_some_and(|value| pyproxy::cell_of(value).is_some());
+        ffi::PyBool_FromLong(i64::from(is))
+    }
+}
+
+unsafe extern "C" fn unwrap(_: *mut PyObject, object: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter.
+    unsafe {
+        if !enter() {
+            return ptr::null_mut();
+        }
+        let Some(cell) = jsproxy::value_of(object).and_then(|value| pyproxy::cell_of(value)) else {
+            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"expected a JsDoubleProxy".as_ptr());
+            return ptr::null_mut();
+        };
+        let inner = pyproxy::object_of(cell);
+        if inner.is_null() {
+            pyproxy::throw_destroyed(cell);
+            error::raise();
+            return inner;
+        }
+        ffi::Py_INCREF(inner);
+        inner
+    }
+}
+

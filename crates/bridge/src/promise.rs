@@ -1,0 +1,412 @@
+//! Promises and awaitables (`spec/ffi.md` §0.3, §5): a promise becomes an asyncio future, a Python awaitable a
+//! promise. Neither needs a thread or a task of its own.
+
+use std::ffi::c_void;
+use std::ptr;
+use std::rc::Rc;
+
+use pyo3::ffi::{self, PyObject};
+use rquickjs::qjs::{self, JS_UNDEFINED, JSContext, JSValue};
+
+use crate::jsproxy::{call, methods};
+use crate::state::{Entry, Settled};
+use crate::{error, js2python, lifetime, state};
+
+/// What the two reactions of one promise share.
+struct Waiting {
+    /// Owned; resolved once.
+    future: *mut PyObject,
+    /// Proxies made for the call that gave the promise; owned, destroyed when it settles.
+    temporaries: Vec<JSValue>,
+}
+
+/// A reaction's opaque pointer: a shared owner of the same `Waiting`.
+type Shared = Rc<std::cell::RefCell<Option<Waiting>>>;
+
+/// The future of a promise (or thenable) it takes, with the temporaries of the call that gave it. Without a
+/// running event loop there can be no future: then the promise's proxy comes back, to be awaited later.
+///
+/// # Safety
+/// At home with the GIL.
+pub(crate) unsafe fn future_steal(promise: JSValue, temporaries: Vec<JSValue>) -> *mut PyObject {
+    // SAFETY: as the caller promises; each path consumes `promise` and `temporaries`.
+    unsafe {
+        let state = state::state();
+        let create = (*state).python.create_future;
+        let future = if create.is_null() {
+            ffi::Py_None()
+        } else {
+            ffi::PyObject_CallNoArgs(create)
+        };
+        if future.is_null() {
+            qjs::JS_FreeValue((*state).context, promise);
+            call::destroy(temporaries, call::AFTER_CALL);
+            return future;
+        }
+        if future == ffi::Py_None() {
+            for value in temporaries {
+                qjs::JS_FreeValue((*state).context, value);
+            }
+            return js2python::convert_steal(promise, JS_UNDEFINED);
+        }
+        let attached = attach(promise, future, temporaries);
+        qjs::JS_FreeValue((*state).context, promise);
+        lifetime::safe_point_at_home();
+        if attached < 0 {
+            ffi::Py_DECREF(future);
+            return ptr::null_mut();
+        }
+        future
+    }
+}
+
+/// Has `future` (borrowed) resolved with what `promise` (borrowed) settles to. -1 with an exception set.
+unsafe fn attach(promise: JSValue, future: *mut PyObject, temporaries: Vec<JSValue>) -> i32 {
+    // SAFETY: as for `future_steal`.
+    unsafe {
+        let state = state::state();
+        let context = (*state).context;
+        let settled = if qjs::JS_IsPromise(promise) {
+            qjs::JS_PromiseState(context, promise)
+        } else {
+            qjs::JSPromiseStateEnum_JS_PROMISE_PENDING
+        };
+        if settled == qjs::JSPromiseStateEnum_JS_PROMISE_FULFILLED
+            || settled == qjs::JSPromiseStateEnum_JS_PROMISE_REJECTED
+        {
+            // Settled already: no reactions are needed, only the turn that awaiting always takes.
+            let rejected = settled == qjs::JSPromiseStateEnum_JS_PROMISE_REJECTED;
+            if rejected {
+                mark_handled(promise);
+            }
+            call::destroy(temporaries, call::AFTER_ASYNC_CALL);
+            ffi::Py_INCREF(future);
+            (*state).settled.push(Settled {
+                future,
+                value: qjs::JS_PromiseResult(context, promise),
+                rejected,
+            });
+            return 0;
+        }
+        ffi::Py_INCREF(future);
+        let shared: Shared = Rc::new(std::cell::RefCell::new(Some(Waiting { future, temporaries })));
+        let reaction = |magic| {
+            qjs::JS_NewCClosure(
+                context,
+                Some(settle),
+                c"".as_ptr(),
+                Some(drop_shared),
+                1,
+                magic,
+                Rc::into_raw(Rc::clone(&shared)).cast_mut().cast(),
+            )
+        };
+        let mut reactions = [reaction(FULFILLED), reaction(REJECTED)];
+        let chained = qjs::JS_Invoke(context, promise, (*state).atoms.then, 2, reactions.as_mut_ptr());
+        for reaction in reactions {
+            qjs::JS_FreeValue(context, reaction);
+        }
+        if qjs::JS_IsException(chained) {
+            error::raise();
+            return -1;
+        }
+        qjs::JS_FreeValue(context, chained);
+        0
+    }
+}
+
+const FULFILLED: i32 = 0;
+const REJECTED: i32 = 1;
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // SAFETY: dropped under the GIL at home: by a reaction, or by a finalizer, hence only enqueued.
+        unsafe {
+            lifetime::drop_object(self.future);
+            for value in self.temporaries.drain(..) {
+                (*state::state()).dropped_values.push(value);
+            }
+        }
+    }
+}
+
+/// The reactions: resolve or reject the future.
+unsafe extern "C" fn settle(
+    _: *mut JSContext,
+    _: JSValue,
+    count: i32,
+    arguments: *mut JSValue,
+    magic: i32,
+    opaque: *mut c_void,
+) -> JSValue {
+    // SAFETY: called by the engine at home; `opaque` is the Rc that the closure owns.
+    unsafe {
+        let shared = &*opaque.cast::<std::cell::RefCell<Option<Waiting>>>();
+        let Some(mut waiting) = shared.borrow_mut().take() else { return JS_UNDEFINED };
+        let value = if count > 0 { *arguments } else { JS_UNDEFINED };
+        {
+            let _entry = Entry::new();
+            resolve(waiting.future, value, magic == REJECTED);
+        }
+        call::destroy(std::mem::take(&mut waiting.temporaries), call::AFTER_ASYNC_CALL);
+        JS_UNDEFINED
+    }
+}
+
+unsafe extern "C" fn drop_shared(opaque: *mut c_void) {
+    // SAFETY: the closure owned one count, made by `Rc::into_raw`; finalizers run once.
+    unsafe { drop(Rc::from_raw(opaque.cast::<std::cell::RefCell<Option<Waiting>>>())) }
+}
+
+/// Resolves a future (borrowed) with a value (borrowed); one that is done already stays as it is.
+unsafe fn resolve(future: *mut PyObject, value: JSValue, rejected: bool) {
+    // SAFETY: at home with the GIL.
+    unsafe {
+        let (name, argument) = if rejected {
+            (c"set_exception", error::exception_of(value))
+        } else {
+            (c"set_result", js2python::convert(value))
+        };
+        let mut done = ptr::null_mut();
+        if !argument.is_null() {
+            let name = ffi::PyUnicode_InternFromString(name.as_ptr());
+            let mut arguments = [future, argument];
+            done = ffi::PyObject_VectorcallMethod(name, arguments.as_mut_ptr(), 2, ptr::null_mut());
+            ffi::Py_XDECREF(name);
+            ffi::Py_DECREF(argument);
+        }
+        if done.is_null() {
+            // Cancelled meanwhile: nobody waits any more. Anything else is reported.
+            let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+            ffi::PyErr_Fetch(&mut kind, &mut value, &mut trace);
+            let is_done = ffi::PyObject_CallMethodNoArgs(future, intern(c"done"));
+            if is_done == ffi::Py_True() {
+                ffi::Py_XDECREF(kind);
+                ffi::Py_XDECREF(value);
+                ffi::Py_XDECREF(trace);
+            } else {
+                ffi::PyErr_Restore(kind, value, trace);
+                ffi::PyErr_WriteUnraisable(future);
+            }
+            ffi::Py_XDECREF(is_done);
+            ffi::PyErr_Clear();
+            return;
+        }
+        ffi::Py_DECREF(done);
+    }
+}
+
+/// An interned name, kept for good (there are a handful).
+unsafe fn intern(name: &std::ffi::CStr) -> *mut PyObject {
+    // SAFETY: the GIL is held.
+    unsafe { ffi::PyUnicode_InternFromString(name.as_ptr()) }
+}
+
+/// Resolves the futures of promises that were settled when they were asked for; returns whether there were any.
+///
+/// # Safety
+/// At home with the GIL, no JavaScript on the stack.
+pub(crate) unsafe fn resolve_settled() -> bool {
+    // SAFETY: as the caller promises. Resolving only schedules callbacks, but a future may be of any class.
+    unsafe {
+        let batch = std::mem::take(&mut (*state::state()).settled);
+        if batch.is_empty() {
+            return false;
+        }
+        for Settled { future, value, rejected } in batch {
+            resolve(future, value, rejected);
+            ffi::Py_DECREF(future);
+            qjs::JS_FreeValue(state::context(), value);
+        }
+        true
+    }
+}
+
+/// A rejected promise (borrowed) has found somebody who handles it.
+unsafe fn mark_handled(promise: JSValue) {
+    // SAFETY: at home with the GIL.
+    unsafe {
+        qjs::JS_PromiseMarkAsHandled(state::context(), promise);
+        forget_rejection(promise);
+    }
+}
+
+/// The engine's rejection tracker: keeps the list of rejections that nobody handles.
+pub(crate) unsafe extern "C" fn track_rejection(
+    context: *mut JSContext,
+    promise: JSValue,
+    reason: JSValue,
+    is_handled: bool,
+    _: *mut c_void,
+) {
+    // SAFETY: called by the engine at home; the values are borrowed, so copied.
+    unsafe {
+        if is_handled {
+            forget_rejection(promise);
+        } else {
+            let kept = (qjs::JS_DupValue(context, promise), qjs::JS_DupValue(context, reason));
+            (*state::state()).rejections.push(kept);
+        }
+    }
+}
+
+unsafe fn forget_rejection(promise: JSValue) {
+    // SAFETY: at home with the GIL; the values removed are owned.
+    unsafe {
+        let rejections = &raw mut (*state::state()).rejections;
+        let address = qjs::JS_VALUE_GET_PTR(promise);
+        if let Some(index) =
+            (*rejections).iter().position(|(known, _)| qjs::JS_VALUE_GET_PTR(*known) == address)
+        {
+            let (promise, reason) = (*rejections).swap_remove(index);
+            qjs::JS_FreeValue(state::context(), promise);
+            qjs::JS_FreeValue(state::context(), reason);
+        }
+    }
+}
+
+/// `await proxy`: the iterator of the future of the promise.
+pub(crate) unsafe extern "C" fn am_await(object: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter on an awaitable of our layout.
+    unsafe {
+        let Some(value) = methods::home_value(object) else { return ptr::null_mut() };
+        let future = future_steal(qjs::JS_DupValue(state::context(), value), Vec::new());
+        if future.is_null() {
+            return future;
+        }
+        if crate::jsproxy::value_of(future).is_some() {
+            ffi::Py_DECREF(future);
+            ffi::PyErr_SetString(
+                ffi::PyExc_RuntimeError,
+                c"a JavaScript promise can only be awaited in a running event loop".as_ptr(),
+            );
+            return ptr::null_mut();
+        }
+        let methods = (*ffi::Py_TYPE(future)).tp_as_async;
+        let iterator = match methods.as_ref().and_then(|methods| methods.am_await) {
+            Some(await_) => await_(future),
+            None => {
+                ffi::PyErr_SetString(ffi::PyExc_TypeError, c"the event loop's futures can't be awaited".as_ptr());
+                ptr::null_mut()
+            }
+        };
+        ffi::Py_DECREF(future);
+        iterator
+    }
+}
+
+/// The two functions that settle a promise made for a Python future.
+struct Resolvers {
+    /// Resolve, reject; owned.
+    functions: [JSValue; 2],
+}
+
+impl Drop for Resolvers {
+    fn drop(&mut self) {
+        for function in self.functions {
+            // SAFETY: dropped with the GIL by the capsule, on whatever thread.
+            unsafe { lifetime::drop_value(function) };
+        }
+    }
+}
+
+const RESOLVERS: &std::ffi::CStr = c"isthmus.resolvers";
+
+/// A promise for an asyncio future (borrowed). `JS_EXCEPTION` with a JavaScript exception set.
+///
+/// # Safety
+/// At home with the GIL.
+pub(crate) unsafe fn promise_of(future: *mut PyObject) -> JSValue {
+    // SAFETY: as the caller promises; the resolvers go to a capsule, the capsule to the callback.
+    unsafe {
+        let context = state::context();
+        let mut functions = [JS_UNDEFINED; 2];
+        let promise = qjs::JS_NewPromiseCapability(context, functions.as_mut_ptr());
+        if qjs::JS_IsException(promise) {
+            return promise;
+        }
+        let resolvers = Box::into_raw(Box::new(Resolvers { functions }));
+        let capsule = ffi::PyCapsule_New(resolvers.cast(), RESOLVERS.as_ptr(), Some(drop_resolvers));
+        if capsule.is_null() {
+            drop(Box::from_raw(resolvers));
+        }
+        let callback = if capsule.is_null() {
+            ptr::null_mut()
+        } else {
+            ffi::PyCFunction_NewEx((&raw const DONE.0).cast_mut(), capsule, ptr::null_mut())
+        };
+        ffi::Py_XDECREF(capsule);
+        let mut added = ptr::null_mut();
+        if !callback.is_null() {
+            let name = intern(c"add_done_callback");
+            let mut arguments = [future, callback];
+            added = ffi::PyObject_VectorcallMethod(name, arguments.as_mut_ptr(), 2, ptr::null_mut());
+            ffi::Py_XDECREF(name);
+            ffi::Py_DECREF(callback);
+        }
+        if added.is_null() {
+            qjs::JS_FreeValue(context, promise);
+            return error::throw();
+        }
+        ffi::Py_DECREF(added);
+        promise
+    }
+}
+
+struct Definition(ffi::PyMethodDef);
+// SAFETY: only read, by the interpreter under the GIL.
+unsafe impl Sync for Definition {}
+
+static DONE: Definition = Definition(ffi::PyMethodDef {
+    ml_name: c"settle_promise".as_ptr(),
+    ml_meth: ffi::PyMethodDefPointer { PyCFunction: future_done },
+    ml_flags: ffi::METH_O,
+    ml_doc: ptr::null(),
+});
+
+unsafe extern "C" fn drop_resolvers(capsule: *mut PyObject) {
+    // SAFETY: the capsule's destructor, called once with the pointer it was made with.
+    unsafe {
+        let pointer = ffi::PyCapsule_GetPointer(capsule, RESOLVERS.as_ptr()).cast::<Resolvers>();
+        if !pointer.is_null() {
+            drop(Box::from_raw(pointer));
+        }
+    }
+}
+
+/// The callback of a future that is done: settles the promise.
+unsafe extern "C" fn future_done(capsule: *mut PyObject, future: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the event loop with the GIL; the capsule is ours.
+    unsafe {
+        if !state::at_home() {
+            state::raise_not_home();
+            return ptr::null_mut();
+        }
+        let resolvers = ffi::PyCapsule_GetPointer(capsule, RESOLVERS.as_ptr()).cast::<Resolvers>();
+        if resolvers.is_null() {
+            return ptr::null_mut();
+        }
+        let context = state::context();
+        let result = ffi::PyObject_CallMethodNoArgs(future, intern(c"result"));
+        let (value, function) = if result.is_null() {
+            (error::pending_as_value(), (*resolvers).functions[1])
+        } else {
+            let value = crate::python2js::convert(result);
+            ffi::Py_DECREF(result);
+            if qjs::JS_IsException(value) {
+                (qjs::JS_GetException(context), (*resolvers).functions[1])
+            } else {
+                (value, (*resolvers).functions[0])
+            }
+        };
+        let mut arguments = [value];
+        let done = qjs::JS_Call(context, function, JS_UNDEFINED, 1, arguments.as_mut_ptr());
+        qjs::JS_FreeValue(context, value);
+        if qjs::JS_IsException(done) {
+            error::discard();
+        }
+        qjs::JS_FreeValue(context, done);
+        ffi::Py_INCREF(ffi::Py_None());
+        ffi::Py_None()
+    }
+}

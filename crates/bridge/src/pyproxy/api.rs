@@ -1,0 +1,629 @@
+//! The functions behind the methods of PyProxies: `support.js` builds the prototypes from them.
+
+use std::ptr;
+
+use pyo3::ffi::{self, PyObject};
+use rquickjs::qjs::{self, JS_EXCEPTION, JS_FALSE, JS_TRUE, JS_UNDEFINED, JSValue};
+
+use super::{Cell, Context, DESTROYED, Message, Origin, call, cell_of, end, features, receiver};
+use crate::state::Entry;
+use crate::{buffer, error, js2python, promise, python2js, state, to_js};
+
+type Native = unsafe fn(&[JSValue]) -> Result<JSValue, Thrown>;
+
+/// Why a native function failed: which engine has the exception.
+pub(crate) enum Thrown {
+    /// A Python exception is set.
+    Python,
+    /// A JavaScript exception is set.
+    JavaScript,
+}
+
+impl From<JSValue> for Thrown {
+    /// `receiver` fails with `JS_EXCEPTION`.
+    fn from(_: JSValue) -> Self {
+        Self::JavaScript
+    }
+}
+
+/// Name, number of arguments, function.
+const FUNCTIONS: &[(&std::ffi::CStr, i32, Native)] = &[
+    (c"type", 1, type_name),
+    (c"toString", 1, to_string),
+    (c"destroy", 3, destroy),
+    (c"copy", 1, copy),
+    (c"toJs", 2, to_js_method),
+    (c"length", 1, length),
+    (c"get", 2, get),
+    (c"set", 3, set),
+    (c"delete", 2, delete),
+    (c"has", 2, has),
+    (c"iterator", 1, iterator),
+    (c"next", 2, next),
+    (c"throw", 2, throw),
+    (c"return", 2, return_),
+    (c"asyncIterator", 1, async_iterator),
+    (c"asyncNext", 2, async_next),
+    (c"promise", 1, promise_method),
+    (c"method", 2, method),
+    (c"call", 5, call_with),
+    (c"getBuffer", 2, get_buffer),
+    (c"isPyProxy", 1, is_pyproxy),
+];
+
+/// The object that `support.js` receives: the functions and the table of features.
+///
+/// # Safety
+/// The engine is being set up, at home with the GIL.
+pub(crate) unsafe fn natives(context: Context) -> JSValue {
+    // SAFETY: as the caller promises; `JS_SetPropertyStr` takes the values.
+    unsafe {
+        let object = qjs::JS_NewObject(context);
+        for (index, (name, length, _)) in FUNCTIONS.iter().enumerate() {
+            let function = qjs::JS_NewCFunctionData2(
+                context,
+                Some(dispatch),
+                name.as_ptr(),
+                *length,
+                index as i32,
+                0,
+                ptr::null_mut(),
+            );
+            qjs::JS_SetPropertyStr(context, object, name.as_ptr(), function);
+        }
+        let table = qjs::JS_NewObject(context);
+        for (name, bit) in features::ALL {
+            let atom = qjs::JS_NewAtomLen(context, name.as_ptr().cast(), name.len() as _);
+            qjs::JS_SetProperty(context, table, atom, qjs::JS_MKVAL(qjs::JS_TAG_INT, *bit as i32));
+            qjs::JS_FreeAtom(context, atom);
+        }
+        qjs::JS_SetPropertyStr(context, object, c"features".as_ptr(), table);
+        object
+    }
+}
+
+unsafe extern "C" fn dispatch(
+    _: Context,
+    _this: JSValue,
+    count: i32,
+    arguments: *mut JSValue,
+    magic: i32,
+    _: *mut JSValue,
+) -> JSValue {
+    // SAFETY: called by the engine at home with the GIL. `FUNCTIONS` gives the length, so that the engine
+    // pads missing arguments with undefined up to it.
+    unsafe {
+        let (_, length, function) = FUNCTIONS[magic as usize];
+        let _entry = Entry::new();
+        let arguments = std::slice::from_raw_parts(arguments, count.max(length) as usize);
+        match function(arguments) {
+            Ok(value) => value,
+            Err(Thrown::JavaScript) => JS_EXCEPTION,
+            Err(Thrown::Python) => error::throw(),
+        }
+    }
+}
+
+/// Converts a result it takes; null means a Python exception is set.
+unsafe fn steal(result: *mut PyObject) -> Result<JSValue, Thrown> {
+    // SAFETY: at home with the GIL.
+    unsafe {
+        if result.is_null() {
+            return Err(Thrown::Python);
+        }
+        let value = python2js::convert(result);
+        ffi::Py_DECREF(result);
+        if qjs::JS_IsException(value) { Err(Thrown::JavaScript) } else { Ok(value) }
+    }
+}
+
+/// Converts an argument; the reference is new.
+unsafe fn argument(value: JSValue) -> Result<*mut PyObject, Thrown> {
+    // SAFETY: at home with the GIL.
+    unsafe {
+        let object = js2python::convert(value);
+        if object.is_null() { Err(Thrown::Python) } else { Ok(object) }
+    }
+}
+
+unsafe fn type_name(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `dispatch`, and so in all functions below.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        let kind = ffi::Py_TYPE(object).cast::<PyObject>();
+        let name = ffi::PyObject_GetAttrString(kind, c"__qualname__".as_ptr());
+        let module = ffi::PyObject_GetAttrString(kind, c"__module__".as_ptr());
+        if name.is_null() || module.is_null() {
+            ffi::Py_XDECREF(name);
+            ffi::Py_XDECREF(module);
+            return Err(Thrown::Python);
+        }
+        let plain = ffi::PyUnicode_CompareWithASCIIString(module, c"builtins".as_ptr()) == 0
+            || ffi::PyUnicode_CompareWithASCIIString(module, c"__main__".as_ptr()) == 0;
+        if plain {
+            ffi::Py_DECREF(module);
+            return steal(name);
+        }
+        let full = ffi::PyUnicode_FromFormat(c"%U.%U".as_ptr(), module, name);
+        ffi::Py_DECREF(module);
+        ffi::Py_DECREF(name);
+        steal(full)
+    }
+}
+
+unsafe fn to_string(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        steal(ffi::PyObject_Str(object))
+    }
+}
+
+unsafe fn destroy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let Some(cell) = cell_of(arguments[0]) else {
+            receiver(arguments[0])?;
+            return Ok(JS_UNDEFINED);
+        };
+        let keep_roundtrip = qjs::JS_ToBool(state::context(), arguments[2]) == 0
+            && !qjs::JS_IsUndefined(arguments[2]);
+        if keep_roundtrip && (*cell).origin.roundtrip {
+            return Ok(JS_UNDEFINED);
+        }
+        let message = if qjs::JS_IsString(arguments[1]) {
+            let text = argument(arguments[1])?;
+            let mut length = 0;
+            let bytes = ffi::PyUnicode_AsUTF8AndSize(text, &mut length);
+            let given = if bytes.is_null() {
+                ffi::PyErr_Clear();
+                DESTROYED.to_owned()
+            } else {
+                String::from_utf8_lossy(std::slice::from_raw_parts(bytes.cast::<u8>(), length as usize))
+                    .into_owned()
+            };
+            ffi::Py_DECREF(text);
+            Message::Given(given)
+        } else {
+            Message::Default
+        };
+        end(cell, message);
+        Ok(JS_UNDEFINED)
+    }
+}
+
+unsafe fn copy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (cell, object) = receiver(arguments[0])?;
+        let value = super::new(object, Origin { once: false, ..(*cell).origin });
+        if qjs::JS_IsException(value) { Err(Thrown::JavaScript) } else { Ok(value) }
+    }
+}
+
+unsafe fn to_js_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        ffi::Py_INCREF(object);
+        let value = to_js::with_options_object(object, arguments[1]);
+        ffi::Py_DECREF(object);
+        if qjs::JS_IsException(value) { Err(Thrown::JavaScript) } else { Ok(value) }
+    }
+}
+
+unsafe fn length(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        let length = ffi::PyObject_Size(object);
+        if length < 0 { Err(Thrown::Python) } else { Ok(qjs::JS_NewFloat64(length as f64)) }
+    }
+}
+
+unsafe fn get(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        let key = argument(arguments[1])?;
+        let item = ffi::PyObject_GetItem(object, key);
+        ffi::Py_DECREF(key);
+        if item.is_null()
+            && (ffi::PyErr_ExceptionMatches(ffi::PyExc_KeyError) != 0
+                || ffi::PyErr_ExceptionMatches(ffi::PyExc_IndexError) != 0)
+        {
+            ffi::PyErr_Clear();
+            return Ok(JS_UNDEFINED);
+        }
+        steal(item)
+    }
+}
+
+unsafe fn set(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        let key = argument(arguments[1])?;
+        let value = match argument(arguments[2]) {
+            Ok(value) => value,
+            Err(thrown) => {
+                ffi::Py_DECREF(key);
+                return Err(thrown);
+            }
+        };
+        let done = ffi::PyObject_SetItem(object, key, value);
+        ffi::Py_DECREF(key);
+        ffi::Py_DECREF(value);
+        if done < 0 { Err(Thrown::Python) } else { Ok(JS_UNDEFINED) }
+    }
+}
+
+unsafe fn delete(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        let key = argument(arguments[1])?;
+        let done = ffi::PyObject_DelItem(object, key);
+        ffi::Py_DECREF(key);
+        if done < 0 { Err(Thrown::Python) } else { Ok(JS_UNDEFINED) }
+    }
+}
+
+unsafe fn has(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        let key = argument(arguments[1])?;
+        let found = ffi::PySequence_Contains(object, key);
+        ffi::Py_DECREF(key);
+        match found {
+            0 => Ok(JS_FALSE),
+            found if found > 0 => Ok(JS_TRUE),
+            _ => Err(Thrown::Python),
+        }
+    }
+}
+
+/// A proxy of a result it takes, even where an implicit conversion would give a plain value.
+unsafe fn proxy_steal(object: *mut PyObject) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        if object.is_null() {
+            return Err(Thrown::Python);
+        }
+        let value = super::new(object, Origin::OWNED);
+        ffi::Py_DECREF(object);
+        if qjs::JS_IsException(value) { Err(Thrown::JavaScript) } else { Ok(value) }
+    }
+}
+
+unsafe fn iterator(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        proxy_steal(ffi::PyObject_GetIter(object))
+    }
+}
+
+/// `{done, value}` of a value it takes.
+unsafe fn step(done: bool, value: JSValue) -> JSValue {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let context = state::context();
+        let atoms = &raw const (*state::state()).atoms;
+        let object = qjs::JS_NewObject(context);
+        qjs::JS_SetProperty(context, object, (*atoms).done, if done { JS_TRUE } else { JS_FALSE });
+        qjs::JS_SetProperty(context, object, (*atoms).value, value);
+        object
+    }
+}
+
+unsafe fn next(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        let sent = argument(arguments[1])?;
+        let mut result = ptr::null_mut();
+        let outcome = ffi::PyIter_Send(object, sent, &mut result);
+        ffi::Py_DECREF(sent);
+        if outcome == ffi::PySendResult::PYGEN_ERROR {
+            return Err(Thrown::Python);
+        }
+        Ok(step(outcome == ffi::PySendResult::PYGEN_RETURN, steal(result)?))
+    }
+}
+
+/// Throws an exception (taken) into a generator; `escaped` is the result if `GeneratorExit` comes out again.
+unsafe fn throw_into(
+    object: *mut PyObject,
+    exception: *mut PyObject,
+    escaped: Option<JSValue>,
+) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let name = ffi::PyUnicode_InternFromString(c"throw".as_ptr());
+        let mut arguments = [object, exception];
+        let result = ffi::PyObject_VectorcallMethod(name, arguments.as_mut_ptr(), 2, ptr::null_mut());
+        ffi::Py_XDECREF(name);
+        ffi::Py_DECREF(exception);
+        if !result.is_null() {
+            return Ok(step(false, steal(result)?));
+        }
+        if ffi::PyErr_ExceptionMatches(ffi::PyExc_StopIteration) != 0 {
+            let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+            ffi::PyErr_Fetch(&mut kind, &mut value, &mut trace);
+            ffi::PyErr_NormalizeException(&mut kind, &mut value, &mut trace);
+            let returned = ffi::PyObject_GetAttrString(value, c"value".as_ptr());
+            ffi::Py_XDECREF(kind);
+            ffi::Py_XDECREF(value);
+            ffi::Py_XDECREF(trace);
+            return Ok(step(true, steal(returned)?));
+        }
+        if let Some(value) = escaped
+            && ffi::PyErr_ExceptionMatches(ffi::PyExc_GeneratorExit) != 0
+        {
+            ffi::PyErr_Clear();
+            return Ok(step(true, qjs::JS_DupValue(state::context(), value)));
+        }
+        Err(Thrown::Python)
+    }
+}
+
+unsafe fn throw(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        let exception = argument(arguments[1])?;
+        throw_into(object, exception, None)
+    }
+}
+
+unsafe fn return_(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        let exit = ffi::PyObject_CallNoArgs(ffi::PyExc_GeneratorExit);
+        if exit.is_null() {
+            return Err(Thrown::Python);
+        }
+        throw_into(object, exit, Some(arguments[1]))
+    }
+}
+
+unsafe fn async_iterator(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        proxy_steal(ffi::PyObject_GetAIter(object))
+    }
+}
+
+/// A promise of `{done, value}`.
+unsafe fn async_next(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        let sent = argument(arguments[1])?;
+        let helper = (*state::state()).python.async_next;
+        let mut values = [object, sent];
+        let awaitable = ffi::PyObject_Vectorcall(helper, values.as_mut_ptr(), 2, ptr::null_mut());
+        ffi::Py_DECREF(sent);
+        awaited_steal(awaitable)
+    }
+}
+
+/// A promise for an awaitable it takes.
+unsafe fn awaited_steal(awaitable: *mut PyObject) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        if awaitable.is_null() {
+            return Err(Thrown::Python);
+        }
+        let future = ffi::PyObject_CallOneArg((*state::state()).python.ensure_future, awaitable);
+        ffi::Py_DECREF(awaitable);
+        if future.is_null() {
+            return Err(Thrown::Python);
+        }
+        let promise = promise::promise_of(future);
+        ffi::Py_DECREF(future);
+        if qjs::JS_IsException(promise) { Err(Thrown::JavaScript) } else { Ok(promise) }
+    }
+}
+
+/// Has the awaitable behind a proxy run; its future stays in the cell. `Err` with an exception set.
+///
+/// # Safety
+/// At home with the GIL.
+pub(super) unsafe fn start(value: JSValue) -> Result<(), ()> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let Some(cell) = cell_of(value) else { return Ok(()) };
+        future_of(cell).map(|_| ()).map_err(|_| ())
+    }
+}
+
+/// The future of the awaitable (borrowed from the cell), made once.
+unsafe fn future_of(cell: *mut Cell) -> Result<*mut PyObject, Thrown> {
+    // SAFETY: see `type_name`. The call may run code that destroys the proxy: the cell is looked at again.
+    unsafe {
+        if (*cell).future.is_null() {
+            let object = (*cell).object;
+            ffi::Py_INCREF(object);
+            let future = ffi::PyObject_CallOneArg((*state::state()).python.ensure_future, object);
+            ffi::Py_DECREF(object);
+            if future.is_null() {
+                return Err(Thrown::Python);
+            }
+            let old = std::mem::replace(&mut (*cell).future, future);
+            ffi::Py_XDECREF(old);
+        }
+        Ok((*cell).future)
+    }
+}
+
+unsafe fn promise_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (cell, _) = receiver(arguments[0])?;
+        let future = future_of(cell)?;
+        ffi::Py_INCREF(future);
+        let promise = promise::promise_of(future);
+        ffi::Py_DECREF(future);
+        if qjs::JS_IsException(promise) { Err(Thrown::JavaScript) } else { Ok(promise) }
+    }
+}
+
+/// `native.method(proxy, name, ...arguments)`: calls a Python method of the object.
+unsafe fn method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        let mut converted = vec![object];
+        ffi::Py_INCREF(object);
+        let mut name = ptr::null_mut();
+        let mut failed = None;
+        for (index, &value) in arguments[1..].iter().enumerate() {
+            match argument(value) {
+                Ok(converted_value) if index == 0 => name = converted_value,
+                Ok(converted_value) => converted.push(converted_value),
+                Err(thrown) => {
+                    failed = Some(thrown);
+                    break;
+                }
+            }
+        }
+        let result = if failed.is_none() {
+            ffi::PyObject_VectorcallMethod(name, converted.as_mut_ptr(), converted.len(), ptr::null_mut())
+        } else {
+            ptr::null_mut()
+        };
+        ffi::Py_XDECREF(name);
+        for object in converted {
+            ffi::Py_DECREF(object);
+        }
+        match failed {
+            Some(thrown) => Err(thrown),
+            None => steal(result),
+        }
+    }
+}
+
+/// `native.call(proxy, arguments, named, relaxed, promising)`.
+unsafe fn call_with(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let context = state::context();
+        let (cell, object) = receiver(arguments[0])?;
+        if (*cell).features & features::CALLABLE == 0 {
+            return Err(error::throw_error(c"TypeError", c"the Python object is not callable").into());
+        }
+        ffi::Py_INCREF(object);
+        if (*cell).origin.once {
+            end(cell, Message::Fixed(super::ONCE_CALLED));
+        }
+        let positional = tuple_of(arguments[1]);
+        let named = if positional.is_null() { ptr::null_mut() } else { dict_of(arguments[2]) };
+        let result = if named.is_null() {
+            ptr::null_mut()
+        } else {
+            let relaxed = qjs::JS_ToBool(context, arguments[3]) == 1;
+            let promising = qjs::JS_ToBool(context, arguments[4]) == 1;
+            if relaxed || promising {
+                let helper = (*state::state()).python.call_with;
+                let flags = [relaxed, promising].map(|flag| if flag { ffi::Py_True() } else { ffi::Py_False() });
+                let mut values = [object, positional, named, flags[0], flags[1]];
+                ffi::PyObject_Vectorcall(helper, values.as_mut_ptr(), values.len(), ptr::null_mut())
+            } else {
+                ffi::PyObject_Call(object, positional, named)
+            }
+        };
+        ffi::Py_XDECREF(positional);
+        ffi::Py_XDECREF(named);
+        let value = if result.is_null() {
+            Err(Thrown::Python)
+        } else {
+            let value = call::result_steal(object, result);
+            if qjs::JS_IsException(value) { Err(Thrown::JavaScript) } else { Ok(value) }
+        };
+        ffi::Py_DECREF(object);
+        value
+    }
+}
+
+/// A tuple of the elements of a JavaScript array.
+unsafe fn tuple_of(array: JSValue) -> *mut PyObject {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let context = state::context();
+        let mut length = 0;
+        if qjs::JS_GetLength(context, array, &mut length) < 0 {
+            error::raise();
+            return ptr::null_mut();
+        }
+        let tuple = ffi::PyTuple_New(length as isize);
+        if tuple.is_null() {
+            return tuple;
+        }
+        for index in 0..length {
+            let item =
+                js2python::convert_steal(qjs::JS_GetPropertyInt64(context, array, index), JS_UNDEFINED);
+            if item.is_null() {
+                ffi::Py_DECREF(tuple);
+                return item;
+            }
+            ffi::PyTuple_SetItem(tuple, index as isize, item);
+        }
+        tuple
+    }
+}
+
+/// A dict of the own enumerable string properties of a JavaScript object; empty for undefined.
+unsafe fn dict_of(object: JSValue) -> *mut PyObject {
+    // SAFETY: see `type_name`; the table is freed on every path.
+    unsafe {
+        let context = state::context();
+        let dict = ffi::PyDict_New();
+        if dict.is_null() || !qjs::JS_IsObject(object) {
+            return dict;
+        }
+        let (mut table, mut length) = (ptr::null_mut(), 0);
+        let flags = (qjs::JS_GPN_STRING_MASK | qjs::JS_GPN_ENUM_ONLY) as i32;
+        if qjs::JS_GetOwnPropertyNames(context, &mut table, &mut length, object, flags) < 0 {
+            ffi::Py_DECREF(dict);
+            error::raise();
+            return ptr::null_mut();
+        }
+        let mut failed = false;
+        for index in 0..length as usize {
+            let atom = (*table.add(index)).atom;
+            let name = js2python::convert_steal(qjs::JS_AtomToString(context, atom), JS_UNDEFINED);
+            let value = js2python::convert_steal(qjs::JS_GetProperty(context, object, atom), JS_UNDEFINED);
+            failed = name.is_null() || value.is_null() || ffi::PyDict_SetItem(dict, name, value) < 0;
+            ffi::Py_XDECREF(name);
+            ffi::Py_XDECREF(value);
+            if failed {
+                break;
+            }
+        }
+        qjs::JS_FreePropertyEnum(context, table, length);
+        if failed {
+            ffi::Py_DECREF(dict);
+            return ptr::null_mut();
+        }
+        dict
+    }
+}
+
+unsafe fn get_buffer(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let (_, object) = receiver(arguments[0])?;
+        let value = buffer::get_buffer(object, arguments[1]);
+        if qjs::JS_IsException(value) { Err(Thrown::JavaScript) } else { Ok(value) }
+    }
+}
+
+unsafe fn is_pyproxy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe { Ok(if cell_of(arguments[0]).is_some() { JS_TRUE } else { JS_FALSE }) }
+}

@@ -1,0 +1,189 @@
+//! What a Python object can do, as far as its PyProxy shows it (`spec/ffi.md` §3).
+
+use std::ptr;
+
+use pyo3::ffi::{self, PyObject, PyTypeObject};
+use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
+
+use crate::state;
+
+macro_rules! features {
+    ($($name:ident = $bit:expr),+ $(,)?) => {
+        $(pub(crate) const $name: u32 = 1 << $bit;)+
+
+        /// Name and bit of every feature, for `support.js`.
+        pub(crate) const ALL: &[(&str, u32)] = &[$((stringify!($name), $name),)+];
+    };
+}
+
+features! {
+    LENGTH = 0,
+    GET = 1,
+    SET = 2,
+    HAS = 3,
+    ITERABLE = 4,
+    ITERATOR = 5,
+    GENERATOR = 6,
+    ASYNC_ITERABLE = 7,
+    ASYNC_ITERATOR = 8,
+    ASYNC_GENERATOR = 9,
+    AWAITABLE = 10,
+    BUFFER = 11,
+    CALLABLE = 12,
+    SEQUENCE = 13,
+    MUTABLE_SEQUENCE = 14,
+    DICT = 15,
+}
+
+const SLOTS: usize = 128;
+
+/// Features found out, by type and version: the version of a type changes when its slots do.
+struct Cache {
+    slots: [(*mut PyTypeObject, u32, u32); SLOTS],
+    prototypes: Vec<(u32, JSValue)>,
+}
+
+static mut CACHE: Cache = Cache { slots: [(ptr::null_mut(), 0, 0); SLOTS], prototypes: Vec::new() };
+
+/// The features of an object; `None` with a Python exception set.
+///
+/// # Safety
+/// At home with the GIL.
+#[inline]
+pub(crate) unsafe fn of(object: *mut PyObject) -> Option<u32> {
+    // SAFETY: the static is guarded by the GIL; no reference into it lives across `examine`.
+    unsafe {
+        let kind = ffi::Py_TYPE(object);
+        let version = (*kind).tp_version_tag as u32;
+        let slot = &raw mut (*&raw mut CACHE).slots[(kind as usize >> 5) & (SLOTS - 1)];
+        if version != 0 && (*slot).0 == kind && (*slot).1 == version {
+            return Some((*slot).2);
+        }
+        let features = examine(object, kind)?;
+        // A class shows what the class itself can do (`list[int]`), so its metatype doesn't decide.
+        if ffi::PyType_Check(object) == 0 {
+            let version = (*kind).tp_version_tag as u32;
+            *slot = (kind, version, features);
+        }
+        Some(features)
+    }
+}
+
+unsafe fn examine(object: *mut PyObject, kind: *mut PyTypeObject) -> Option<u32> {
+    // SAFETY: the GIL is held; slots of a ready type are read.
+    unsafe {
+        let mut features = 0;
+        let mut set = |feature, condition: bool| {
+            if condition {
+                features |= feature;
+            }
+        };
+        let mapping = (*kind).tp_as_mapping;
+        let sequence = (*kind).tp_as_sequence;
+        let (mut item, mut length) = (false, false);
+        if !mapping.is_null() {
+            length |= (*mapping).mp_length.is_some();
+            item |= (*mapping).mp_subscript.is_some();
+            set(SET, (*mapping).mp_ass_subscript.is_some());
+        }
+        if !sequence.is_null() {
+            length |= (*sequence).sq_length.is_some();
+            item |= (*sequence).sq_item.is_some();
+            set(SET, (*sequence).sq_ass_item.is_some());
+            set(HAS, (*sequence).sq_contains.is_some());
+        }
+        set(LENGTH, length);
+        if ffi::PyType_Check(object) != 0 {
+            let generic = ffi::PyObject_GetAttrString(object, c"__class_getitem__".as_ptr());
+            set(GET, item || !generic.is_null());
+            if generic.is_null() {
+                ffi::PyErr_Clear();
+            }
+            ffi::Py_XDECREF(generic);
+        } else {
+            set(GET, item);
+        }
+        set(ITERABLE, (*kind).tp_iter.is_some() || (item && ffi::PySequence_Check(object) != 0));
+        set(ITERATOR, ffi::PyIter_Check(object) != 0);
+        set(GENERATOR, ffi::PyGen_CheckExact(object) != 0);
+        let asynchronous = (*kind).tp_as_async;
+        if !asynchronous.is_null() {
+            set(AWAITABLE, (*asynchronous).am_await.is_some());
+            set(ASYNC_ITERABLE, (*asynchronous).am_aiter.is_some());
+            set(ASYNC_ITERATOR, (*asynchronous).am_anext.is_some());
+        }
+        set(BUFFER, ffi::PyObject_CheckBuffer(object) != 0);
+        set(CALLABLE, ffi::PyCallable_Check(object) != 0);
+        set(DICT, ffi::PyDict_CheckExact(object) != 0);
+        if ffi::PyList_CheckExact(object) != 0 {
+            features |= SEQUENCE | MUTABLE_SEQUENCE;
+        } else if ffi::PyTuple_CheckExact(object) != 0 {
+            features |= SEQUENCE;
+        } else if item && length && features & DICT == 0 && ffi::PyType_Check(object) == 0 {
+            let python = &raw const (*state::state()).python;
+            if check((*python).is_sequence, object)? {
+                features |= SEQUENCE;
+                if check((*python).is_mutable_sequence, object)? {
+                    features |= MUTABLE_SEQUENCE;
+                }
+            }
+        }
+        Some(features)
+    }
+}
+
+unsafe fn check(predicate: *mut PyObject, object: *mut PyObject) -> Option<bool> {
+    // SAFETY: the GIL is held.
+    unsafe {
+        if predicate.is_null() {
+            return Some(false);
+        }
+        let answer = ffi::PyObject_CallOneArg(predicate, object);
+        if answer.is_null() {
+            return None;
+        }
+        let is = answer == ffi::Py_True();
+        ffi::Py_DECREF(answer);
+        Some(is)
+    }
+}
+
+/// The prototype of proxies with these features (borrowed); `JS_EXCEPTION` with an exception set.
+///
+/// # Safety
+/// At home with the GIL.
+#[inline]
+pub(crate) unsafe fn prototype(features: u32) -> JSValue {
+    // SAFETY: the static is guarded by the GIL; the call runs our own JavaScript only.
+    unsafe {
+        let prototypes = &raw mut (*&raw mut CACHE).prototypes;
+        if let Some(found) = (*prototypes).iter().find(|(known, _)| *known == features) {
+            return found.1;
+        }
+        let mut arguments = [qjs::JS_MKVAL(qjs::JS_TAG_INT, features as i32)];
+        let made = qjs::JS_Call(
+            state::context(),
+            (*state::state()).support.prototype_for,
+            JS_UNDEFINED,
+            1,
+            arguments.as_mut_ptr(),
+        );
+        if !qjs::JS_IsException(made) {
+            (*prototypes).push((features, made));
+        }
+        made
+    }
+}
+
+/// Forgets the prototypes, when the engine goes.
+///
+/// # Safety
+/// At home with the GIL, the context alive.
+pub(crate) unsafe fn clear() {
+    // SAFETY: as the caller promises; each prototype is owned and freed once.
+    unsafe {
+        for (_, value) in std::mem::take(&mut (*&raw mut CACHE).prototypes) {
+            qjs::JS_FreeValue(state::context(), value);
+        }
+    }
+}

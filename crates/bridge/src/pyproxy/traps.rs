@@ -1,0 +1,465 @@
+//! Property access on a PyProxy (`spec/ffi.md` §3 "traps").
+//!
+//! Names that the prototype has, and symbols, are JavaScript's: [`get_own_property`] denies them, so that the
+//! engine goes on to the prototype with the right receiver. All else is a Python attribute, an index of a
+//! sequence, or an item of an exact dict.
+
+use std::ptr;
+
+use pyo3::ffi::{self, PyObject};
+use rquickjs::qjs::{self, JSAtom, JSClassExoticMethods, JSValue};
+
+use super::{Cached, Cell, Context, Origin, cell_of, features, throw_destroyed};
+use crate::atoms::{self, Attribute};
+use crate::state::Entry;
+use crate::{error, js2python, python2js, state};
+
+static mut METHODS: JSClassExoticMethods = JSClassExoticMethods {
+    get_own_property: Some(get_own_property),
+    get_own_property_names: Some(get_own_property_names),
+    delete_property: Some(delete_property),
+    define_own_property: Some(define_own_property),
+    has_property: None,
+    get_property: None,
+    set_property: Some(set_property),
+};
+
+/// The exotic methods of both classes.
+pub(super) fn methods() -> *mut JSClassExoticMethods {
+    &raw mut METHODS
+}
+
+unsafe extern "C" {
+    /// CPython's attribute look-up through the type cache; exported, though not documented.
+    fn _PyType_Lookup(kind: *mut ffi::PyTypeObject, name: *mut PyObject) -> *mut PyObject;
+    /// The type of bound methods.
+    static mut PyMethod_Type: ffi::PyTypeObject;
+}
+
+/// What a name means for a proxy.
+enum Meaning {
+    /// The JavaScript side answers.
+    JavaScript,
+    /// An attribute or item of the object (borrowed).
+    Python(*mut PyObject, Attribute),
+}
+
+/// `Err` with a JavaScript exception set.
+unsafe fn meaning(cell: *mut Cell, atom: JSAtom) -> Result<Meaning, ()> {
+    // SAFETY: at home with the GIL; the cell is alive.
+    unsafe {
+        let prototype = features::prototype((*cell).features);
+        match atoms::attribute(atom, (*cell).features, prototype)? {
+            None => Ok(Meaning::JavaScript),
+            Some(attribute) => {
+                if (*cell).object.is_null() {
+                    throw_destroyed(cell);
+                    return Err(());
+                }
+                Ok(Meaning::Python((*cell).object, attribute))
+            }
+        }
+    }
+}
+
+/// An item or attribute read.
+enum Found {
+    /// Not there.
+    Missing,
+    /// An attribute; owned.
+    Attribute(JSValue),
+    /// An item of a sequence or dict; owned.
+    Item(JSValue),
+}
+
+unsafe extern "C" fn get_own_property(
+    _: Context,
+    descriptor: *mut qjs::JSPropertyDescriptor,
+    object: JSValue,
+    atom: JSAtom,
+) -> i32 {
+    // SAFETY: called by the engine at home under the GIL, on a live object of our class. `JS_UNDEFINED` fields
+    // need no freeing.
+    unsafe {
+        let Some(cell) = cell_of(object) else { return 0 };
+        let (target, attribute) = match meaning(cell, atom) {
+            Err(()) => return -1,
+            Ok(Meaning::JavaScript) => return 0,
+            Ok(Meaning::Python(target, attribute)) => (target, attribute),
+        };
+        let _entry = Entry::new();
+        ffi::Py_INCREF(target);
+        ffi::Py_INCREF(attribute.text);
+        let found = read(cell, target, &attribute, atom);
+        ffi::Py_DECREF(attribute.text);
+        ffi::Py_DECREF(target);
+        let (value, flags) = match found {
+            Err(()) => return -1,
+            Ok(Found::Missing) => return 0,
+            Ok(Found::Attribute(value)) => (value, qjs::JS_PROP_CONFIGURABLE | qjs::JS_PROP_WRITABLE),
+            Ok(Found::Item(value)) => (value, qjs::JS_PROP_C_W_E),
+        };
+        if descriptor.is_null() {
+            qjs::JS_FreeValue(state::context(), value);
+        } else {
+            (*descriptor).flags = flags as i32;
+            (*descriptor).value = value;
+            (*descriptor).getter = qjs::JS_UNDEFINED;
+            (*descriptor).setter = qjs::JS_UNDEFINED;
+        }
+        1
+    }
+}
+
+unsafe fn read(
+    cell: *mut Cell,
+    target: *mut PyObject,
+    attribute: &Attribute,
+    atom: JSAtom,
+) -> Result<Found, ()> {
+    // SAFETY: as for `get_own_property`; `target` and the name are kept alive by the caller.
+    unsafe {
+        if let Some(index) = attribute.index
+            && (*cell).features & features::SEQUENCE != 0
+        {
+            let item = ffi::PySequence_GetItem(target, index as isize);
+            if item.is_null() {
+                return missing_if(ffi::PyExc_IndexError);
+            }
+            return converted_steal(item).map(Found::Item);
+        }
+        if (*cell).features & features::BUFFER == 0
+            && let Some(value) = method(cell, target, attribute, atom)?
+        {
+            return Ok(Found::Attribute(value));
+        }
+        let value = ffi::PyObject_GetAttr(target, attribute.text);
+        if !value.is_null() {
+            return converted_steal(value).map(Found::Attribute);
+        }
+        if ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) == 0 {
+            error::throw();
+            return Err(());
+        }
+        ffi::PyErr_Clear();
+        if (*cell).features & features::DICT != 0 {
+            return dict_item(target, attribute);
+        }
+        Ok(Found::Missing)
+    }
+}
+
+unsafe fn missing_if(class: *mut PyObject) -> Result<Found, ()> {
+    // SAFETY: the GIL is held, an exception is set.
+    unsafe {
+        if ffi::PyErr_ExceptionMatches(class) != 0 {
+            ffi::PyErr_Clear();
+            return Ok(Found::Missing);
+        }
+        error::throw();
+        Err(())
+    }
+}
+
+/// Converts an object it takes.
+unsafe fn converted_steal(object: *mut PyObject) -> Result<JSValue, ()> {
+    // SAFETY: at home with the GIL.
+    unsafe {
+        let value = python2js::convert(object);
+        ffi::Py_DECREF(object);
+        if qjs::JS_IsException(value) { Err(()) } else { Ok(value) }
+    }
+}
+
+/// An item of an exact dict: by the string, and if that spells an integer by it too.
+unsafe fn dict_item(dict: *mut PyObject, attribute: &Attribute) -> Result<Found, ()> {
+    // SAFETY: as for `read`.
+    unsafe {
+        let mut item = ffi::PyDict_GetItemWithError(dict, attribute.text);
+        if item.is_null()
+            && ffi::PyErr_Occurred().is_null()
+            && let Some(index) = attribute.index
+        {
+            let key = ffi::PyLong_FromUnsignedLong(u64::from(index));
+            item = ffi::PyDict_GetItemWithError(dict, key);
+            ffi::Py_XDECREF(key);
+        }
+        if item.is_null() {
+            if ffi::PyErr_Occurred().is_null() {
+                return Ok(Found::Missing);
+            }
+            error::throw();
+            return Err(());
+        }
+        ffi::Py_INCREF(item);
+        converted_steal(item).map(Found::Item)
+    }
+}
+
+/// A method of the type that the instance doesn't hide: its proxy is made once and handed out again.
+unsafe fn method(
+    cell: *mut Cell,
+    target: *mut PyObject,
+    attribute: &Attribute,
+    atom: JSAtom,
+) -> Result<Option<JSValue>, ()> {
+    // SAFETY: as for `read`.
+    unsafe {
+        let kind = ffi::Py_TYPE(target);
+        // A type with its own attribute protocol decides by itself.
+        if (*kind).tp_getattro.map(|function| function as usize)
+            != Some(ffi::PyObject_GenericGetAttr as *const () as usize)
+        {
+            return Ok(None);
+        }
+        let found = _PyType_Lookup(kind, attribute.text);
+        if found.is_null()
+            || ffi::PyType_HasFeature(ffi::Py_TYPE(found), ffi::Py_TPFLAGS_METHOD_DESCRIPTOR) == 0
+        {
+            return Ok(None);
+        }
+        let bound = ffi::PyObject_GetAttr(target, attribute.text);
+        if bound.is_null() {
+            error::throw();
+            return Err(());
+        }
+        // An instance attribute of the same name is no method of `found`.
+        let is_bound = ffi::Py_TYPE(bound) == &raw mut PyMethod_Type
+            || ffi::Py_TYPE(bound) == &raw mut ffi::PyCFunction_Type;
+        if !is_bound {
+            return converted_steal(bound).map(Some);
+        }
+        if let Some(cached) =
+            (*cell).attributes.iter().find(|cached| cached.name == atom && cached.method == found)
+            && !cell_of(cached.value).is_none_or(|cell| super::is_destroyed(cell))
+        {
+            let value = qjs::JS_DupValue(state::context(), cached.value);
+            ffi::Py_DECREF(bound);
+            return Ok(Some(value));
+        }
+        let value = super::new(bound, Origin::OWNED);
+        ffi::Py_DECREF(bound);
+        if qjs::JS_IsException(value) {
+            return Err(());
+        }
+        (*cell).attributes.push(Cached {
+            name: qjs::JS_DupAtom(state::context(), atom),
+            method: found,
+            value: qjs::JS_DupValue(state::context(), value),
+        });
+        Ok(Some(value))
+    }
+}
+
+unsafe extern "C" fn set_property(
+    context: Context,
+    object: JSValue,
+    atom: JSAtom,
+    value: JSValue,
+    _receiver: JSValue,
+    _flags: i32,
+) -> i32 {
+    // SAFETY: as for `get_own_property`; `value` is borrowed.
+    unsafe {
+        let Some(cell) = cell_of(object) else { return 0 };
+        let (target, attribute) = match meaning(cell, atom) {
+            Err(()) => return -1,
+            Ok(Meaning::JavaScript) => return set_on_javascript_side(context, object, atom, value),
+            Ok(Meaning::Python(target, attribute)) => (target, attribute),
+        };
+        let _entry = Entry::new();
+        let new = js2python::convert(value);
+        if new.is_null() {
+            error::throw();
+            return -1;
+        }
+        let done = write(cell, target, &attribute, new);
+        ffi::Py_DECREF(new);
+        done
+    }
+}
+
+/// Sets (or, with a null `new`, deletes) an attribute or item.
+unsafe fn write(cell: *mut Cell, target: *mut PyObject, attribute: &Attribute, new: *mut PyObject) -> i32 {
+    // SAFETY: as for `get_own_property`.
+    unsafe {
+        ffi::Py_INCREF(target);
+        let text = attribute.text;
+        ffi::Py_INCREF(text);
+        let features = (*cell).features;
+        let done = if let Some(index) = attribute.index.filter(|_| features & features::SEQUENCE != 0) {
+            if new.is_null() {
+                ffi::PySequence_DelItem(target, index as isize)
+            } else {
+                ffi::PySequence_SetItem(target, index as isize, new)
+            }
+        } else if features & features::DICT != 0 && ffi::PyObject_HasAttr(target, text) == 0 {
+            if new.is_null() {
+                ffi::PyDict_DelItem(target, text)
+            } else {
+                ffi::PyDict_SetItem(target, text, new)
+            }
+        } else {
+            ffi::PyObject_SetAttr(target, text, new)
+        };
+        ffi::Py_DECREF(text);
+        ffi::Py_DECREF(target);
+        if done == 0 {
+            return 1;
+        }
+        if ffi::PyErr_ExceptionMatches(ffi::PyExc_IndexError) != 0 && features & features::SEQUENCE != 0 {
+            ffi::PyErr_Clear();
+            return 0;
+        }
+        error::throw();
+        -1
+    }
+}
+
+/// Symbols live on the JavaScript object; what the prototype defines can't be written.
+unsafe fn set_on_javascript_side(context: Context, object: JSValue, atom: JSAtom, value: JSValue) -> i32 {
+    // SAFETY: as for `get_own_property`.
+    unsafe {
+        let key = qjs::JS_AtomToValue(context, atom);
+        let symbol = qjs::JS_IsSymbol(key);
+        qjs::JS_FreeValue(context, key);
+        if symbol {
+            return define_symbol(context, object, atom, value);
+        }
+        error::throw_error(c"TypeError", c"Cannot assign to a read-only property of a PyProxy");
+        -1
+    }
+}
+
+unsafe fn define_symbol(context: Context, object: JSValue, atom: JSAtom, value: JSValue) -> i32 {
+    // SAFETY: as for `get_own_property`; without the exotic methods the engine's own properties are meant.
+    unsafe {
+        qjs::JS_DefineProperty(
+            context,
+            object,
+            atom,
+            value,
+            qjs::JS_UNDEFINED,
+            qjs::JS_UNDEFINED,
+            (qjs::JS_PROP_C_W_E
+                | qjs::JS_PROP_HAS_VALUE
+                | qjs::JS_PROP_HAS_CONFIGURABLE
+                | qjs::JS_PROP_HAS_WRITABLE
+                | qjs::JS_PROP_HAS_ENUMERABLE
+                | qjs::JS_PROP_NO_EXOTIC) as i32,
+        )
+    }
+}
+
+unsafe extern "C" fn define_own_property(
+    context: Context,
+    object: JSValue,
+    atom: JSAtom,
+    value: JSValue,
+    getter: JSValue,
+    setter: JSValue,
+    flags: i32,
+) -> i32 {
+    // SAFETY: as for `get_own_property`.
+    unsafe {
+        if !qjs::JS_IsUndefined(getter) || !qjs::JS_IsUndefined(setter) {
+            error::throw_error(c"TypeError", c"A PyProxy can't have accessor properties");
+            return -1;
+        }
+        let key = qjs::JS_AtomToValue(context, atom);
+        let symbol = qjs::JS_IsSymbol(key);
+        qjs::JS_FreeValue(context, key);
+        if symbol {
+            return define_symbol(context, object, atom, value);
+        }
+        set_property(context, object, atom, value, object, flags)
+    }
+}
+
+unsafe extern "C" fn delete_property(_: Context, object: JSValue, atom: JSAtom) -> i32 {
+    // SAFETY: as for `get_own_property`.
+    unsafe {
+        let Some(cell) = cell_of(object) else { return 0 };
+        match meaning(cell, atom) {
+            Err(()) => -1,
+            Ok(Meaning::JavaScript) => {
+                error::throw_error(c"TypeError", c"Cannot delete a read-only property of a PyProxy");
+                -1
+            }
+            Ok(Meaning::Python(target, attribute)) => {
+                let _entry = Entry::new();
+                write(cell, target, &attribute, ptr::null_mut())
+            }
+        }
+    }
+}
+
+unsafe extern "C" fn get_own_property_names(
+    context: Context,
+    table: *mut *mut qjs::JSPropertyEnum,
+    length: *mut u32,
+    object: JSValue,
+) -> i32 {
+    // SAFETY: as for `get_own_property`; the table is allocated by the engine's allocator, which frees it.
+    unsafe {
+        let Some(cell) = cell_of(object) else { return 0 };
+        if (*cell).object.is_null() {
+            throw_destroyed(cell);
+            return -1;
+        }
+        let _entry = Entry::new();
+        let target = (*cell).object;
+        ffi::Py_INCREF(target);
+        let names = ffi::PyObject_Dir(target);
+        let keys = if (*cell).features & features::DICT != 0 { ffi::PyDict_Keys(target) } else { ptr::null_mut() };
+        ffi::Py_DECREF(target);
+        if names.is_null() {
+            ffi::Py_XDECREF(keys);
+            error::throw();
+            return -1;
+        }
+        let mut atoms = Vec::new();
+        for list in [names, keys] {
+            if list.is_null() {
+                continue;
+            }
+            for index in 0..ffi::PyList_Size(list) {
+                let name = ffi::PyList_GetItem(list, index);
+                let spelled = if ffi::PyUnicode_Check(name) != 0 || ffi::PyLong_CheckExact(name) != 0 {
+                    ffi::PyObject_Str(name)
+                } else {
+                    continue;
+                };
+                if spelled.is_null() {
+                    ffi::PyErr_Clear();
+                    continue;
+                }
+                let atom = atoms::atom_of(spelled);
+                ffi::Py_DECREF(spelled);
+                if atom == 0 {
+                    error::discard();
+                } else if atoms.contains(&atom) {
+                    qjs::JS_FreeAtom(context, atom);
+                } else {
+                    atoms.push(atom);
+                }
+            }
+            ffi::Py_DECREF(list);
+        }
+        let size = size_of::<qjs::JSPropertyEnum>() * atoms.len().max(1);
+        let memory = qjs::js_malloc(context, size as _).cast::<qjs::JSPropertyEnum>();
+        if memory.is_null() {
+            for atom in atoms {
+                qjs::JS_FreeAtom(context, atom);
+            }
+            return -1;
+        }
+        for (index, &atom) in atoms.iter().enumerate() {
+            memory.add(index).write(qjs::JSPropertyEnum { is_enumerable: false, atom });
+        }
+        *table = memory;
+        *length = atoms.len() as u32;
+        0
+    }
+}
+

@@ -1,0 +1,281 @@
+//! The one engine of this process, as the raw hot path sees it.
+
+use std::ptr;
+
+use pyo3::ffi::{self, PyObject, PyThreadState};
+use rquickjs::qjs::{self, JS_UNDEFINED, JSAtom, JSClassID, JSContext, JSRuntime, JSValue};
+
+use crate::atoms::{AtomCache, NameCache};
+
+/// Everything the hot path needs, at a fixed address. Filled by [`crate::Engine::new`], emptied when the
+/// engine goes. Guarded by the GIL and used on the home thread only, but for `dropped_values`, to which
+/// other threads append under the GIL.
+pub(crate) struct State {
+    pub(crate) runtime: *mut JSRuntime,
+    pub(crate) context: *mut JSContext,
+    /// The Python thread state of the thread JavaScript belongs to; null without an engine.
+    pub(crate) home: *mut PyThreadState,
+    /// JavaScript → Python entries on the stack.
+    pub(crate) depth: usize,
+    pub(crate) names: NameCache,
+    pub(crate) attributes: AtomCache,
+    pub(crate) atoms: Atoms,
+    pub(crate) support: Support,
+    pub(crate) python: Python,
+    /// The class of the PyProxy of something that is not callable.
+    pub(crate) pyproxy_class: JSClassID,
+    /// The class of the PyProxy of a callable: its `typeof` is "function".
+    pub(crate) pyproxy_function_class: JSClassID,
+    /// Python references given up by the finalizers of PyProxies.
+    pub(crate) dropped_objects: Vec<*mut PyObject>,
+    /// JavaScript values given up on other threads.
+    pub(crate) dropped_values: Vec<JSValue>,
+    /// Property atoms that the caches evicted; a frame below may still use them, so they go at depth 0.
+    pub(crate) dropped_atoms: Vec<JSAtom>,
+    /// Futures of promises that were settled already, to be resolved with the next jobs.
+    pub(crate) settled: Vec<Settled>,
+    /// Rejected promises that nobody handles yet, with their reasons; owned.
+    pub(crate) rejections: Vec<(JSValue, JSValue)>,
+    /// Live PyProxy cells, for leak tests.
+    pub(crate) live_pyproxies: usize,
+    /// Live JsProxy objects, for leak tests.
+    pub(crate) live_jsproxies: usize,
+    /// `pyodide.setDebug`: destroyed proxies say what they were.
+    pub(crate) debug: bool,
+}
+
+/// A future whose promise was settled when it was made.
+pub(crate) struct Settled {
+    /// Owned.
+    pub(crate) future: *mut PyObject,
+    /// The result or the reason; owned.
+    pub(crate) value: JSValue,
+    pub(crate) rejected: bool,
+}
+
+static mut STATE: State = State {
+    runtime: ptr::null_mut(),
+    context: ptr::null_mut(),
+    home: ptr::null_mut(),
+    depth: 0,
+    names: NameCache::new(),
+    attributes: AtomCache::new(),
+    atoms: Atoms::new(),
+    support: Support::new(),
+    python: Python::new(),
+    pyproxy_class: 0,
+    pyproxy_function_class: 0,
+    dropped_objects: Vec::new(),
+    dropped_values: Vec::new(),
+    dropped_atoms: Vec::new(),
+    settled: Vec::new(),
+    rejections: Vec::new(),
+    live_pyproxies: 0,
+    live_jsproxies: 0,
+    debug: false,
+};
+
+/// The state. Dereferencing it needs the GIL; no reference to a field may live across a call into either
+/// engine, since that may re-enter.
+#[inline(always)]
+pub(crate) fn state() -> *mut State {
+    &raw mut STATE
+}
+
+/// The context of the engine.
+///
+/// # Safety
+/// The GIL is held.
+#[inline(always)]
+pub(crate) unsafe fn context() -> *mut JSContext {
+    // SAFETY: the caller holds the GIL.
+    unsafe { (*state()).context }
+}
+
+/// Whether this thread may touch JavaScript.
+///
+/// # Safety
+/// The GIL is held.
+#[inline(always)]
+pub(crate) unsafe fn at_home() -> bool {
+    // SAFETY: the caller holds the GIL, so there is a current thread state.
+    unsafe { ffi::PyThreadState_Get() == (*state()).home }
+}
+
+/// Raises what an access from another thread, or without an engine, deserves.
+#[cold]
+pub(crate) unsafe fn raise_not_home() {
+    // SAFETY: the caller holds the GIL.
+    unsafe {
+        let text = if (*state()).home.is_null() {
+            c"JavaScript has been shut down: its objects can't be used any more."
+        } else {
+            c"JavaScript belongs to the thread that runs the event loop: a JavaScript object can't be used on \
+              another thread. Pass plain Python values to threads, or call back with loop.call_soon_threadsafe()."
+        };
+        ffi::PyErr_SetString(ffi::PyExc_RuntimeError, text.as_ptr());
+    }
+}
+
+/// How many JavaScript → Python entries are on the stack: `run_sync` may switch only at 0.
+pub fn entry_depth() -> usize {
+    // SAFETY: a plain read of a word; callers hold the GIL (they are Python functions).
+    unsafe { (*state()).depth }
+}
+
+/// Counts an entry from JavaScript into Python for as long as it lives.
+pub(crate) struct Entry(());
+
+impl Entry {
+    /// # Safety
+    /// The GIL is held and this is the home thread.
+    #[inline(always)]
+    pub(crate) unsafe fn new() -> Self {
+        // SAFETY: as the caller promises.
+        unsafe { (*state()).depth += 1 };
+        Self(())
+    }
+}
+
+impl Drop for Entry {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: made under the GIL on the home thread, and it never leaves its stack frame.
+        unsafe { (*state()).depth -= 1 };
+    }
+}
+
+macro_rules! atoms {
+    ($($field:ident = $text:literal),+ ; $($symbol:ident = $description:literal),+ $(,)?) => {
+        /// Property names that the bridge itself asks for; owned by the engine.
+        #[derive(Clone, Copy)]
+        pub(crate) struct Atoms { $(pub(crate) $field: JSAtom,)+ $(pub(crate) $symbol: JSAtom,)+ }
+
+        impl Atoms {
+            const fn new() -> Self { Self { $($field: 0,)+ $($symbol: 0,)+ } }
+
+            /// # Safety
+            /// `context` is alive and at home.
+            pub(crate) unsafe fn load(context: *mut JSContext) -> Self {
+                // SAFETY: as the caller promises; every atom made here is freed in `free`.
+                unsafe {
+                    let global = qjs::JS_GetGlobalObject(context);
+                    let constructor = qjs::JS_GetPropertyStr(context, global, c"Symbol".as_ptr());
+                    let symbol = |name: &std::ffi::CStr| {
+                        let value = qjs::JS_GetPropertyStr(context, constructor, name.as_ptr());
+                        let atom = qjs::JS_ValueToAtom(context, value);
+                        qjs::JS_FreeValue(context, value);
+                        atom
+                    };
+                    let atoms = Self {
+                        $($field: qjs::JS_NewAtomLen(context, $text.as_ptr().cast(), $text.len() as _),)+
+                        $($symbol: symbol($description),)+
+                    };
+                    qjs::JS_FreeValue(context, constructor);
+                    qjs::JS_FreeValue(context, global);
+                    atoms
+                }
+            }
+
+            /// # Safety
+            /// `context` is the one they were loaded from, alive.
+            pub(crate) unsafe fn free(self, context: *mut JSContext) {
+                // SAFETY: each atom was made in `load` and is freed once.
+                unsafe {
+                    $(qjs::JS_FreeAtom(context, self.$field);)+
+                    $(qjs::JS_FreeAtom(context, self.$symbol);)+
+                }
+            }
+        }
+    };
+}
+
+atoms! {
+    length = "length", size = "size", byte_length = "byteLength", then = "then", next = "next", get = "get",
+    set = "set", has = "has", includes = "includes", name = "name", message = "message", stack = "stack",
+    constructor = "constructor", value = "value", done = "done", keys = "keys", delete = "delete",
+    type_ = "type", error_address = "__error_address", return_ = "return", throw = "throw",
+    prototype = "prototype", caller = "caller", arguments = "arguments";
+    iterator = c"iterator", async_iterator = c"asyncIterator", dispose = c"dispose",
+    async_dispose = c"asyncDispose", to_string_tag = c"toStringTag",
+}
+
+macro_rules! values {
+    ($(#[$doc:meta])* $owner:ident { $($field:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        #[expect(non_snake_case, reason = "the fields have the names of the properties they hold")]
+        pub(crate) struct $owner { $(pub(crate) $field: JSValue,)+ }
+
+        impl $owner {
+            const fn new() -> Self { Self { $($field: JS_UNDEFINED,)+ } }
+
+            /// Takes each from the property of its name of `object`.
+            ///
+            /// # Safety
+            /// `context` is alive and at home, `object` an object without accessors.
+            pub(crate) unsafe fn load(context: *mut JSContext, object: JSValue) -> Self {
+                // SAFETY: as the caller promises; the values are freed in `free`.
+                unsafe {
+                    Self { $($field: qjs::JS_GetPropertyStr(
+                        context, object, concat!(stringify!($field), "\0").as_ptr().cast(),
+                    ),)+ }
+                }
+            }
+
+            /// # Safety
+            /// `context` is the one they were loaded from, alive.
+            pub(crate) unsafe fn free(self, context: *mut JSContext) {
+                // SAFETY: each value is owned and freed once.
+                unsafe { $(qjs::JS_FreeValue(context, self.$field);)+ }
+            }
+        }
+    };
+}
+
+values! {
+    /// The functions and prototypes that `support.js` returns, under its names.
+    Support {
+        bigint_from_hex, bigint_to_hex, PythonError, PyProxy, make_error, describe_thrown, prototype_for, object_keys,
+        object_values, object_entries, compare, to_string, delete_property, property_names, is_plain_object,
+        from_entries, array_values,
+    }
+}
+
+macro_rules! objects {
+    ($($field:ident),+ $(,)?) => {
+        /// Python objects that the bridge hands out or calls; strong references, set by
+        /// [`crate::configure`], null until then.
+        #[expect(non_snake_case, reason = "the fields have the names of the objects they hold")]
+        pub(crate) struct Python { $(pub(crate) $field: *mut PyObject,)+ }
+
+        impl Python {
+            const fn new() -> Self { Self { $($field: ptr::null_mut(),)+ } }
+
+            /// Sets each from the attribute of its name.
+            ///
+            /// # Safety
+            /// The GIL is held; on failure (-1, an exception set) some may be set already.
+            pub(crate) unsafe fn load(&mut self, module: *mut PyObject) -> i32 {
+                // SAFETY: as the caller promises; an older reference is released.
+                unsafe {
+                    $(
+                        let value = ffi::PyObject_GetAttrString(
+                            module, concat!(stringify!($field), "\0").as_ptr().cast(),
+                        );
+                        if value.is_null() { return -1; }
+                        let old = std::mem::replace(&mut self.$field, value);
+                        ffi::Py_XDECREF(old);
+                    )+
+                }
+                0
+            }
+        }
+    };
+}
+
+objects! {
+    jsnull, JsBigInt, ConversionError, InternalError, format_exception, remember_exception, last_exception,
+    create_future, ensure_future, mixins_for, is_sequence, is_mutable_sequence, is_coroutine_function, call_with,
+    async_next,
+}

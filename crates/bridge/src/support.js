@@ -1,0 +1,251 @@
+// What the bridge does in JavaScript: prototypes of PyProxies, PythonError, and small functions that
+// the C interface of the engine lacks. Runs once, before any user code; `native` holds Rust functions.
+(function (native) {
+  "use strict";
+  const { Object, Array, BigInt, Error, Symbol, String, Function, TypeError, Promise } = globalThis;
+  const { create, defineProperty, getPrototypeOf, getOwnPropertyNames } = Object;
+  const uncurry = (method) => Function.prototype.call.bind(method);
+  const bigintToString = uncurry(BigInt.prototype.toString);
+  const objectToString = uncurry(Object.prototype.toString);
+  const has = uncurry(Object.prototype.hasOwnProperty);
+  const apply = Reflect.apply;
+
+  const errorClasses = create(null);
+  for (const name of ["EvalError", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError"]) {
+    errorClasses[name] = globalThis[name];
+  }
+  const DOMException = globalThis.DOMException;
+
+  class PythonError extends Error {
+    constructor(type, message, address) {
+      super(message);
+      this.type = type;
+      defineProperty(this, "__error_address", { value: address, configurable: true });
+    }
+  }
+  const hide = (object, name, value) =>
+    defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
+  hide(PythonError.prototype, "name", "PythonError");
+
+  function make_error(name, message = "", stack = undefined) {
+    let error;
+    if (has(errorClasses, name)) {
+      error = new errorClasses[name](message);
+    } else if (name === "DOMException" && DOMException !== undefined) {
+      error = new DOMException(message);
+    } else {
+      error = new Error(message);
+      hide(error, "name", name);
+    }
+    if (stack !== undefined && stack !== "") hide(error, "stack", stack);
+    return error;
+  }
+
+  function describe_thrown(value) {
+    if (typeof value === "string") return new Error(value);
+    let interpolated, method;
+    try { interpolated = `${value}`; } catch (error) { interpolated = "(interpolation itself raised an error)"; }
+    try { method = value.toString(); } catch (error) { method = "(toString itself raised an error)"; }
+    return new Error(
+      `A value of type ${typeof value} with tag ${objectToString(value)} was thrown as an error!\n` +
+      `String interpolation of the thrown value gives """${interpolated}""".\n` +
+      `The thrown value's toString method returns """${method}""".`);
+  }
+
+  function property_names(object) {
+    const names = [];
+    for (let at = object; at !== null && at !== undefined; at = getPrototypeOf(at)) {
+      for (const name of getOwnPropertyNames(at)) names.push(name);
+    }
+    return names;
+  }
+
+  // ---- prototypes of PyProxies, by features
+
+  const F = native.features;
+  const define = (target, source) => {
+    for (const key of Reflect.ownKeys(source)) {
+      const descriptor = Object.getOwnPropertyDescriptor(source, key);
+      descriptor.enumerable = false;
+      defineProperty(target, key, descriptor);
+    }
+    return target;
+  };
+
+  const base = {
+    get type() { return native.type(this); },
+    toString() { return native.toString(this); },
+    destroy(options) { native.destroy(this, options?.message, options?.destroyRoundtrip ?? true); },
+    copy() { return native.copy(this); },
+    toJs(options) { return native.toJs(this, options ?? {}); },
+    get [Symbol.toStringTag]() { return "PyProxy"; },
+  };
+  if (Symbol.dispose) base[Symbol.dispose] = base.destroy;
+
+  const callOptions = (self, thisArgument, args, { kwargs = false, relaxed = false, promising = false }) => {
+    let named;
+    if (kwargs) {
+      if (args.length === 0) {
+        throw new TypeError("callKwargs requires at least one argument (the key word argument object)");
+      }
+      named = args[args.length - 1];
+      if (named === null || typeof named !== "object" ||
+          (named.constructor !== undefined && named.constructor.name !== "Object")) {
+        throw new TypeError("kwargs argument is not an object");
+      }
+      args = args.slice(0, -1);
+    }
+    return native.call(self, args, named, relaxed, promising);
+  };
+
+  const async = {
+    then(onfulfilled, onrejected) { return native.promise(this).then(onfulfilled, onrejected); },
+    catch(onrejected) { return native.promise(this).then(undefined, onrejected); },
+    finally(onfinally) { return native.promise(this).finally(onfinally); },
+  };
+
+  const iterate = function* (self) {
+    const iterator = native.iterator(self);
+    try {
+      for (;;) {
+        const { done, value } = native.next(iterator, undefined);
+        if (done) return value;
+        yield value;
+      }
+    } finally {
+      native.destroy(iterator);
+    }
+  };
+
+  const asyncIterate = async function* (self) {
+    const iterator = native.asyncIterator(self);
+    try {
+      for (;;) {
+        const step = await native.asyncNext(iterator, undefined);
+        if (step.done) return;
+        yield step.value;
+      }
+    } finally {
+      native.destroy(iterator);
+    }
+  };
+
+  const sequence = {};
+  for (const name of ["join", "slice", "lastIndexOf", "indexOf", "forEach", "map", "filter", "some", "every",
+    "reduce", "reduceRight", "at", "concat", "includes", "entries", "keys", "values", "find", "findIndex"]) {
+    const method = Array.prototype[name];
+    sequence[name] = { [name](...args) { return apply(method, this, args); } }[name];
+  }
+  sequence.toJSON = function toJSON() { return apply(Array.prototype.slice, this, []); };
+  defineProperty(sequence, Symbol.isConcatSpreadable, { get() { return true; } });
+
+  const mutable = {
+    reverse() { native.method(this, "reverse"); return this; },
+    push(...items) { for (const item of items) native.method(this, "append", item); return this.length; },
+    unshift(...items) {
+      items.forEach((item, index) => native.method(this, "insert", index, item));
+      return this.length;
+    },
+    pop() { return this.length === 0 ? undefined : native.method(this, "pop"); },
+    shift() { return this.length === 0 ? undefined : native.method(this, "pop", 0); },
+    splice(start, count, ...items) {
+      const length = this.length;
+      start = Math.trunc(start) || 0;
+      start = start < 0 ? Math.max(length + start, 0) : Math.min(start, length);
+      count = arguments.length < 2 ? length - start : Math.min(Math.max(Math.trunc(count) || 0, 0), length - start);
+      const removed = apply(Array.prototype.slice, this, [start, start + count]);
+      for (let index = 0; index < count; index++) native.method(this, "pop", start);
+      items.forEach((item, index) => native.method(this, "insert", start + index, item));
+      return removed;
+    },
+    sort(compare) {
+      const sorted = apply(Array.prototype.slice, this, []).sort(compare);
+      sorted.forEach((item, index) => native.set(this, index, item));
+      return this;
+    },
+  };
+  for (const name of ["copyWithin", "fill"]) {
+    const method = Array.prototype[name];
+    mutable[name] = { [name](...args) { return apply(method, this, args); } }[name];
+  }
+
+  const mixins = [
+    [F.LENGTH, { get length() { return native.length(this); } }],
+    [F.GET, { get(key) { return native.get(this, key); } }],
+    [F.SET, { set(key, value) { native.set(this, key, value); }, delete(key) { native.delete(this, key); } }],
+    [F.HAS, { has(key) { return native.has(this, key); } }],
+    [F.ITERABLE, { [Symbol.iterator]() { return iterate(this); } }],
+    [F.ITERATOR, { next(value) { return native.next(this, value); }, [Symbol.iterator]() { return this; } }],
+    [F.GENERATOR, {
+      throw(error) { return native.throw(this, error); },
+      return(value) { return native.return(this, value); },
+    }],
+    [F.ASYNC_ITERABLE, { [Symbol.asyncIterator]() { return asyncIterate(this); } }],
+    [F.ASYNC_ITERATOR, { next(value) { return native.asyncNext(this, value); }, [Symbol.asyncIterator]() { return this; } }],
+    [F.AWAITABLE, async],
+    [F.BUFFER, { getBuffer(type) { return native.getBuffer(this, type); } }],
+    [F.SEQUENCE, sequence],
+    [F.MUTABLE_SEQUENCE, mutable],
+    [F.CALLABLE, {
+      call(thisArgument, ...args) { return callOptions(this, thisArgument, args, {}); },
+      apply(thisArgument, args) { return callOptions(this, thisArgument, Array.from(args ?? []), {}); },
+      bind(thisArgument, ...bound) {
+        const self = this;
+        return (...args) => callOptions(self, thisArgument, [...bound, ...args], {});
+      },
+      callKwargs(...args) { return callOptions(this, undefined, args, { kwargs: true }); },
+      callRelaxed(...args) { return callOptions(this, undefined, args, { relaxed: true }); },
+      callKwargsRelaxed(...args) { return callOptions(this, undefined, args, { relaxed: true, kwargs: true }); },
+      callPromising(...args) { return callOptions(this, undefined, args, { promising: true }); },
+      callPromisingKwargs(...args) { return callOptions(this, undefined, args, { promising: true, kwargs: true }); },
+      callWithOptions(options, ...args) { return callOptions(this, undefined, args, options); },
+    }],
+  ];
+
+  class PyProxy {
+    constructor() { throw new TypeError("PyProxy is not a constructor"); }
+    static [Symbol.hasInstance](value) { return native.isPyProxy(value); }
+  }
+  define(PyProxy.prototype, base);
+  const callableBase = define(create(Function.prototype), base);
+  // A proxy of a function must not look as if it had the name and length of a JavaScript function.
+  for (const name of ["name", "length", "caller", "arguments"]) {
+    defineProperty(callableBase, name, { value: undefined, writable: true, configurable: true });
+    delete callableBase[name];
+  }
+
+  function prototype_for(features) {
+    const prototype = create(features & F.CALLABLE ? callableBase : PyProxy.prototype);
+    for (const [feature, mixin] of mixins) {
+      if (features & feature) define(prototype, mixin);
+    }
+    return prototype;
+  }
+
+  return {
+    bigint_from_hex: (text) =>
+      text[0] === "-" ? -BigInt(text.slice(1)) : BigInt(text),
+    bigint_to_hex: (value) => bigintToString(value, 16),
+    PythonError, Error, PyProxy, make_error, describe_thrown, prototype_for, property_names,
+    object_keys: Object.keys, object_values: Object.values, object_entries: Object.entries,
+    from_entries: Object.fromEntries,
+    array_values: Array.prototype.values,
+    // The operations of Python's rich comparison, by their numbers.
+    compare: (left, right, operation) => {
+      switch (operation) {
+        case 0: return left < right;
+        case 1: return left <= right;
+        case 4: return left > right;
+        default: return left >= right;
+      }
+    },
+    to_string: (value) => typeof value === "symbol" ? String(value)
+      : typeof value.toString === "function" ? `${value.toString()}` : objectToString(value),
+    delete_property: (object, name) => { delete object[name]; },
+    is_plain_object: (value) => {
+      const constructor = value.constructor;
+      return constructor === undefined || constructor.name === "Object";
+    },
+    resolve: (value) => Promise.resolve(value),
+  };
+})
