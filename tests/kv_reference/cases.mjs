@@ -229,10 +229,10 @@ export const groups = {
     "detached method": '{ const get = kv.get; return get("k") }',
     "detached put": '{ const put = kv.put; return put("k", "v") }',
     "foreign receiver": 'kv.get.call({}, "k")',
-    "extensible": "{ kv.mine = 1; return kv.mine }",
     "json": "JSON.stringify(kv)",
     "await": "Promise.resolve(kv).then((k) => k === kv)",
     "global": "typeof KvNamespace",
     "unknown property": "kv.nothing",
+    "extensible": "{ kv.mine = 1; return kv.mine }",
   },
 };

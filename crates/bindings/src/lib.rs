@@ -1,8 +1,26 @@
 //! The classes behind `env.*`. Their names are upstream's, since the SDK decides by
 //! `constructor.name` how to wrap a binding.
+//!
+//! | file | what |
+//! |---|---|
+//! | `env` | [`install_env`]: makes the `env` object |
+//! | `kv` | `KvNamespace`: arguments in, one call on a channel, the answer out |
+//! | `convert` | JavaScript values to Rust by the rules of workerd |
+//! | `settle` | promises that the host's answer settles |
+//! | `collect` | a body that comes in pieces, as one |
+//! | `broker` | the seam to the isolate |
+//!
+//! **Lifetimes.** The closures given to [`Broker::call`] and to body sources hold no JavaScript value, only a number
+//! (see `settle`): their owner may drop them whenever it likes, also after the runtime. Nothing needs to be torn down.
 
 #![warn(missing_docs)]
 
 mod broker;
+mod collect;
+mod convert;
+mod env;
+mod kv;
+mod settle;
 
 pub use broker::{Broker, CallBody, CallDone};
+pub use env::install_env;

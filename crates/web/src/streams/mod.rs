@@ -16,7 +16,8 @@ use crate::script;
 mod native;
 mod pending;
 
-pub(crate) use native::{Held, buffer_bytes, chunk};
+pub use native::buffer_bytes;
+pub(crate) use native::{Held, chunk};
 use native::{Gather, NativeSink, NativeSource};
 use pending::Pending;
 
@@ -138,6 +139,21 @@ pub fn drain<'js>(ctx: &Ctx<'js>, stream: Object<'js>, sink: Rc<dyn ByteSink>) -
     let sink = Class::instance(ctx.clone(), NativeSink { sink })?;
     let drain = Streams::of(ctx)?.drain.clone();
     drain.call((stream, sink))
+}
+
+/// As [`drain`], and calls `failed` with the error itself after the sink was aborted. It must not throw.
+pub fn drain_watched<'js>(
+    ctx: &Ctx<'js>,
+    stream: Object<'js>,
+    sink: Rc<dyn ByteSink>,
+    failed: Function<'js>,
+) -> Result<()> {
+    if !is_readable_stream(stream.as_value()) {
+        return Err(Exception::throw_type(ctx, "The body is not a ReadableStream"));
+    }
+    let sink = Class::instance(ctx.clone(), NativeSink { sink })?;
+    let drain = Streams::of(ctx)?.drain.clone();
+    drain.call((stream, sink, failed))
 }
 
 /// Whether a `ReadableStream` is locked, and whether it was ever read from or cancelled.

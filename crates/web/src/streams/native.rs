@@ -130,15 +130,12 @@ fn cancel(source: Class<'_, NativeSource>) {
 fn chunk_bytes<'js>(ctx: &Ctx<'js>, chunk: &Value<'js>) -> Result<Vec<u8>> {
     match buffer_bytes(ctx, chunk)? {
         Some(bytes) => Ok(bytes),
-        None => Err(Exception::throw_type(
-            ctx,
-            "This ReadableStream did not return bytes: its chunks must be ArrayBuffers or views of them.",
-        )),
+        None => Err(Exception::throw_type(ctx, "This ReadableStream did not return bytes.")),
     }
 }
 
 /// A copy of the bytes of any `BufferSource`, detached ones being empty; `None` for other values.
-pub(crate) fn buffer_bytes<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Option<Vec<u8>>> {
+pub fn buffer_bytes<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Option<Vec<u8>>> {
     if !value.is_object() {
         return Ok(None);
     }

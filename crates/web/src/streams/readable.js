@@ -245,12 +245,12 @@
     }
     close() {
       if (!(#controller in this)) throw illegal();
-      if (!canCloseOrEnqueue(this.#controller)) throw new TypeError("The stream is not in a state that permits close");
+      if (!canCloseOrEnqueue(this.#controller)) throw new TypeError("This ReadableStream is closed.");
       controllerClose(this.#controller);
     }
     enqueue(chunk = undefined) {
       if (!(#controller in this)) throw illegal();
-      if (!canCloseOrEnqueue(this.#controller)) throw new TypeError("The stream is not in a state that permits enqueue");
+      if (!canCloseOrEnqueue(this.#controller)) throw new TypeError("Unable to enqueue");
       controllerEnqueue(this.#controller, chunk);
     }
     error(error = undefined) {
@@ -730,6 +730,7 @@
   shared.streams = {
     __proto__: null,
     isStream,
+    from: fromIterable,
 
     fromNative(source) {
       const stream = newStream();
@@ -832,10 +833,13 @@
       return promise;
     },
 
-    drain(object, sink) {
+    drain(object, sink, failed) {
       pump(stateOf(object), (chunk, resume) => native.write(sink, chunk, resume), () => {
         native.close(sink);
-      }, (error) => { native.abort(sink, error); });
+      }, (error) => {
+        native.abort(sink, error);
+        if (failed !== undefined) failed(error);
+      });
     },
   };
 })

@@ -1,0 +1,31 @@
+//! The `env` object: plain values, and one object per capability.
+
+use std::rc::Rc;
+
+use isthmus_protocol::control::Binding;
+use rquickjs::{Ctx, Object, Result};
+
+use crate::{Broker, kv, settle};
+
+/// Makes the `env` object of `bindings`, in their order: a string, a parsed JSON value, or an object whose
+/// methods call `broker` on its channel. Call it before any user code runs.
+///
+/// # Errors
+/// A JavaScript exception: a `Binding::Json` that is no JSON, or no memory.
+pub fn install_env<'js>(
+    ctx: &Ctx<'js>,
+    bindings: &[(String, Binding)],
+    broker: Rc<dyn Broker>,
+) -> Result<Object<'js>> {
+    let env = Object::new(ctx.clone())?;
+    settle::install(ctx)?;
+    kv::install(ctx)?;
+    for (name, binding) in bindings {
+        match binding {
+            Binding::Text(text) => env.set(name, text)?,
+            Binding::Json(json) => env.set(name, ctx.json_parse(json.as_str())?)?,
+            Binding::Kv(channel) => env.set(name, kv::open(ctx, *channel, Rc::clone(&broker))?)?,
+        }
+    }
+    Ok(env)
+}

@@ -1,0 +1,305 @@
+//! A broker without processes: calls go over the wire format to the rules and the SQLite store, and come back one
+//! by one when the test says so.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+};
+
+use bytes::Bytes;
+use isthmus_bindings::{Broker, CallBody, CallDone};
+use isthmus_protocol::{ChannelId, Failure, FailureKind, Operation, Reply, decode, encode, flow};
+use isthmus_stores::kv::{KvError, KvNamespace, ValueBuffer};
+use isthmus_web::body::{ByteSink, ByteSource, IncomingBody, PullDone, Pulled, WriteDone};
+use rquickjs::Ctx;
+
+/// What happens when there is no JavaScript on the stack.
+type Event = Box<dyn for<'js> FnOnce(&Ctx<'js>)>;
+
+pub(crate) struct StoreBroker {
+    namespaces: Vec<KvNamespace>,
+    runtime: tokio::runtime::Runtime,
+    events: Rc<Events>,
+    /// How many bodies were asked to stop before their end.
+    pub(crate) cancelled: Rc<Cell<usize>>,
+    /// Bodies that are too long for a frame break off after their first chunk.
+    pub(crate) breaking: Cell<bool>,
+    /// The answer to every call, instead of the store's.
+    pub(crate) instead: RefCell<Option<Vec<u8>>>,
+}
+
+#[derive(Default)]
+struct Events {
+    queue: RefCell<VecDeque<Event>>,
+    /// Every other answer that may come at once or later comes later.
+    later: Cell<bool>,
+}
+
+impl Events {
+    fn push(&self, event: Event) {
+        self.queue.borrow_mut().push_back(event);
+    }
+
+    fn soon(&self, ctx: &Ctx<'_>, event: Event) {
+        if self.later.replace(!self.later.get()) {
+            self.push(event);
+        } else {
+            event(ctx);
+        }
+    }
+}
+
+impl StoreBroker {
+    /// The channel `n` is `namespaces[n]`.
+    pub(crate) fn new(namespaces: Vec<KvNamespace>) -> Rc<Self> {
+        Rc::new(Self {
+            namespaces,
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .build()
+                .expect("a runtime"),
+            events: Rc::default(),
+            cancelled: Rc::default(),
+            breaking: Cell::new(false),
+            instead: RefCell::default(),
+        })
+    }
+
+    /// Runs until nothing is left to do: JavaScript jobs first, as an isolate does.
+    pub(crate) fn run(&self, ctx: &Ctx<'_>) {
+        loop {
+            while ctx.execute_pending_job() {}
+            let Some(event) = self.events.queue.borrow_mut().pop_front() else {
+                return;
+            };
+            event(ctx);
+        }
+    }
+
+    /// Forgets the calls under way.
+    pub(crate) fn hang_up(&self) {
+        self.events.queue.take();
+    }
+
+    pub(crate) fn pending(&self) -> usize {
+        self.events.queue.borrow().len()
+    }
+
+    /// Answers every call with `reply` from now on.
+    pub(crate) fn answer_with(&self, reply: &Reply<'_>) {
+        let mut wire = Vec::new();
+        encode(reply, &mut wire).expect("fits");
+        *self.instead.borrow_mut() = Some(wire);
+    }
+
+    fn execute(&self, channel: ChannelId, operation: &Operation<'_>, value: ValueBuffer) -> Answer {
+        let Operation::Kv(operation) = operation else {
+            panic!("only KV is asked for")
+        };
+        let namespace = &self.namespaces[channel.0 as usize];
+        let result = value
+            .finish()
+            .and_then(|value| self.runtime.block_on(namespace.execute(operation, value)));
+        let mut wire = Vec::new();
+        match result {
+            Ok(answer) => {
+                encode(&Reply::Kv(answer.reply()), &mut wire).expect("fits");
+                Answer {
+                    wire,
+                    body: answer.value().cloned(),
+                }
+            }
+            Err(error) => Answer {
+                wire: refusal(operation, &error),
+                body: None,
+            },
+        }
+    }
+
+    fn deliver(&self, ctx: &Ctx<'_>, done: CallDone, answer: Answer) {
+        let body = match answer.body {
+            None => IncomingBody::None,
+            Some(bytes) if bytes.len() <= flow::INLINE_MAX => IncomingBody::Bytes(bytes),
+            Some(bytes) => {
+                let length = Some(bytes.len() as u64);
+                let events = Rc::clone(&self.events);
+                let cancelled = Rc::clone(&self.cancelled);
+                let rest = RefCell::new(bytes);
+                let breaking = self.breaking.get();
+                let source = Chunks {
+                    rest,
+                    events,
+                    cancelled,
+                    breaking,
+                    begun: Cell::new(false),
+                };
+                IncomingBody::Source {
+                    source: Rc::new(source),
+                    length,
+                }
+            }
+        };
+        let instead = self.instead.borrow();
+        let wire = instead.as_ref().unwrap_or(&answer.wire);
+        done(ctx, decode(&wire[4..]).expect("well-formed"), body);
+    }
+}
+
+struct Answer {
+    wire: Vec<u8>,
+    body: Option<Bytes>,
+}
+
+fn refusal(operation: &isthmus_protocol::kv::Operation<'_>, error: &KvError) -> Vec<u8> {
+    let message = error.message_of(operation);
+    let kind = if error.is_internal() {
+        FailureKind::Internal
+    } else {
+        FailureKind::User
+    };
+    let mut wire = Vec::new();
+    let failure = Failure {
+        kind,
+        name: "Error",
+        message: &message,
+        trace: "",
+    };
+    encode(&Reply::Failed(failure), &mut wire).expect("fits");
+    wire
+}
+
+/// The broker as the bindings see it.
+pub(crate) struct Handle(pub(crate) Rc<StoreBroker>);
+
+impl Broker for Handle {
+    fn call(
+        &self,
+        channel: ChannelId,
+        operation: Operation<'_>,
+        body: CallBody,
+        done: CallDone,
+    ) -> Option<Rc<dyn ByteSink>> {
+        let broker = Rc::clone(&self.0);
+        let mut wire = Vec::new();
+        encode(&operation, &mut wire).expect("fits");
+        let Operation::Kv(kv) = &operation else {
+            panic!("only KV is asked for")
+        };
+        let length = match &body {
+            CallBody::None => None,
+            CallBody::Bytes(bytes) => Some(bytes.len() as u64),
+            CallBody::Stream { length } => *length,
+        };
+        let mut value = match broker.namespaces[channel.0 as usize].prepare_put(kv, length) {
+            Ok(value) => value,
+            Err(error) => {
+                let answer = Answer {
+                    wire: refusal(kv, &error),
+                    body: None,
+                };
+                self.0
+                    .events
+                    .push(Box::new(move |ctx| broker.deliver(ctx, done, answer)));
+                let refused: Rc<dyn ByteSink> = Rc::new(Refused(Rc::clone(&self.0.events)));
+                return matches!(body, CallBody::Stream { .. }).then_some(refused);
+            }
+        };
+        let finish = move |value: ValueBuffer, ctx: &Ctx<'_>| {
+            let operation = decode(&wire[4..]).expect("well-formed");
+            let answer = broker.execute(channel, &operation, value);
+            broker.deliver(ctx, done, answer);
+        };
+        match body {
+            CallBody::None => {}
+            CallBody::Bytes(bytes) => bytes
+                .chunks(60_000)
+                .for_each(|chunk| value.push(bytes.slice_ref(chunk))),
+            CallBody::Stream { .. } => {
+                let events = Rc::clone(&self.0.events);
+                let state = RefCell::new(Some((value, Box::new(finish) as Finish)));
+                return Some(Rc::new(Sink { state, events }));
+            }
+        }
+        self.0.events.push(Box::new(move |ctx| finish(value, ctx)));
+        None
+    }
+}
+
+type Finish = Box<dyn for<'js> FnOnce(ValueBuffer, &Ctx<'js>)>;
+
+/// Takes the value of a put.
+struct Sink {
+    state: RefCell<Option<(ValueBuffer, Finish)>>,
+    events: Rc<Events>,
+}
+
+impl ByteSink for Sink {
+    fn write(&self, ctx: &Ctx<'_>, chunk: Bytes, done: WriteDone) {
+        if let Some((value, _)) = &mut *self.state.borrow_mut() {
+            value.push(chunk);
+        }
+        self.events.soon(ctx, Box::new(move |ctx| done(ctx, Ok(()))));
+    }
+
+    fn close(&self) {
+        if let Some((value, finish)) = self.state.take() {
+            self.events.push(Box::new(move |ctx| finish(value, ctx)));
+        }
+    }
+
+    fn abort(&self, _: &str) {
+        // The host forgets the value, and answers that it did; the store is not asked.
+        if let Some((_, finish)) = self.state.take() {
+            let events = Rc::clone(&self.events);
+            let mut value = ValueBuffer::default();
+            value.push(Bytes::from(vec![0; 26_214_401]));
+            events.push(Box::new(move |ctx| finish(value, ctx)));
+        }
+    }
+}
+
+/// Takes nothing more.
+struct Refused(Rc<Events>);
+
+impl ByteSink for Refused {
+    fn write(&self, ctx: &Ctx<'_>, _: Bytes, done: WriteDone) {
+        self.0.soon(
+            ctx,
+            Box::new(move |ctx| done(ctx, Err("the host refused the call".to_owned()))),
+        );
+    }
+
+    fn close(&self) {}
+
+    fn abort(&self, _: &str) {}
+}
+
+/// A value that comes in pieces.
+struct Chunks {
+    rest: RefCell<Bytes>,
+    events: Rc<Events>,
+    cancelled: Rc<Cell<usize>>,
+    breaking: bool,
+    begun: Cell<bool>,
+}
+
+impl ByteSource for Chunks {
+    fn pull(&self, ctx: &Ctx<'_>, done: PullDone) {
+        let mut rest = self.rest.borrow_mut();
+        let pulled = if self.begun.replace(true) && self.breaking {
+            Pulled::Failed("the connection broke".to_owned())
+        } else if rest.is_empty() {
+            Pulled::End
+        } else {
+            let length = rest.len().min(50_000);
+            Pulled::Chunk(rest.split_to(length))
+        };
+        drop(rest);
+        self.events.soon(ctx, Box::new(move |ctx| done(ctx, pulled)));
+    }
+
+    fn cancel(&self) {
+        self.rest.take();
+        self.cancelled.set(self.cancelled.get() + 1);
+    }
+}
