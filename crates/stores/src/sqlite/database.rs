@@ -36,7 +36,12 @@ pub(super) fn open(path: &Path, schema: &Schema, options: SqliteOptions) -> Resu
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
     // Before anything is changed: the file may belong to somebody else.
     check_kind(&connection, path, schema)?;
-    configure(&connection, options).map_err(failed)?;
+    if configure(&connection, options).map_err(failed)? != "wal" {
+        return Err(StoreError::Open {
+            path: path.to_owned(),
+            reason: "its file system allows no write-ahead log".to_owned(),
+        });
+    }
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
@@ -70,19 +75,21 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 fn create_folder(folder: &Path) -> Result<(), StoreError> {
-    if folder.is_dir() {
-        return Ok(());
-    }
+    let missing: Vec<&Path> = folder
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.is_dir())
+        .collect();
+    // A folder is durable once its parent is.
+    let parents = missing.iter().filter_map(|path| path.parent());
+    let parents = parents.map(|parent| {
+        if parent.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            parent
+        }
+    });
     fs::create_dir_all(folder)
-        // A folder is durable once its parent is.
-        .and_then(|()| {
-            folder
-                .ancestors()
-                .skip(1)
-                .take(2)
-                .filter(|path| path.is_dir())
-                .try_for_each(sync_folder)
-        })
+        .and_then(|()| parents.rev().try_for_each(sync_folder))
         .map_err(|source| StoreError::CreateFolder {
             path: PathBuf::from(folder),
             source,
@@ -124,9 +131,10 @@ fn check_kind(connection: &Connection, path: &Path, schema: &Schema) -> Result<K
     }
 }
 
-fn configure(connection: &Connection, options: SqliteOptions) -> rusqlite::Result<()> {
+/// Sets what holds for this connection, and returns the journal mode, which may not be what was asked for.
+fn configure(connection: &Connection, options: SqliteOptions) -> rusqlite::Result<String> {
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    let mode = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     let synchronous = match options.durability {
         Durability::Full => "full",
         // The log is written but not synchronised: safe from the end of processes, and never inconsistent.
@@ -146,5 +154,37 @@ fn configure(connection: &Connection, options: SqliteOptions) -> rusqlite::Resul
                 .max(1),
         )?;
     }
-    Ok(())
+    Ok(mode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: Schema = Schema {
+        application_id: 7,
+        version: 1,
+        create: "CREATE TABLE t (x INTEGER) STRICT",
+    };
+
+    #[test]
+    fn a_commit_is_synchronised_unless_that_is_relaxed() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        for (durability, expected) in [(Durability::Full, 2), (Durability::Process, 1)] {
+            let options = SqliteOptions {
+                durability,
+                max_bytes: None,
+            };
+            let path = folder.path().join(format!("a/b/{durability:?}.sqlite"));
+            let connection = open(&path, &SCHEMA, options).expect("opens");
+            let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+            assert_eq!(pragma("synchronous").expect("reads"), expected);
+            assert_eq!(pragma("application_id").expect("reads"), 7);
+            assert_eq!(pragma("user_version").expect("reads"), 1);
+            let reader = open_reader(&path).expect("opens");
+            reader
+                .execute_batch("INSERT INTO t VALUES (1)")
+                .expect_err("a reader can't write");
+        }
+    }
 }

@@ -11,9 +11,9 @@ pub(super) enum Failure {
     /// Another process holds the database for too long.
     #[error("another process holds the database")]
     Busy,
-    /// The file or folder can't be written.
-    #[error("the database can't be written: {0}")]
-    ReadOnly(String),
+    /// The file or its folder is not there, or can't be written.
+    #[error("the database can't be reached: {0}")]
+    Unreachable(String),
     /// The file is damaged, or no database at all.
     #[error("the database is damaged: {0}")]
     Damaged(String),
@@ -31,7 +31,7 @@ impl From<Error> for Failure {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-                Self::ReadOnly(error.to_string())
+                Self::Unreachable(error.to_string())
             }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
             _ => Self::Other(error.to_string()),
