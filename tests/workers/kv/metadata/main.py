@@ -7,7 +7,7 @@ class Default(WorkerEntrypoint):
         await kv.put("a", "1", metadata={"by": "python", "n": 1})
         await kv.put("b", "2", {"expiration": 4_000_000_000})
         await kv.put("c", "3")
-        await kv.put("null", "4", expiration=None, expirationTtl=None, metadata=None)
+        await kv.put("null", "4", metadata=None)
         with_metadata = await kv.getWithMetadata("a")
         missing = await kv.getWithMetadata("nothing")
         listed = await kv.list()
