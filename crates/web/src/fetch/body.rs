@@ -88,6 +88,15 @@ impl<'js> Body<'js> {
         matches!(*self.0.borrow(), State::Null)
     }
 
+    /// Whether it is known to have no bytes. A stream may turn out to have none.
+    pub(super) fn is_empty(&self) -> bool {
+        match &*self.0.borrow() {
+            State::Null => true,
+            State::Bytes(bytes) => bytes.is_empty(),
+            _ => false,
+        }
+    }
+
     /// The `body` attribute.
     fn stream(&self, ctx: &Ctx<'js>) -> Result<Value<'js>> {
         let (stream, length) = match self.0.take() {

@@ -35,7 +35,8 @@ impl<'js> Extracted<'js> {
     }
 }
 
-/// The body that `init` describes; `undefined` and `null` stand for none. Buffers are copied.
+/// The body that `init` describes: a string, a stream, a buffer, a `URLSearchParams` or, as upstream has it, an
+/// iterable of buffers; anything else as its string. `undefined` and `null` stand for none. Buffers are copied.
 pub(super) fn extract<'js>(ctx: &Ctx<'js>, init: &Value<'js>) -> Result<Extracted<'js>> {
     if init.is_undefined() || init.is_null() {
         return Ok(Extracted { body: Body::default(), media_type: None });
@@ -66,6 +67,11 @@ pub(super) fn extract<'js>(ctx: &Ctx<'js>, init: &Value<'js>) -> Result<Extracte
     let serialized: Value = search_params.call((init.clone(),))?;
     if serialized.is_string() {
         return Ok(Extracted::text(usv_string(ctx, &serialized)?, FORM));
+    }
+    let from_iterable: Function = Fetch::of(ctx)?.body_from_iterable.clone();
+    let stream: Value = from_iterable.call((init.clone(),))?;
+    if let Some(stream) = stream.into_object() {
+        return Ok(Extracted { body: Body::of_stream(stream), media_type: None });
     }
     Ok(Extracted::text(usv_string(ctx, init)?, TEXT))
 }

@@ -3,10 +3,12 @@
   "use strict";
 
   const {
-    DOMException, TypeError, apply, defineProperty, getOwnPropertyDescriptor, iteratorPrototype,
-    setPrototypeOf, symbolIterator, uncurryThis,
+    DOMException, TypeError, apply, defineProperty, getOwnPropertyDescriptor, isArray, iteratorPrototype,
+    objectPrototype, setPrototypeOf, symbolAsyncIterator, symbolIterator, uncurryThis,
   } = shared.primordials;
   const { makeEnumerable, tag } = shared.webidl;
+  const streamFrom = shared.streams.from;
+  const objectToString = objectPrototype.toString;
   const { AbortController, AbortSignal, Headers, URLSearchParams } = globalThis;
 
   const getter = (constructor, name) => uncurryThis(getOwnPropertyDescriptor(constructor.prototype, name).get);
@@ -98,8 +100,16 @@
     return flat;
   };
 
+  // Upstream takes an iterable of buffers for a body, unless it knows how to be a string; undefined for others.
+  const bodyFromIterable = (value) => {
+    if (!isArray(value) && value.toString !== objectToString) return undefined;
+    const method = value[symbolAsyncIterator] ?? value[symbolIterator];
+    return method === undefined || method === null ? undefined : streamFrom(value);
+  };
+
   shared.fetch = {
     __proto__: null,
+    bodyFromIterable,
     pairs,
     headersIterator: methods.entries,
     newController: () => new AbortController(),

@@ -47,6 +47,7 @@ pub struct ResponseParts {
 #[derive(JsLifetime)]
 struct Fetch<'js> {
     abort: Function<'js>,
+    body_from_iterable: Function<'js>,
     headers_iterator: Value<'js>,
     is_signal: Function<'js>,
     new_controller: Function<'js>,
@@ -73,6 +74,7 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
     let fetch: Object = script::shared(ctx)?.get("fetch")?;
     let state = Fetch {
         abort: fetch.get("abort")?,
+        body_from_iterable: fetch.get("bodyFromIterable")?,
         headers_iterator: fetch.get("headersIterator")?,
         is_signal: fetch.get("isSignal")?,
         new_controller: fetch.get("newController")?,

@@ -14,6 +14,7 @@ use super::headers::{Slot, fill};
 use super::interface::{
     Interface, absent, argument, construct, receiver, require_new, string, usv_string,
 };
+use super::response::encode_body;
 use super::{Fetch, IncomingBody, RequestParts};
 
 /// A `Request` object.
@@ -304,6 +305,9 @@ fn apply_init<'js>(
             }
         };
     }
+    if member("fetcher")?.is_some() {
+        return Err(Exception::throw_type(ctx, "A Request with a 'fetcher' is not supported yet."));
+    }
     if let Some(cf) = member("cf")? {
         if !cf.is_object() {
             return Err(wrong_type(ctx, "cf", "Object"));
@@ -328,6 +332,7 @@ fn apply_init<'js>(
         ));
     }
     init_signal(ctx, request, init)?;
+    encode_body(ctx, init, "encodeResponseBody")?;
     Ok(body)
 }
 

@@ -138,7 +138,7 @@ impl<'js> Init<'js> {
         if !absent(&web_socket) {
             return Err(Exception::throw_type(ctx, "A Response with a 'webSocket' is not supported yet."));
         }
-        encode_body(ctx, object)?;
+        encode_body(ctx, object, "encodeBody")?;
         Ok(read)
     }
 }
@@ -167,8 +167,8 @@ fn reason_phrase<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Vec<u8>> {
 }
 
 /// Bodies are sent as they are in either case: the host compresses nothing on its own.
-fn encode_body<'js>(ctx: &Ctx<'js>, init: &Object<'js>) -> Result<()> {
-    let mode: Value = init.get("encodeBody")?;
+pub(super) fn encode_body<'js>(ctx: &Ctx<'js>, init: &Object<'js>, member: &str) -> Result<()> {
+    let mode: Value = init.get(member)?;
     if absent(&mode) {
         return Ok(());
     }
@@ -176,18 +176,22 @@ fn encode_body<'js>(ctx: &Ctx<'js>, init: &Object<'js>) -> Result<()> {
     if mode == "automatic" || mode == "manual" {
         return Ok(());
     }
-    Err(Exception::throw_type(ctx, &format!("encodeBody: unexpected value: {mode}")))
+    Err(Exception::throw_type(ctx, &format!("{member}: unexpected value: {mode}")))
 }
 
 fn assemble<'js>(ctx: &Ctx<'js>, init: Init<'js>, body: Extracted<'js>) -> Result<Response<'js>> {
-    if matches!(init.status, 204 | 205 | 304) && !body.body.is_null() {
+    let mut headers = init.headers;
+    let body = if !matches!(init.status, 204 | 205 | 304) {
+        body.describe(&mut headers)
+    } else if body.body.is_empty() {
+        // Upstream lets an empty body pass for none.
+        Body::default()
+    } else {
         return Err(Exception::throw_type(
             ctx,
             "Response with null body status (101, 204, 205, or 304) cannot have a body.",
         ));
-    }
-    let mut headers = init.headers;
-    let body = body.describe(&mut headers);
+    };
     Ok(Response {
         status: init.status,
         status_text: init.status_text,
@@ -304,7 +308,7 @@ pub fn response_parts<'js>(
     let Some(response) = value.as_object().and_then(Class::<Response>::from_object) else { return Ok(None) };
     let response = response.borrow();
     if response.status == 0 {
-        return Err(Exception::throw_type(ctx, "A network error (Response.error()) cannot be sent as a response."));
+        return Err(Exception::throw_type(ctx, "The response is a network error (Response.error()) and cannot be sent."));
     }
     let headers = response.headers.borrow().with(HeaderList::clone);
     let body = response.body.send(ctx, headers.content_length())?;
