@@ -54,24 +54,14 @@ impl<'js> JsClass<'js> for KvNamespace {
             ("delete", put::delete),
         ];
         for (name, method) in methods {
-            let call =
-                move |ctx: Ctx<'js>, this: This<Value<'js>>, arguments: Rest<Value<'js>>| match Class::<
-                    KvNamespace,
-                >::from_value(
-                    &this
-                ) {
-                    Ok(namespace) => method(&ctx, &namespace.borrow(), &arguments),
-                    Err(_) => Err(Exception::throw_type(
-                        &ctx,
-                        "Illegal invocation: function called with incorrect `this` reference.",
-                    )),
-                };
-            prototype.set(
-                name,
-                Function::new(ctx.clone(), call)?
-                    .with_name(name)?
-                    .with_length(0)?,
-            )?;
+            let call = move |ctx: Ctx<'js>, this: This<Value<'js>>, arguments: Rest<Value<'js>>| {
+                let namespace = receiver(&ctx, &this)?;
+                method(&ctx, &namespace.borrow(), &arguments)
+            };
+            let function = Function::new(ctx.clone(), call)?
+                .with_name(name)?
+                .with_length(0)?;
+            prototype.set(name, function)?;
         }
         prototype.prop(
             PredefinedAtom::SymbolToStringTag,
@@ -89,6 +79,11 @@ impl<'js> JsClass<'js> for KvNamespace {
 
 /// A method: it may throw at once, as upstream's does, or return a promise.
 type Method = for<'js> fn(&Ctx<'js>, &KvNamespace, &[Value<'js>]) -> Result<Value<'js>>;
+
+fn receiver<'js>(ctx: &Ctx<'js>, this: &Value<'js>) -> Result<Class<'js, KvNamespace>> {
+    let message = "Illegal invocation: function called with incorrect `this` reference.";
+    Class::from_value(this).map_err(|_| Exception::throw_type(ctx, message))
+}
 
 /// An argument that was passed, even if as `undefined`.
 fn required<'a, 'js>(

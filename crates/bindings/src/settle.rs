@@ -84,12 +84,14 @@ impl Settler {
 
     /// Resolves with the value, or rejects with the exception, of `result`.
     pub(crate) fn settle<'js>(self, ctx: &Ctx<'js>, result: Result<impl IntoJs<'js>>) {
-        let Some(ends) = take(ctx, self.id) else { return };
-        let settled = result
-            .and_then(|value| value.into_js(ctx))
-            .and_then(|value| ends.resolve.call::<_, ()>((value,)));
-        if let Err(error) = settled {
-            let reason = exception(ctx, error);
+        let ends = take(ctx, self.id);
+        let settled = result.and_then(|value| {
+            let value = value.into_js(ctx)?;
+            ends.as_ref().map_or(Ok(()), |ends| ends.resolve.call((value,)))
+        });
+        // Also if nobody waits any more: the exception must not stay behind.
+        let reason = settled.err().and_then(|error| exception(ctx, error));
+        if let (Some(ends), Some(reason)) = (ends, reason) {
             ends.reject(ctx, reason);
         }
     }
@@ -121,14 +123,14 @@ pub(crate) fn rejecting<'js>(
     ctx: &Ctx<'js>,
     body: impl FnOnce() -> Result<Promise<'js>>,
 ) -> Result<Promise<'js>> {
-    match body() {
-        Err(error) if !is_uncatchable(ctx, &error) => {
-            let (promise, _, reject) = ctx.promise()?;
-            reject.call::<_, ()>((exception(ctx, error),))?;
-            Ok(promise)
-        }
-        result => result,
-    }
+    body().or_else(|error| {
+        let Some(reason) = exception(ctx, error) else {
+            return Err(Error::Exception);
+        };
+        let (promise, _, reject) = ctx.promise()?;
+        reject.call::<_, ()>((reason,))?;
+        Ok(promise)
+    })
 }
 
 /// An `Error` of any length; rquickjs cuts those it throws itself at 255 bytes.
@@ -142,22 +144,17 @@ pub(crate) fn error<'js>(ctx: &Ctx<'js>, name: &str, message: &str) -> Error {
     made.map_or_else(|error| error, Exception::throw)
 }
 
-/// The JavaScript value of an error.
-fn exception<'js>(ctx: &Ctx<'js>, failure: Error) -> Value<'js> {
+/// The JavaScript value of an error; `None` if the engine was told to stop, which no JavaScript may see and which
+/// stays thrown.
+fn exception<'js>(ctx: &Ctx<'js>, failure: Error) -> Option<Value<'js>> {
     if !failure.is_exception() {
         // One of rquickjs's own: a string or a number that could not be converted.
         drop(error(ctx, "Error", &failure.to_string()));
     }
-    ctx.catch()
-}
-
-/// Whether the engine was told to stop: no JavaScript may see that.
-fn is_uncatchable(ctx: &Ctx<'_>, error: &Error) -> bool {
-    if !error.is_exception() {
-        return false;
-    }
     let thrown = ctx.catch();
-    let uncatchable = thrown.is_uncatchable_error();
-    ctx.throw(thrown);
-    uncatchable
+    if thrown.is_uncatchable_error() {
+        ctx.throw(thrown);
+        return None;
+    }
+    Some(thrown)
 }

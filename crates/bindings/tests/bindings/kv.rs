@@ -124,6 +124,37 @@ fn patched_intrinsics_do_not_reach_in() {
 }
 
 #[test]
+fn no_exception_stays_behind_a_failure() {
+    let worker = Worker::new();
+    for call in [
+        "return kv.put('k', new ReadableStream({ pull(c) { c.error(new RangeError('mine')) } }))",
+        "return kv.put('k', 'v', { expirationTtl: 1 })",
+        "return kv.put('k', new Response('v').body, { expirationTtl: 1 })",
+        "return kv.put('k', '{').then(() => kv.get('k', 'json'))",
+        "return kv.get('')",
+        "return kv.get.call({})",
+        "return kv.list({ get limit() { throw new RangeError('mine') } })",
+    ] {
+        let outcome = worker.outcome(call);
+        assert!(outcome.get("resolved").is_none(), "{call}: {outcome}");
+        worker.context.with(|ctx| assert!(!ctx.has_exception(), "{call}"));
+    }
+}
+
+#[test]
+fn an_engine_that_is_told_to_stop_stops() {
+    let worker = Worker::new();
+    worker.runtime.set_interrupt_handler(Some(Box::new(|| true)));
+    worker.context.with(|ctx| {
+        let code = "kv.list({ get limit() { for (;;); } }); 'went on'";
+        let result: rquickjs::Result<String> = ctx.eval(code);
+        assert!(result.is_err(), "user code went on: {result:?}");
+        assert!(ctx.catch().is_uncatchable_error());
+    });
+    worker.runtime.set_interrupt_handler(None);
+}
+
+#[test]
 fn a_call_under_way_does_not_keep_the_engine_from_ending() {
     let worker = Worker::new();
     worker.context.with(|ctx| {
