@@ -92,7 +92,10 @@ fn add<'a>(names: &mut Vec<Named<'a>>, new: Named<'a>, findings: &mut Findings) 
         findings.add(
             Diagnostic::error(format!("there are two bindings `{}`", new.name))
                 .at(findings.origin(new.span))
-                .related(findings.origin(earlier.span), format!("first used here ({})", earlier.kind))
+                .related(
+                    findings.origin(earlier.span),
+                    format!("first used here ({})", earlier.kind),
+                )
                 .hint("every binding needs a name of its own"),
         );
     } else {

@@ -11,10 +11,7 @@ use crate::source::{Source, display_path};
 const NAMES: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
 
 /// Finds and reads the configuration: `file` if given, else the nearest one in `dir` or above it.
-pub(crate) fn discover(
-    dir: &Path,
-    file: Option<&Path>,
-) -> Result<(Arc<Source>, Syntax, Findings), Report> {
+pub(crate) fn discover(dir: &Path, file: Option<&Path>) -> Result<(Arc<Source>, Syntax, Findings), Report> {
     let (path, others) = match file {
         Some(file) => (absolute(file)?, Vec::new()),
         None => nearest(&absolute(dir)?)?,
@@ -26,7 +23,9 @@ pub(crate) fn discover(
     let (source, fault) = Source::from_bytes(path, &bytes);
     let mut findings = Findings::new(source.clone());
     if let Some(span) = fault {
-        return Err(Diagnostic::error("this is not UTF-8").at(findings.origin(span)).into());
+        return Err(Diagnostic::error("this is not UTF-8")
+            .at(findings.origin(span))
+            .into());
     }
     for other in others {
         findings.add(Diagnostic::warning(format!(
@@ -53,11 +52,7 @@ fn syntax(path: &Path) -> Result<Syntax, Report> {
 /// The configuration that counts in the nearest folder that has one, and the others there.
 fn nearest(dir: &Path) -> Result<(PathBuf, Vec<PathBuf>), Report> {
     if !dir.is_dir() {
-        return Err(Diagnostic::error(format!(
-            "there is no folder {}",
-            display_path(dir)
-        ))
-        .into());
+        return Err(Diagnostic::error(format!("there is no folder {}", display_path(dir))).into());
     }
     dir.ancestors()
         .find_map(|folder| {
@@ -86,11 +81,7 @@ fn absolute(path: &Path) -> Result<PathBuf, Report> {
     match std::path::absolute(path) {
         // `.` and `..` would show in every message otherwise.
         Ok(path) => Ok(lexically_normal(&path)),
-        Err(error) => Err(Diagnostic::error(format!(
-            "cannot find {}: {error}",
-            path.display()
-        ))
-        .into()),
+        Err(error) => Err(Diagnostic::error(format!("cannot find {}: {error}", path.display())).into()),
     }
 }
 

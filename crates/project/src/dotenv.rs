@@ -158,12 +158,11 @@ fn expand_value(value: &str, process: &[(String, String)], earlier: &[(String, S
             Some((at, operator)) => (&expression[..at], operator, &expression[at + operator.len()..]),
             None => (expression, "", ""),
         };
-        if find(earlier, name) == Some(&result) {
-            break;
-        }
         let known = find(process, name)
             .or_else(|| find(earlier, name))
             .filter(|value| !value.is_empty());
+        // What an earlier value has come to is not expanded once more.
+        let settled = find(earlier, name);
         let replacement = match (operator, known) {
             (":+" | "+", Some(_)) => operand,
             (":+" | "+", None) => "",
@@ -172,6 +171,9 @@ fn expand_value(value: &str, process: &[(String, String)], earlier: &[(String, S
         }
         .to_owned();
         result.replace_range(start..end, &replacement);
+        if settled == Some(result.as_str()) {
+            break;
+        }
     }
     result
 }

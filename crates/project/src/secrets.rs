@@ -101,11 +101,7 @@ fn read(path: &Path) -> Result<Option<String>, Report> {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
-            return Err(Diagnostic::error(format!(
-                "cannot read {}: {error}",
-                display_path(path)
-            ))
-            .into());
+            return Err(Diagnostic::error(format!("cannot read {}: {error}", display_path(path))).into());
         }
     };
     match Source::from_bytes(path.to_owned(), &bytes) {
@@ -113,11 +109,7 @@ fn read(path: &Path) -> Result<Option<String>, Report> {
         // The text around the fault is secret: only the place is shown.
         (source, Some(Span { start, .. })) => {
             let line = source.text()[..start].matches('\n').count() + 1;
-            Err(Diagnostic::error(format!(
-                "line {line} of {} is not UTF-8",
-                display_path(path)
-            ))
-            .into())
+            Err(Diagnostic::error(format!("line {line} of {} is not UTF-8", display_path(path))).into())
         }
     }
 }

@@ -57,7 +57,7 @@ fn convert(value: ast::Value<'_>, findings: &mut Findings) -> Value {
             Ok(number) => Node::Number(number),
             Err(_) => {
                 findings.error(span, "this number is too large");
-                Node::Null
+                Node::Number(0.into())
             }
         },
         ast::Value::Array(array) => Node::List(

@@ -10,7 +10,7 @@ use crate::source::Span;
 
 pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Value> {
     match toml_span::parse(text) {
-        Ok(value) => Some(convert(value, findings)),
+        Ok(value) => Some(convert(value, text, findings)),
         Err(error) => {
             findings.add(diagnostic(text, &error, findings));
             None
@@ -18,8 +18,8 @@ pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Value> {
     }
 }
 
-fn convert(mut value: toml_span::Value<'_>, findings: &mut Findings) -> Value {
-    let span = Span::new(value.span.start, value.span.end);
+fn convert(mut value: toml_span::Value<'_>, source: &str, findings: &mut Findings) -> Value {
+    let span = with_quotes(source, Span::new(value.span.start, value.span.end));
     let node = match value.take() {
         ValueInner::String(text) => Node::Text(text.into_owned()),
         ValueInner::Integer(integer) => Node::Number(integer.into()),
@@ -30,20 +30,23 @@ fn convert(mut value: toml_span::Value<'_>, findings: &mut Findings) -> Value {
                     span,
                     "a Worker can't get this number: JSON has no `inf` and no `nan`",
                 );
-                Node::Null
+                Node::Number(0.into())
             }
         },
         ValueInner::Boolean(value) => Node::Bool(value),
-        ValueInner::Array(items) => {
-            Node::List(items.into_iter().map(|item| convert(item, findings)).collect())
-        }
+        ValueInner::Array(items) => Node::List(
+            items
+                .into_iter()
+                .map(|item| convert(item, source, findings))
+                .collect(),
+        ),
         ValueInner::Table(table) => {
             let mut entries: Vec<Entry> = table
                 .into_iter()
                 .map(|(key, value)| Entry {
                     key: key.name.into_owned(),
-                    key_span: Span::new(key.span.start, key.span.end),
-                    value: convert(value, findings),
+                    key_span: with_quotes(source, Span::new(key.span.start, key.span.end)),
+                    value: convert(value, source, findings),
                 })
                 .collect();
             // The parser sorts by name; the order of the file is the user's.
@@ -54,11 +57,22 @@ fn convert(mut value: toml_span::Value<'_>, findings: &mut Findings) -> Value {
     Value { node, span }
 }
 
+/// The parser's spans of strings end inside the quotes, those of JSON strings don't.
+fn with_quotes(source: &str, span: Span) -> Span {
+    let (before, after) = (
+        source[..span.start].chars().next_back(),
+        source[span.end..].chars().next(),
+    );
+    match (before, after) {
+        (Some('"'), Some('"')) | (Some('\''), Some('\'')) => Span::new(span.start - 1, span.end + 1),
+        _ => span,
+    }
+}
+
 fn diagnostic(text: &str, error: &Error, findings: &Findings) -> Diagnostic {
     let start = text.floor_char_boundary(error.span.start.min(text.len()));
-    let end = text.ceil_char_boundary(error.span.end.clamp(start, text.len()));
     let diagnostic = Diagnostic::error(format!("this is not valid TOML: {error}"))
-        .at(findings.origin(Span::new(start, end)));
+        .at(findings.origin(first_line(text, &error.span)));
     let first = match &error.kind {
         ErrorKind::DuplicateKey { first, .. }
         | ErrorKind::DuplicateTable { first, .. }
@@ -66,7 +80,7 @@ fn diagnostic(text: &str, error: &Error, findings: &Findings) -> Diagnostic {
         _ => None,
     };
     if let Some(first) = first {
-        return diagnostic.related(findings.origin(Span::new(first.start, first.end)), "first here");
+        return diagnostic.related(findings.origin(first_line(text, first)), "first here");
     }
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[line_start..].lines().next().unwrap_or_default();
@@ -77,6 +91,14 @@ fn diagnostic(text: &str, error: &Error, findings: &Findings) -> Diagnostic {
         return diagnostic.hint("write dates as strings, in quotes: \"2026-11-17\"");
     }
     diagnostic
+}
+
+/// A span of the parser's, cut at the end of its first line: that of a table goes on to the next table.
+fn first_line(text: &str, span: &toml_span::Span) -> Span {
+    let start = text.floor_char_boundary(span.start.min(text.len()));
+    let end = text.ceil_char_boundary(span.end.clamp(start, text.len()));
+    let line = text[start..end].lines().next().unwrap_or_default();
+    Span::new(start, start + line.len())
 }
 
 /// Whether the text begins like `2026-11-17`.

@@ -1,0 +1,101 @@
+//! Names of bindings, and those that aren't served yet.
+
+use crate::folder::with;
+
+#[test]
+fn names_differ() {
+    let folder = with(
+        r#"  "vars": {"A": "1"},
+  "kv_namespaces": [{"binding": "A"}, {"binding": "B"}, {"binding": "B"}]"#,
+    );
+    assert_eq!(
+        folder.errors(),
+        r#"error: there are two bindings `A`
+ --> [DIR]/wrangler.jsonc:7:33
+  |
+6 |   "vars": {"A": "1"},
+  |            --- first used here (var)
+7 |   "kv_namespaces": [{"binding": "A"}, {"binding": "B"}, {"binding": "B"}]
+  |                                 ^^^
+  |
+  = help: every binding needs a name of its own
+
+error: there are two bindings `B`
+ --> [DIR]/wrangler.jsonc:7:69
+  |
+7 |   "kv_namespaces": [{"binding": "A"}, {"binding": "B"}, {"binding": "B"}]
+  |                                                   ---               ^^^
+  |                                                   |
+  |                                                   first used here (KV namespace)
+  |
+  = help: every binding needs a name of its own
+"#
+    );
+}
+
+#[test]
+fn a_name_is_not_empty() {
+    let report = with(r#"  "kv_namespaces": [{"binding": ""}]"#).errors();
+    assert!(
+        report.starts_with("error: this KV namespace has no name\n"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_secret_does_not_hide_a_binding() {
+    let folder = with(r#"  "kv_namespaces": [{"binding": "KV"}]"#);
+    folder.write(".dev.vars", b"KV=1");
+    let report = folder.errors();
+    assert!(
+        report.starts_with("error: `KV` is a KV namespace and a secret or `--var` too\n"),
+        "{report}"
+    );
+}
+
+#[test]
+fn what_is_not_served_yet_is_listed_with_its_name() {
+    let folder = with(
+        r#"  "kv_namespaces": [{"binding": "KV"}],
+  "r2_buckets": [{"binding": "BUCKET", "bucket_name": "b"}],
+  "durable_objects": {"bindings": [{"name": "ROOM", "class_name": "Room"}]},
+  "queues": {"producers": [{"binding": "QUEUE", "queue": "q"}]},
+  "ai": {"binding": "AI"},
+  "assets": {"directory": "public"},
+  "ratelimits": [{"name": "LIMIT", "namespace_id": "1", "simple": {"limit": 1, "period": 10}}]"#,
+    );
+    let project = folder.load();
+    let found: Vec<_> = project
+        .unserved
+        .iter()
+        .map(|u| (u.binding.as_str(), u.key, u.kind))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("BUCKET", "r2_buckets", "R2 bucket"),
+            ("QUEUE", "queues", "queue"),
+            ("ROOM", "durable_objects", "Durable Object namespace"),
+            ("AI", "ai", "AI"),
+            ("assets", "assets", "assets"),
+            ("LIMIT", "ratelimits", "rate limit"),
+        ]
+    );
+    let report = folder.plain(&project.unserved_report().expect("there is something to say"));
+    assert!(
+        report.starts_with(
+            r#"error: `BUCKET`: bindings of the kind R2 bucket can't be served by Isthmus yet
+ --> [DIR]/wrangler.jsonc:7:30
+  |
+7 |   "r2_buckets": [{"binding": "BUCKET", "bucket_name": "b"}],
+  |                              ^^^^^^^^
+"#
+        ),
+        "{report}"
+    );
+    assert!(
+        report.contains("error: `assets` can't be served by Isthmus yet\n"),
+        "{report}"
+    );
+    assert!(with("").load().unserved_report().is_none());
+}

@@ -1,0 +1,11 @@
+//! Projects on disk, loaded through the public entrance.
+
+mod bindings;
+mod discovery;
+mod environments;
+mod flags;
+mod folder;
+mod reports;
+mod resolved;
+mod robustness;
+mod secrets;
