@@ -2,7 +2,7 @@
   "use strict";
 
   const { Map, TypeError, apply, mapDelete, mapGet, mapHas, mapSet, mapSize, min, trunc } = shared.primordials;
-  const { defineGlobal, requireArguments } = shared.webidl;
+  const { defineGlobal } = shared.webidl;
   const global = globalThis;
 
   // A hundred years, in milliseconds: as good as never, and far from any overflow in the host.
@@ -39,20 +39,19 @@
     if (timer.repeats && mapGet(timers, id) === timer) native.start(id, timer.milliseconds);
   };
 
-  const checkedStart = (name, given, callback, delay, args, repeats) => {
-    requireArguments(given, 1, name);
+  const checkedStart = (name, callback, delay, args, repeats) => {
     if (typeof callback !== "function") {
-      throw new TypeError(`Failed to execute '${name}': parameter 1 is not of type 'Function'.`);
+      throw new TypeError(`Failed to execute '${name}' on 'ServiceWorkerGlobalScope': parameter 1 is not of type 'Function'.`);
     }
     return start(callback, +delay, args, repeats);
   };
 
   const functions = {
     setTimeout(callback, delay = 0, ...args) {
-      return checkedStart("setTimeout", arguments.length, callback, delay, args, false);
+      return checkedStart("setTimeout", callback, delay, args, false);
     },
     setInterval(callback, delay = 0, ...args) {
-      return checkedStart("setInterval", arguments.length, callback, delay, args, true);
+      return checkedStart("setInterval", callback, delay, args, true);
     },
     clearTimeout(id = undefined) {
       stop(+id);

@@ -16,12 +16,17 @@
   // `value` as a USVString: lone surrogates become U+FFFD. Throws for a symbol, as every conversion to a string.
   const usv = (value) => toWellFormed(typeof value === "string" ? value : `${value}`);
 
-  // Throws unless an operation got at least `required` arguments.
-  const requireArguments = (given, required, operation) => {
+  // Throws unless an operation got at least `required` arguments. `type` is that of the first missing one.
+  const requireArguments = (given, required, operation, type = "string") => {
     if (given < required) {
-      throw new TypeError(
-        `Failed to execute '${operation}': ${required} argument${required === 1 ? "" : "s"} required, but only ${given} present.`,
-      );
+      throw new TypeError(`Failed to execute '${operation}': parameter ${given + 1} is not of type '${type}'.`);
+    }
+  };
+
+  // The same for a constructor.
+  const requireConstructorArguments = (given, required, name, type = "string") => {
+    if (given < required) {
+      throw new TypeError(`Failed to construct '${name}': constructor parameter ${given + 1} is not of type '${type}'.`);
     }
   };
 
@@ -122,6 +127,12 @@
     interfaceOf(constructor, name);
     defineGlobal(name, constructor, false);
     return constructor;
+  };
+
+  // Whether a function is one of our classes, and none that extends them.
+  const isInterface = (value) => {
+    const descriptor = getOwnPropertyDescriptor(value, "prototype");
+    return descriptor !== undefined && mapGet(attributes, descriptor.value) !== undefined;
   };
 
   // The attributes of `object`'s interface and those it inherits from; undefined if none of ours is
@@ -235,6 +246,6 @@
   shared.webidl = {
     __proto__: null,
     attributesOf, bytes, constants, defineGlobal, dictionary, enforceUnsigned, expose, interfaceOf,
-    makeEnumerable, makeIterable, pairsOf, requireArguments, tag, usv,
+    isInterface, makeEnumerable, makeIterable, pairsOf, requireArguments, requireConstructorArguments, tag, usv,
   };
 })

@@ -9,7 +9,7 @@
     apply, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, is, isArray, join, mapGet, mapSet, ownKeys,
     repeat, stringSlice, symbolIterator, symbolToStringTag, uncurryThis,
   } = p;
-  const { attributesOf, pairsOf } = shared.webidl;
+  const { attributesOf, isInterface, pairsOf } = shared.webidl;
   const { quote, quoteKey } = shared.quote;
   const { reduceToLines, groupElements } = shared.layout;
 
@@ -157,7 +157,8 @@
       target = native.proxyTarget(target);
       wrapping++;
     }
-    const text = target ? formatUnwrapped(state, target, depth) : "<revoked>";
+    // Of a callable proxy not even the target can be had.
+    const text = target ? formatUnwrapped(state, target, depth) : typeof value === "function" ? "[Function]" : "<revoked>";
     return wrapping === 0 ? text : wrapping > 3
       ? `Proxy(... ${wrapping} times ${text})`
       : `${repeat("Proxy(", wrapping)}${text}${repeat(")", wrapping)}`;
@@ -204,7 +205,7 @@
     let keys;
     while (index < length && output.length < MAX_ITEMS) {
       if (hasOwn(array, index)) {
-        output[output.length] = formatProperty(state, array, `${index}`, depth, true);
+        output[output.length] = formatProperty(state, array, `${index}`, depth + 1, true);
         index++;
         continue;
       }
@@ -258,7 +259,7 @@
     const descriptor = getOwnPropertyDescriptor(value, "name");
     const name = descriptor !== undefined && typeof descriptor.value === "string" ? descriptor.value : "";
     const shownTag = tag !== "" && constructor !== tag ? ` [${tag}]` : "";
-    if (p.startsWith(source, "class") && p.endsWith(source, "}")) {
+    if (p.startsWith(source, "class") && p.endsWith(source, "}") && !isInterface(value)) {
       const parent = getPrototypeOf(value);
       const parentName = parent === null || native.isProxy(parent) ? undefined : getOwnPropertyDescriptor(parent, "name");
       const inherited = parentName !== undefined && typeof parentName.value === "string" && parentName.value !== ""
@@ -268,8 +269,9 @@
         constructor !== "Function" && constructor !== null ? ` [${constructor}]` : ""}${shownTag}]`;
     }
     const kind = mapGet(functionKinds, getPrototypeOf(value)) ?? "Function";
+    const shownConstructor = constructor !== kind && constructor !== null && !isInterface(value) ? ` ${constructor}` : "";
     return `[${kind}${constructor === null ? " (null prototype)" : ""}${name === "" ? " (anonymous)" : `: ${name}`}]${
-      constructor !== kind && constructor !== null ? ` ${constructor}` : ""}${tag === kind ? "" : shownTag}`;
+      shownConstructor}${tag === kind ? "" : shownTag}`;
   };
 
   // [header and stack, keys that it already shows]. The engine's stacks lack the header.
@@ -381,6 +383,9 @@
     const ownTag = getOwnPropertyDescriptor(value, symbolToStringTag);
     if (typeof tag !== "string" || (ownTag !== undefined && ownTag.enumerable)) tag = "";
 
+    // The tag of an interface says nothing new of the classes that extend it.
+    if (tag !== "" && attributesOf(getPrototypeOf(value)) !== undefined) tag = "";
+
     const kind = classify(value);
     let keys = kind === "array" ? nonIndexKeys(value, value.length)
       : kind === "typedArray" ? nonIndexKeys(value, p.typedArrayLength(value))
@@ -406,7 +411,7 @@
       case "typedArray": {
         const length = p.typedArrayLength(value);
         const name = p.typedArrayTag(value);
-        open = `${prefixOf(constructor, tag === name ? "" : tag, name, `(${length})`)}[`;
+        open = `${prefixOf(constructor, tag, name, `(${length})`)}[`;
         close = "]";
         layout = ARRAY;
         if (length === 0 && keys.length === 0) return `${open}]`;
@@ -416,8 +421,8 @@
       }
       case "Set": {
         const size = p.setSize(value);
-        open = `${prefixOf(constructor, tag === "Set" ? constructor === "Set" ? "" : tag : tag, "Set", `(${size})`)}{`;
-        entries = () => formatEntries(state, size, (add) => p.setForEach(value, (item) => add(() => format(state, item, depth))));
+        open = `${prefixOf(constructor, tag, "Set", `(${size})`)}{`;
+        entries = () => formatEntries(state, size, (add) => p.setForEach(value, (item) => add(() => format(state, item, depth + 1))));
         empty = size === 0;
         break;
       }
@@ -425,7 +430,7 @@
         const size = p.mapSize(value);
         open = `${prefixOf(constructor, tag, "Map", `(${size})`)}{`;
         entries = () => formatEntries(state, size, (add) => p.mapForEach(value, (item, key) =>
-          add(() => `${format(state, key, depth)} => ${format(state, item, depth)}`)));
+          add(() => `${format(state, key, depth + 1)} => ${format(state, item, depth + 1)}`)));
         empty = size === 0;
         break;
       }
@@ -457,7 +462,7 @@
         open = `${prefixOf(constructor, tag, kind)}{`;
         entries = () => {
           state.indentation += 2;
-          const buffer = format(state, p.dataViewBuffer(value), depth);
+          const buffer = format(state, p.dataViewBuffer(value), depth + 1);
           state.indentation -= 2;
           return [`byteLength: ${p.dataViewByteLength(value)}`, `byteOffset: ${p.dataViewByteOffset(value)}`, `buffer: ${buffer}`];
         };
@@ -469,7 +474,7 @@
           const { 0: status, 1: result } = native.promiseState(value);
           if (status === 0) return ["<pending>"];
           state.indentation += 2;
-          const text = format(state, result, depth);
+          const text = format(state, result, depth + 1);
           state.indentation -= 2;
           return [status === 2 ? `<rejected> ${text}` : text];
         };
@@ -493,7 +498,7 @@
           open = `${prefixOf(constructor, tag, "Object", `(${count})`)}{`;
           entries = () => formatEntries(state, count, (add) => {
             for (let i = 0; i < count; i++) {
-              add(() => `${format(state, pairs[i][0], depth)} => ${format(state, pairs[i][1], depth)}`);
+              add(() => `${format(state, pairs[i][0], depth + 1)} => ${format(state, pairs[i][1], depth + 1)}`);
             }
           });
           empty = count === 0;

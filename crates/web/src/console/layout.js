@@ -88,7 +88,7 @@
     }
     const column = widest + 2;
     if (column * 3 + state.indentation >= state.breakLength || !(total / column > 5 || widest <= 6)) return output;
-    const biased = max(column - sqrt(column - total / output.length), 1);
+    const biased = max(column - 3 - sqrt(column - total / output.length), 1);
     const columns = min(
       round(sqrt(2.5 * biased * count) / biased),
       floor((state.breakLength - state.indentation) / column),

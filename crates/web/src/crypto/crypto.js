@@ -5,7 +5,7 @@
     DOMException, TypeError, Uint8Array, isView, typedArrayBuffer, typedArrayByteLength,
     typedArrayByteOffset, typedArraySet, typedArrayTag,
   } = shared.primordials;
-  const { defineGlobal, expose, requireArguments } = shared.webidl;
+  const { defineGlobal, expose } = shared.webidl;
   const key = {};
   const QUOTA = 65536;
 
@@ -17,7 +17,6 @@
 
     getRandomValues(array) {
       if (!(#brand in this)) throw new TypeError("Illegal invocation");
-      requireArguments(arguments.length, 1, "getRandomValues' on 'Crypto");
       if (!isView(array)) {
         throw new TypeError("Failed to execute 'getRandomValues' on 'Crypto': parameter 1 is not of type 'ArrayBufferView'.");
       }
@@ -27,7 +26,7 @@
           break;
         default:
           throw new DOMException(
-            "The data argument to getRandomValues() must be an integer-typed TypedArray.", "TypeMismatchError");
+            "ArrayBufferView argument to getRandomValues() must be an integer-typed view.", "TypeMismatchError");
       }
       const length = typedArrayByteLength(array);
       if (length > QUOTA) {

@@ -21,7 +21,7 @@
 
     encodeInto(source, destination) {
       if (!(#brand in this)) throw new TypeError("Illegal invocation");
-      requireArguments(arguments.length, 2, "encodeInto' on 'TextEncoder");
+      requireArguments(arguments.length, 2, "encodeInto' on 'TextEncoder", arguments.length === 0 ? "string" : "Uint8Array");
       const text = `${source}`;
       if (typedArrayTag(destination) !== "Uint8Array") {
         throw new TypeError("Failed to execute 'encodeInto' on 'TextEncoder': parameter 2 is not of type 'Uint8Array'.");

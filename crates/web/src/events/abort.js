@@ -154,7 +154,7 @@
     }
 
     static timeout(milliseconds) {
-      requireArguments(arguments.length, 1, "timeout' on 'AbortSignal");
+      requireArguments(arguments.length, 1, "timeout' on 'AbortSignal", "number");
       const delay = enforceUnsigned(milliseconds, "The delay of AbortSignal.timeout()");
       const signal = newSignal();
       shared.timers.start(
@@ -164,10 +164,10 @@
     }
 
     static any(signals) {
-      requireArguments(arguments.length, 1, "any' on 'AbortSignal");
+      requireArguments(arguments.length, 1, "any' on 'AbortSignal", "Array");
       const method = signals === undefined || signals === null ? undefined : signals[symbolIterator];
       if (typeof signals !== "object" && typeof signals !== "function" || typeof method !== "function") {
-        throw new TypeError("Failed to execute 'any' on 'AbortSignal': parameter 1 is not a sequence.");
+        throw new TypeError("Failed to execute 'any' on 'AbortSignal': parameter 1 is not of type 'Array'.");
       }
       const list = [];
       const iterator = apply(method, signals, []);
@@ -177,7 +177,7 @@
         if (step.done) break;
         const { value } = step;
         if (!shared.events.isSignal(value)) {
-          throw new TypeError("Failed to execute 'any' on 'AbortSignal': an item is not of type 'AbortSignal'.");
+          throw new TypeError(`Incorrect type for array element ${list.length}: the provided value is not of type 'AbortSignal'.`);
         }
         list[list.length] = value;
       }

@@ -3,7 +3,7 @@
   "use strict";
 
   const { DOMException } = shared.primordials;
-  const { constants, dictionary, expose, requireArguments } = shared.webidl;
+  const { constants, dictionary, expose, requireArguments, requireConstructorArguments } = shared.webidl;
 
   const NONE = 0, AT_TARGET = 2;
 
@@ -49,7 +49,7 @@
     }
 
     constructor(type, eventInitDict = {}) {
-      requireArguments(arguments.length, 1, "constructor' on 'Event");
+      requireConstructorArguments(arguments.length, 1, "Event");
       this.#type = `${type}`;
       const { bubbles, cancelable, composed } = dictionary(eventInitDict, "The options of an event");
       this.#bubbles = !!bubbles;
@@ -135,7 +135,7 @@
   class CustomEvent extends Event {
     #detail;
     constructor(type, eventInitDict = {}) {
-      requireArguments(arguments.length, 1, "constructor' on 'CustomEvent");
+      requireConstructorArguments(arguments.length, 1, "CustomEvent");
       super(type, eventInitDict);
       const { detail = null } = dictionary(eventInitDict, "The options of an event");
       this.#detail = detail;

@@ -9,6 +9,7 @@
   const event = shared.event;
 
   const internals = { __proto__: null };
+  const LISTENER = "function or HandlerObject";
 
   const flatten = (options) =>
     (typeof options === "object" && options !== null) || typeof options === "function" ? options.capture : options;
@@ -16,7 +17,7 @@
   const checkCallback = (callback, operation) => {
     if (callback === undefined || callback === null) return false;
     if (typeof callback !== "object" && typeof callback !== "function") {
-      throw new TypeError(`Failed to execute '${operation}' on 'EventTarget': parameter 2 is not of type 'EventListener'.`);
+      throw new TypeError(`Failed to execute '${operation}' on 'EventTarget': parameter 2 is not of type '${LISTENER}'.`);
     }
     return true;
   };
@@ -100,7 +101,7 @@
     addEventListener(type, callback, options = undefined) {
       const target = this;
       target.#listeners;
-      requireArguments(arguments.length, 2, "addEventListener' on 'EventTarget");
+      requireArguments(arguments.length, 2, "addEventListener' on 'EventTarget", arguments.length === 0 ? "string" : LISTENER);
       const name = `${type}`;
       let capture = false, once = false, passive = false, signal;
       if ((typeof options === "object" && options !== null) || typeof options === "function") {
@@ -130,7 +131,7 @@
     removeEventListener(type, callback, options = undefined) {
       const target = this;
       target.#listeners;
-      requireArguments(arguments.length, 2, "removeEventListener' on 'EventTarget");
+      requireArguments(arguments.length, 2, "removeEventListener' on 'EventTarget", arguments.length === 0 ? "string" : LISTENER);
       const name = `${type}`;
       const capture = !!flatten(options);
       if (!checkCallback(callback, "removeEventListener")) return;
@@ -148,7 +149,7 @@
     dispatchEvent(given) {
       const target = this;
       target.#listeners;
-      requireArguments(arguments.length, 1, "dispatchEvent' on 'EventTarget");
+      requireArguments(arguments.length, 1, "dispatchEvent' on 'EventTarget", "Event");
       if (!event.isEvent(given)) {
         throw new TypeError("Failed to execute 'dispatchEvent' on 'EventTarget': parameter 1 is not of type 'Event'.");
       }

@@ -41,14 +41,15 @@
     }
   };
 
-  const NOT_A_PAIR = "Each item of the sequence given to URLSearchParams must be a pair: a name and a value.";
+  const NOT_A_PAIR = "Invalid URL search params sequence.";
 
   const listFromSequence = (sequence, method) => {
     const list = [];
     iterate(sequence, method, (item) => {
-      if (!isObject(item)) throw new TypeError(NOT_A_PAIR);
-      const itemMethod = item[symbolIterator];
-      if (typeof itemMethod !== "function") throw new TypeError(NOT_A_PAIR);
+      const itemMethod = isObject(item) ? item[symbolIterator] : undefined;
+      if (typeof itemMethod !== "function") {
+        throw new TypeError("Incorrect type: the provided value is not of type 'Sequence'.");
+      }
       let count = 0;
       iterate(item, itemMethod, (part) => {
         if (count++ < 2) list[list.length] = usv(part);
@@ -114,7 +115,7 @@
 
     append(name, value) {
       const list = this.#list;
-      requireArguments(arguments.length, 2, "append' on 'URLSearchParams");
+      requireArguments(arguments.length, 2, "append' on 'URLSearchParams", "USVString");
       const newName = usv(name);
       const newValue = usv(value);
       list[list.length] = newName;
@@ -124,7 +125,7 @@
 
     delete(name, value = undefined) {
       const list = this.#list;
-      requireArguments(arguments.length, 1, "delete' on 'URLSearchParams");
+      requireArguments(arguments.length, 1, "delete' on 'URLSearchParams", "USVString");
       const wanted = usv(name);
       const wantedValue = value === undefined ? undefined : usv(value);
       let kept = 0;
@@ -139,7 +140,7 @@
 
     get(name) {
       const list = this.#list;
-      requireArguments(arguments.length, 1, "get' on 'URLSearchParams");
+      requireArguments(arguments.length, 1, "get' on 'URLSearchParams", "USVString");
       const wanted = usv(name);
       for (let i = 0; i < list.length; i += 2) {
         if (list[i] === wanted) return list[i + 1];
@@ -149,7 +150,7 @@
 
     getAll(name) {
       const list = this.#list;
-      requireArguments(arguments.length, 1, "getAll' on 'URLSearchParams");
+      requireArguments(arguments.length, 1, "getAll' on 'URLSearchParams", "USVString");
       const wanted = usv(name);
       const values = [];
       for (let i = 0; i < list.length; i += 2) {
@@ -160,7 +161,7 @@
 
     has(name, value = undefined) {
       const list = this.#list;
-      requireArguments(arguments.length, 1, "has' on 'URLSearchParams");
+      requireArguments(arguments.length, 1, "has' on 'URLSearchParams", "USVString");
       const wanted = usv(name);
       const wantedValue = value === undefined ? undefined : usv(value);
       for (let i = 0; i < list.length; i += 2) {
@@ -171,7 +172,7 @@
 
     set(name, value) {
       const list = this.#list;
-      requireArguments(arguments.length, 2, "set' on 'URLSearchParams");
+      requireArguments(arguments.length, 2, "set' on 'URLSearchParams", "USVString");
       const wanted = usv(name);
       const newValue = usv(value);
       let found = false;

@@ -3,7 +3,7 @@
   "use strict";
 
   const { TypeError, stringSlice } = shared.primordials;
-  const { expose, requireArguments, usv } = shared.webidl;
+  const { expose, requireArguments, requireConstructorArguments, usv } = shared.webidl;
   const { URLSearchParams, attach, replace } = shared.searchParams;
 
   // Passed instead of a URL, says that the second argument is a record from Rust.
@@ -22,7 +22,7 @@
         this.#record = base;
         return;
       }
-      requireArguments(arguments.length, 1, "constructor' on 'URL");
+      requireConstructorArguments(arguments.length, 1, "URL", "USVString");
       const input = usv(url);
       const record = native.parse(input, base === undefined ? undefined : usv(base));
       if (!record) throw new TypeError("Invalid URL string.");
@@ -30,12 +30,12 @@
     }
 
     static canParse(url, base = undefined) {
-      requireArguments(arguments.length, 1, "canParse' on 'URL");
+      requireArguments(arguments.length, 1, "canParse' on 'URL", "USVString");
       return native.canParse(usv(url), base === undefined ? undefined : usv(base));
     }
 
     static parse(url, base = undefined) {
-      requireArguments(arguments.length, 1, "parse' on 'URL");
+      requireArguments(arguments.length, 1, "parse' on 'URL", "USVString");
       const record = native.parse(usv(url), base === undefined ? undefined : usv(base));
       return record ? new URL(PARSED, record) : null;
     }
@@ -64,23 +64,25 @@
       if (this.#searchParams !== undefined) replace(this.#searchParams, stringSlice(this.search, 1));
     }
 
-    get href() {
-      return this.#record[HREF];
-    }
-    set href(value) {
-      this.#record;
-      const record = native.parse(usv(value));
-      if (!record) throw new TypeError("Invalid URL string.");
-      this.#record = record;
-      this.#refreshParams();
-    }
-
     get origin() {
       const protocol = this.#slice(0, this.#record[PROTOCOL_END]);
       if (protocol === "https:" || protocol === "http:") {
         return `${protocol}//${this.#slice(this.#record[HOST], this.#record[PORT_END])}`;
       }
       return native.origin(this.#record[HREF]);
+    }
+
+    get href() {
+      return this.#record[HREF];
+    }
+    set href(value) {
+      this.#record;
+      const record = native.parse(usv(value), undefined);
+      if (!record) {
+        throw new TypeError("Failed to set the 'href' property on 'URL': the provided value is not of type 'valid URL string'.");
+      }
+      this.#record = record;
+      this.#refreshParams();
     }
 
     get protocol() {
@@ -140,6 +142,13 @@
       this.#refreshParams();
     }
 
+    get hash() {
+      return this.#delimited(this.#record[QUERY_END], this.#record[HREF].length);
+    }
+    set hash(value) {
+      this.#set("hash", value);
+    }
+
     get searchParams() {
       let params = this.#searchParams;
       if (params === undefined) {
@@ -148,13 +157,6 @@
         this.#searchParams = params;
       }
       return params;
-    }
-
-    get hash() {
-      return this.#delimited(this.#record[QUERY_END], this.#record[HREF].length);
-    }
-    set hash(value) {
-      this.#set("hash", value);
     }
 
     toJSON() {

@@ -3,7 +3,7 @@
 //
 //   cd /tmp/somewhere && npm i workerd && node …/record.mjs ./node_modules/.bin/workerd
 //
-// console.json: `code` is a list of statements, `workerd` what they print.
+// console.json: `code` is a list of statements, `workerd` what they print to standard output.
 // platform.json: `code` is an expression, `workerd` its value as JSON, or "throws NAME: MESSAGE".
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
@@ -54,10 +54,9 @@ const config :Workerd.Config = (
   ))],
   sockets = [(name = "http", address = "127.0.0.1:8917", http = (), service = "main")],
 );`);
-const child = spawn(workerd, ["serve", join(folder, "config.capnp")], { stdio: ["ignore", "pipe", "pipe"] });
+const child = spawn(workerd, ["serve", join(folder, "config.capnp")], { stdio: ["ignore", "pipe", "ignore"] });
 let printed = "";
 child.stdout.on("data", (data) => (printed += data));
-child.stderr.on("data", (data) => (printed += data));
 
 let results;
 for (let attempt = 0; attempt < 50 && !results; attempt++) {
