@@ -1,1 +1,58 @@
-//! Placeholder while the crate is written.
+//! The command line. [`run`] takes the arguments and gives back the exit code; clap's types are in
+//! `args`, each command has a file in `commands`, and `printer` alone writes to the terminal.
+
+#![warn(missing_docs)]
+
+mod args;
+mod commands;
+mod port_holder;
+mod printer;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use printer::Printer;
+
+/// How Isthmus was started.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The arguments, the program's name first.
+    pub args: Vec<OsString>,
+    /// The Python interpreter (`sys.executable`) that runs Workers.
+    pub python: PathBuf,
+}
+
+/// An exit code: 0 after success, 1 after an error that was shown, 2 for wrong arguments.
+type ExitCode = i32;
+
+const SUCCESS: ExitCode = 0;
+const FAILURE: ExitCode = 1;
+
+/// Runs the command that the arguments ask for, until it ends, and returns the exit code.
+pub fn run(invocation: Invocation) -> i32 {
+    run_with(invocation, Arc::new(Printer::terminal()))
+}
+
+fn run_with(invocation: Invocation, printer: Arc<Printer>) -> ExitCode {
+    match Arguments::try_parse_from(&invocation.args) {
+        Ok(Arguments {
+            command: Command::Dev(arguments),
+        }) => commands::dev::run(arguments, invocation.python, printer),
+        Err(error) => {
+            // Help and the version arrive here as well; clap knows which stream and code they have.
+            let text = error.render().ansi().to_string();
+            if error.use_stderr() {
+                printer.message(&text)
+            } else {
+                printer.data(&text)
+            }
+            error.exit_code()
+        }
+    }
+}

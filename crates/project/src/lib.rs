@@ -26,7 +26,7 @@ use std::path::PathBuf;
 pub use flags::{Flag, FlagState, Standing, flags};
 pub use model::{Build, KvNamespace, ModuleRule, Project, Unserved, VarValue};
 pub use report::{Diagnostic, Report, Severity};
-pub use source::{Origin, Source, Span};
+pub use source::{Origin, Source, Span, display_path};
 
 /// Which project to load, and what is said about it outside of it.
 #[derive(Clone, Debug, Default)]

@@ -76,7 +76,7 @@ impl Source {
 }
 
 /// A path as a reader wants it: relative if it is below the current folder.
-pub(crate) fn display_path(path: &Path) -> String {
+pub fn display_path(path: &Path) -> String {
     let current = std::env::current_dir().ok();
     let shown = current
         .as_deref()

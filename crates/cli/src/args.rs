@@ -1,0 +1,72 @@
+//! The arguments as they are typed.
+
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use isthmus_host::LogLevel;
+
+/// Runs Cloudflare-style Python Workers on your own machine.
+#[derive(Debug, Parser)]
+#[command(name = "isthmus", version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve a Worker while you write it.
+    Dev(DevArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArguments {
+    /// The project's folder; wrangler.jsonc, wrangler.json or wrangler.toml is looked for in it and
+    /// above.
+    #[arg(default_value = ".", hide_default_value = true)]
+    pub(crate) dir: PathBuf,
+
+    /// The configuration, if it has another name or place.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The environment of the configuration to use.
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+
+    /// The port to listen on, 0 for a free one [default: `dev.port` of the configuration, or 8787].
+    #[arg(long, value_name = "N")]
+    pub(crate) port: Option<u16>,
+
+    /// The address to listen on [default: `dev.ip` of the configuration, or 127.0.0.1].
+    #[arg(long, value_name = "ADDR", value_parser = ip)]
+    pub(crate) ip: Option<IpAddr>,
+
+    /// Where the data of bindings is kept [default: .wrangler/state beside the configuration].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) persist_to: Option<PathBuf>,
+
+    /// A var for the Worker, over the one of the configuration; may be given several times.
+    #[arg(long = "var", value_name = "NAME:VALUE")]
+    pub(crate) vars: Vec<String>,
+
+    /// The least grave lines of the log to show.
+    #[arg(long, value_name = "LEVEL", default_value = "log", value_parser = log_level())]
+    pub(crate) log_level: LogLevel,
+
+    /// How many isolates serve requests.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) isolates: NonZeroUsize,
+}
+
+fn log_level() -> impl TypedValueParser<Value = LogLevel> {
+    PossibleValuesParser::new(["debug", "info", "log", "warn", "error", "none"])
+        .try_map(|name| name.parse::<LogLevel>())
+}
+
+fn ip(text: &str) -> Result<IpAddr, &'static str> {
+    isthmus_project::parse_ip(text).ok_or("not an IP address")
+}

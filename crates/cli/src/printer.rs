@@ -1,0 +1,111 @@
+//! The only place that writes to the terminal: data on standard output, everything else on standard
+//! error, in colours where a terminal shows them and `NO_COLOR` doesn't forbid it.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+
+use anstream::AutoStream;
+use isthmus_host::{LogLevel, LogLine, LogOrigin, LogSink};
+use isthmus_project::Report;
+
+/// So much of the log may wait for [`LogSink::flush`].
+const LOG_BUFFER: usize = 64 * 1024;
+
+const RED: &str = "\x1b[31m";
+const YELLOW: &str = "\x1b[33m";
+const DIM: &str = "\x1b[2m";
+const RESET: &str = "\x1b[0m";
+
+/// A stream that drops colours where they'd be noise.
+type Stream = Box<dyn Write + Send>;
+
+/// Writes to the two standard streams. A stream that can't be written any more (its reader has gone) is
+/// no reason to stop serving, so errors of writing are dropped.
+pub(crate) struct Printer {
+    out: Mutex<Stream>,
+    err: Mutex<Stream>,
+    /// Lines of the log that wait.
+    pending: Mutex<Vec<u8>>,
+}
+
+impl Printer {
+    /// A printer to the standard streams.
+    pub(crate) fn terminal() -> Self {
+        Self::new(
+            Box::new(AutoStream::auto(std::io::stdout())),
+            Box::new(AutoStream::auto(std::io::stderr())),
+        )
+    }
+
+    /// A printer to any two streams.
+    pub(crate) fn new(out: Stream, err: Stream) -> Self {
+        Self {
+            out: Mutex::new(out),
+            err: Mutex::new(err),
+            pending: Mutex::default(),
+        }
+    }
+
+    /// Writes what was asked for.
+    pub(crate) fn data(&self, text: &str) {
+        write(&self.out, text.as_bytes());
+    }
+
+    /// Writes what is said besides.
+    pub(crate) fn message(&self, text: &str) {
+        self.flush();
+        write(&self.err, text.as_bytes());
+    }
+
+    /// Writes a report and an empty line.
+    pub(crate) fn report(&self, report: &Report) {
+        self.message(&format!("{}\n", report.styled()));
+    }
+}
+
+impl LogSink for Printer {
+    fn line(&self, line: &LogLine) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        // Writing to memory can't fail.
+        let _ = match colour(line) {
+            Some(colour) => writeln!(pending, "{colour}{line}{RESET}"),
+            None => writeln!(pending, "{line}"),
+        };
+        let full = pending.len() >= LOG_BUFFER;
+        drop(pending);
+        if full {
+            self.flush();
+        }
+    }
+
+    fn flush(&self) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if !pending.is_empty() {
+            write(&self.err, &pending);
+            pending.clear();
+        }
+    }
+
+    fn ready(&self, addr: SocketAddr) {
+        self.flush();
+        // In this form, since tools wait for it.
+        self.data(&format!("[wrangler:info] Ready on http://{addr}\n"));
+    }
+}
+
+/// A line's colour, by how grave it is; the host's everyday lines step back behind the Worker's.
+fn colour(line: &LogLine) -> Option<&'static str> {
+    match line.level {
+        LogLevel::Error => Some(RED),
+        LogLevel::Warn => Some(YELLOW),
+        LogLevel::Debug => Some(DIM),
+        LogLevel::Info if line.origin == LogOrigin::Isthmus => Some(DIM),
+        LogLevel::Log | LogLevel::Info | LogLevel::None => None,
+    }
+}
+
+fn write(stream: &Mutex<Stream>, bytes: &[u8]) {
+    let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+    let _ = stream.write_all(bytes).and_then(|()| stream.flush());
+}
