@@ -1,0 +1,1 @@
+"""Parts of Pyodide's Python side that other parts of it import by this name."""

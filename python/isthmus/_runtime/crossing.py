@@ -1,0 +1,119 @@
+"""The Python objects that the native bridge returns or calls. `_native` takes each by its name.
+
+Everything here is called rarely, or is too intricate to be worth native code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import _get_running_loop
+from collections.abc import Callable, Sequence, MutableSequence
+from typing import Any
+
+from .mixins import mixins_for
+from .tracebacks import format_exception
+from .values import ConversionError, InternalError, JsBigInt, jsnull
+
+__all__ = [
+    "ConversionError",
+    "InternalError",
+    "JsBigInt",
+    "async_next",
+    "call_with",
+    "create_future",
+    "ensure_future",
+    "format_exception",
+    "is_coroutine_function",
+    "is_mutable_sequence",
+    "is_sequence",
+    "jsnull",
+    "last_exception",
+    "mixins_for",
+    "remember_exception",
+]
+
+
+def remember_exception(exception: BaseException) -> None:
+    """An exception leaves for JavaScript: the interpreter keeps the last one, as after an uncaught one."""
+    sys.last_type = type(exception)
+    sys.last_value = exception
+    sys.last_traceback = exception.__traceback__
+    sys.last_exc = exception  # type: ignore[attr-defined]
+
+
+def last_exception() -> BaseException | None:
+    """The exception that left last."""
+    return getattr(sys, "last_exc", None)
+
+
+def create_future() -> asyncio.Future[Any] | None:
+    """A future of the running loop, None without one."""
+    loop = _get_running_loop()
+    return None if loop is None else loop.create_future()
+
+
+def ensure_future(awaitable: Any) -> asyncio.Future[Any]:
+    """A future of any awaitable; RuntimeError without a running loop."""
+    loop = _get_running_loop()
+    if loop is None:
+        raise RuntimeError("a Python awaitable can only be awaited from JavaScript in a running event loop")
+    if asyncio.isfuture(awaitable):
+        return awaitable
+    if asyncio.iscoroutine(awaitable):
+        return loop.create_task(awaitable)
+    return asyncio.ensure_future(awaitable, loop=loop)
+
+
+def is_sequence(value: object) -> bool:
+    """Whether JavaScript may use it as an array."""
+    return isinstance(value, Sequence)
+
+
+def is_mutable_sequence(value: object) -> bool:
+    """Whether JavaScript may change it as an array."""
+    return isinstance(value, MutableSequence)
+
+
+_CO_COROUTINE = 0x80
+
+
+def is_coroutine_function(function: Any) -> bool:
+    """Whether calling it gives a coroutine that should begin to run at once."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return asyncio.iscoroutinefunction(function)
+    return bool(code.co_flags & _CO_COROUTINE)
+
+
+def call_with(
+    function: Callable[..., Any], positional: tuple[Any, ...], named: dict[str, Any], relaxed: bool, promising: bool
+) -> Any:
+    """`callRelaxed` and `callPromising` of a PyProxy: drop superfluous arguments; run in a task of its own."""
+    if relaxed:
+        from pyodide.code import relaxed_wrap
+
+        function = relaxed_wrap(function)
+    if not promising:
+        return function(*positional, **named)
+
+    async def promised() -> Any:
+        result = function(*positional, **named)
+        return await result if hasattr(type(result), "__await__") else result
+
+    return ensure_future(promised())
+
+
+
+async def async_next(iterator: Any, sent: Any) -> Any:
+    """One step of an asynchronous iterator: `{done, value}`."""
+    from isthmus._native.ffi import to_js
+
+    try:
+        if sent is not None and hasattr(iterator, "asend"):
+            value = await iterator.asend(sent)
+        else:
+            value = await iterator.__anext__()
+    except StopAsyncIteration:
+        return to_js({"done": True, "value": None}, depth=1)
+    return to_js({"done": False, "value": value}, depth=1)

@@ -1,0 +1,151 @@
+"""Events in an isolate: each becomes a task of the event loop, and its result the answer to the host."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+from collections.abc import Coroutine
+from typing import Any
+
+from .loop import IsolateLoop
+from .tracebacks import format_exception
+from .worker import Worker
+
+__all__ = ["Server", "current_event"]
+
+current_event: contextvars.ContextVar[int | None] = contextvars.ContextVar("isthmus.current_event", default=None)
+"""The stream of the event in whose course code runs; None outside of events."""
+
+
+class Server:
+    """Turns events into calls of the Worker. The native side calls its methods; none of them raises."""
+
+    def __init__(self, isolate: Any, loop: IsolateLoop, worker: Worker) -> None:
+        """Serves `worker` on `loop`; `isolate` is the native side (`isthmus._native.Isolate`)."""
+        self._isolate = isolate
+        self._loop = loop
+        self._worker = worker
+        self._new_context = isolate.new_context
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._requests: dict[int, Any] = {}
+        self._canceled: set[int] = set()
+        self._draining = False
+
+    def run(self) -> None:
+        """Serves until the host closes the connections."""
+        isolate, loop = self._isolate, self._loop
+        events, broker = isolate.descriptors()
+        isolate.attach(self, current_event)
+        loop.add_reader(events, self._read, isolate.read_events)
+        loop.add_reader(broker, self._read, isolate.read_broker)
+        isolate.ready()
+        loop.run_forever()
+
+    def _read(self, read: Any) -> None:
+        if not read():
+            self._loop.stop()
+
+    # Called by the native side.
+
+    def fetch(self, stream: int, request: Any) -> None:
+        """A request came."""
+        self._requests[stream] = request
+        self._tasks[stream] = self._loop.create_task(self._handle(stream, self._fetch(stream, request)))
+
+    def test(self, stream: int) -> None:
+        """The Worker's own test handler is to run."""
+        self._tasks[stream] = self._loop.create_task(self._handle(stream, self._test(stream)))
+
+    def cancel(self, stream: int) -> None:
+        """The client of an event went away: its signal aborts, its task is cancelled. `waitUntil` goes on."""
+        task = self._tasks.get(stream)
+        if task is None:
+            return
+        self._canceled.add(stream)
+        request = self._requests.get(stream)
+        if request is not None:
+            self._isolate.abort_request(request)
+        task.cancel()
+
+    def shutdown(self) -> None:
+        """The host wants this isolate to end when its events have."""
+        self._draining = True
+        self._end_if_drained()
+
+    def start_timer(self, timer: int, delay: float) -> asyncio.TimerHandle:
+        """Has a JavaScript timer fired after `delay` seconds."""
+        return self._loop.call_later(delay, self._isolate.fire_timer, timer)
+
+    def watch_room(self, descriptor: int, watch: bool) -> None:
+        """A connection's buffer is full, or has been emptied."""
+        if watch:
+            self._loop.add_writer(descriptor, self._isolate.before_poll)
+        else:
+            self._loop.remove_writer(descriptor)
+
+    # Events
+
+    async def _fetch(self, stream: int, request: Any) -> None:
+        response = await self._worker.fetch(request, self._new_context(stream))
+        self._isolate.respond(stream, response)
+
+    async def _test(self, stream: int) -> None:
+        await self._worker.test(self._new_context(stream))
+        self._isolate.finished(stream)
+
+    async def _handle(self, stream: int, handler: Coroutine[Any, Any, None]) -> None:
+        current_event.set(stream)
+        outcome = "exception"
+        try:
+            await handler
+            outcome = "ok"
+        except BaseException as exception:
+            if stream in self._canceled and isinstance(exception, asyncio.CancelledError):
+                outcome = "canceled"
+            else:
+                self._fail(stream, exception)
+                if isinstance(exception, KeyboardInterrupt | SystemExit):
+                    raise
+        finally:
+            self._over(stream, outcome)
+
+    def _fail(self, stream: int, exception: BaseException) -> None:
+        try:
+            message = str(exception)
+        except Exception:
+            message = "(the exception's text can't be had)"
+        self._isolate.fail(stream, type(exception).__qualname__, message, format_exception(exception))
+
+    def _over(self, stream: int, outcome: str) -> None:
+        self._tasks.pop(stream, None)
+        self._requests.pop(stream, None)
+        self._canceled.discard(stream)
+        self._isolate.handler_ended(stream, outcome)
+        if self._draining:
+            self._loop.call_soon(self._end_if_drained)
+
+    def _end_if_drained(self) -> None:
+        if self._draining:
+            if self._isolate.open_events() == 0:
+                self._isolate.before_poll()
+                self._loop.stop()
+            else:
+                self._loop.call_later(0.01, self._end_if_drained)
+
+
+def exit_now(exception: BaseException | None) -> None:
+    """Ends this process without running what a forked child must not run again (exit handlers of the zygote)."""
+    import sys
+
+    status = 0
+    if exception is not None:
+        status = exception.code if isinstance(exception, SystemExit) and isinstance(exception.code, int) else 1
+        if not isinstance(exception, SystemExit):
+            print(format_exception(exception), file=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # the host may be gone
+            pass
+    os._exit(status)

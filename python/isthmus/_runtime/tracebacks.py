@@ -1,0 +1,35 @@
+"""Tracebacks as a user should see them: without the frames of Isthmus around their code."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+
+__all__ = ["format_exception", "user_traceback"]
+
+_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def user_traceback(traceback: TracebackType | None) -> TracebackType | None:
+    """Drops the leading frames that belong to Isthmus or to the import system; all of it if nothing else is there."""
+    first = traceback
+    while first is not None:
+        file = first.tb_frame.f_code.co_filename
+        if not (file.startswith(_OURS) or file.startswith("<frozen importlib")):
+            return first
+        first = first.tb_next
+    return None
+
+
+def format_exception(exception: BaseException) -> str:
+    """The exception with its causes, as Python prints it."""
+    import traceback
+
+    try:
+        return "".join(
+            traceback.format_exception(
+                type(exception), exception, user_traceback(exception.__traceback__)
+            )
+        )
+    except Exception as failure:  # a hostile __str__ or __cause__
+        return f"{type(exception).__name__} (its traceback can't be formatted: {type(failure).__name__})\n"
