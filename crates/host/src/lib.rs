@@ -19,6 +19,8 @@ mod serve;
 mod server;
 mod streams;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 mod zygote;
 
 pub use logs::{LogLevel, LogLine, LogOrigin, LogSink, UnknownLogLevel};

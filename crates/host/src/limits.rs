@@ -43,6 +43,8 @@ pub(crate) struct Timeouts {
     pub(crate) ping_interval: Duration,
     /// How long a request waits for an isolate.
     pub(crate) wait_for_isolate: Duration,
+    /// The longest delay before isolates that die in quick succession are replaced.
+    pub(crate) restart_delay: Duration,
     /// How long open requests and events may take after the signal to end.
     pub(crate) shutdown_grace: Duration,
     /// How long a client may take to send the head of a request, and keep an idle connection.
@@ -58,6 +60,7 @@ impl Default for Timeouts {
             unresponsive: Duration::from_secs(10),
             ping_interval: Duration::from_secs(5),
             wait_for_isolate: Duration::from_secs(30),
+            restart_delay: Duration::from_secs(2),
             shutdown_grace: Duration::from_secs(10),
             head: Duration::from_secs(60),
         }

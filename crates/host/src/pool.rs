@@ -82,6 +82,12 @@ impl Pool {
             .sum()
     }
 
+    /// How many isolates take events.
+    #[cfg(test)]
+    pub(crate) fn ready(&self) -> usize {
+        lock(&self.isolates).len()
+    }
+
     /// An isolate for the next event: of those that answer, the one with the fewest events open. Waits
     /// while the Worker boots or isolates are replaced, and has a boot that failed tried once more.
     ///

@@ -40,7 +40,8 @@ pub(crate) struct Setup {
 /// A running server.
 pub(crate) struct Server {
     addr: SocketAddr,
-    pool: Arc<Pool>,
+    /// The isolates.
+    pub(crate) pool: Arc<Pool>,
     logs: Logs,
     grace: Duration,
     front: JoinHandle<()>,

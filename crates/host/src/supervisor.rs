@@ -64,9 +64,6 @@ const SHUTDOWN_WAIT: Duration = Duration::from_secs(2);
 /// Ends within this time count for the delay of the next start.
 const CRASH_MEMORY: Duration = Duration::from_secs(10);
 
-/// The longest delay of a start.
-const LONGEST_DELAY: Duration = Duration::from_secs(2);
-
 /// After so many isolates in a row that ended before they were ready, the boot counts as failed.
 const STILLBORN_MAX: usize = 3;
 
@@ -128,7 +125,7 @@ impl Crashes {
     }
 
     /// When the next start may be: at once after two ends, then later and later.
-    fn next_start(&mut self) -> Instant {
+    fn next_start(&mut self, longest: Duration) -> Instant {
         let now = Instant::now();
         while self
             .0
@@ -143,7 +140,7 @@ impl Crashes {
         let excess = self.0.len().saturating_sub(2).min(6) as u32;
         let delay = match excess {
             0 => Duration::ZERO,
-            excess => (Duration::from_millis(50) * 2u32.pow(excess)).min(LONGEST_DELAY),
+            excess => (Duration::from_millis(50) * 2u32.pow(excess)).min(longest),
         };
         *last + delay
     }
@@ -205,7 +202,7 @@ impl Supervisor {
     /// Boots a zygote, a second one for fresh imports if forking the first would be unsafe.
     async fn boot(&mut self, zygotes: &mut u32, crashes: &mut Crashes) -> Result<Zygote, Over> {
         let mut shutdown = self.shutdown.clone();
-        let start = crashes.next_start();
+        let start = crashes.next_start(self.context.timeouts.restart_delay);
         let boot = async {
             sleep_until(start).await;
             let mut spec = self.spec.clone();
@@ -259,7 +256,7 @@ impl Supervisor {
         let over = loop {
             let mut fork_at = None;
             if brood.members.len() < self.wanted {
-                let start = crashes.next_start();
+                let start = crashes.next_start(self.context.timeouts.restart_delay);
                 if start <= Instant::now() {
                     if let Err(error) = self.fork(&mut brood, isolates).await {
                         self.context.logs.host(
@@ -268,7 +265,7 @@ impl Supervisor {
                         );
                         crashes.note();
                         // The control connection may be broken; its end tells. Otherwise try again later.
-                        fork_at = Some(Instant::now() + LONGEST_DELAY);
+                        fork_at = Some(Instant::now() + self.context.timeouts.restart_delay);
                     } else {
                         continue;
                     }
@@ -512,21 +509,23 @@ async fn ended(shutdown: &mut watch::Receiver<bool>) {
 mod tests {
     use super::*;
 
+    const LONGEST: Duration = Duration::from_secs(2);
+
     #[tokio::test(start_paused = true)]
     async fn starts_are_delayed_only_when_ends_come_in_quick_succession() {
         let mut crashes = Crashes::default();
         for _ in 0..2 {
             crashes.note();
-            assert!(crashes.next_start() <= Instant::now());
+            assert!(crashes.next_start(LONGEST) <= Instant::now());
         }
         let mut last = Duration::ZERO;
         for _ in 0..10 {
             crashes.note();
-            let delay = crashes.next_start() - Instant::now();
-            assert!(delay >= last && delay > Duration::ZERO && delay <= LONGEST_DELAY);
+            let delay = crashes.next_start(LONGEST) - Instant::now();
+            assert!(delay >= last && delay > Duration::ZERO && delay <= LONGEST);
             last = delay;
         }
         tokio::time::advance(CRASH_MEMORY * 2).await;
-        assert!(crashes.next_start() <= Instant::now());
+        assert!(crashes.next_start(LONGEST) <= Instant::now());
     }
 }

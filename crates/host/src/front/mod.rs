@@ -55,8 +55,8 @@ impl Front {
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(self.timeouts.head)
-            .max_buf_size(HEAD_BUFFER)
-            .pipeline_flush(true);
+            // Also what hyper holds of a response whose client is slow. (`pipeline_flush` would lift that.)
+            .max_buf_size(HEAD_BUFFER);
         builder
             .http2()
             .timer(TokioTimer::new())

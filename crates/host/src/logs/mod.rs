@@ -9,4 +9,6 @@ mod queue;
 pub(crate) mod stdio;
 
 pub use line::{LogLevel, LogLine, LogOrigin, LogSink, UnknownLogLevel};
+#[cfg(test)]
+pub(crate) use queue::LogThread;
 pub(crate) use queue::Logs;

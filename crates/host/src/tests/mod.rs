@@ -1,0 +1,10 @@
+//! The server as a client and as an isolate see it: real sockets on both sides, fake isolates.
+
+mod bodies;
+mod broker;
+mod events;
+mod fake;
+mod life;
+mod load;
+mod rig;
+mod violations;
