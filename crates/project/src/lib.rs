@@ -1,6 +1,6 @@
 //! A project's configuration, read and resolved: `wrangler.jsonc`, `.json` or `.toml` in, [`Project`] out.
 //!
-//! The way is: [`discover`](self) the file → `raw`, one tree for both syntaxes in which every value knows
+//! The way is: `discover` the file → `raw`, one tree for both syntaxes in which every value knows
 //! its place → `schema`, which checks shapes → `environment`, which says what counts → `resolve`. All that
 //! is to be said about it comes as one [`Report`]. See
 //! [wrangler's reference](https://developers.cloudflare.com/workers/wrangler/configuration/).

@@ -207,3 +207,28 @@ fn the_table_is_sound() {
     }
     assert!(flags().any(|flag| flag.standing == Standing::Obsolete));
 }
+
+/// The flags of the JavaScript platform that are on, as workerd 1.20261117 answered
+/// (`Cloudflare.compatibilityFlags` of a Worker with that date and those flags).
+#[test]
+fn workerd_agrees() {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        date: String,
+        flags: Vec<String>,
+        on: Vec<String>,
+    }
+    let answers: Vec<Answer> = serde_json::from_str(include_str!("workerd_flags.json")).expect("answers");
+    for Answer { date, flags, on } in answers {
+        let named: Vec<String> = flags.iter().map(|name| format!("'{name}'")).collect();
+        let project = folder(&date, &format!("'python_workers', {}", named.join(", "))).load();
+        let mut ours: Vec<&str> = project
+            .flags
+            .iter()
+            .filter(|(name, on)| *on && !name.contains("python"))
+            .map(|(name, _)| *name)
+            .collect();
+        ours.sort_unstable();
+        assert_eq!(ours, on, "{date} {flags:?}");
+    }
+}
