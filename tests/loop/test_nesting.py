@@ -12,7 +12,7 @@ import pytest
 HERE = Path(__file__).parent
 PRELUDE = """
 import asyncio, gc, sys, time, warnings
-from conftest import FakeEngine
+from fake_engine import FakeEngine
 from isthmus._runtime.loop import IsolateLoop
 from isthmus._runtime.nesting import install_policy
 from isthmus._runtime.run_sync import run_sync

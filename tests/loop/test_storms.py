@@ -140,7 +140,7 @@ def test_threads_resolve_waits(run):
 def test_two_loops_in_two_threads(engine):
     import threading
 
-    from conftest import FakeEngine
+    from fake_engine import FakeEngine
 
     results = []
 

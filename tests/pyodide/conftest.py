@@ -1,58 +1,25 @@
-"""A stand-in for `isthmus._native.ffi`: what the Python side needs to be imported, with JavaScript objects as Python ones."""
+"""These tests need a process of their own, where a fake takes the place of the extension module: test_package.py runs them.
+
+Directly: `ISTHMUS_FAKE_NATIVE=1 pytest tests/pyodide --confcutdir tests/pyodide`.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from pathlib import Path
 
 import pytest
 
-PYTHON = Path(__file__).parents[2] / "python"
-sys.path[:0] = [str(PYTHON), str(PYTHON / "isthmus" / "_isolate"), str(Path(__file__).parent / "recorded")]
+if os.environ.get("ISTHMUS_FAKE_NATIVE"):
+    sys.path.insert(0, str(Path(__file__).parent))
+    import fake_native
 
-FLAGS = [
-    *("CALLABLE", "AWAITABLE", "ITERABLE", "ITERATOR", "ASYNC_ITERABLE", "ASYNC_ITERATOR", "HAS_LENGTH", "HAS_GET"),
-    *("HAS_SET", "HAS_HAS", "HAS_INCLUDES", "HAS_DISPOSE", "HAS_ASYNC_DISPOSE", "BUFFER", "TYPEDARRAY", "ARRAY"),
-    *("ARRAY_LIKE", "GENERATOR", "ASYNC_GENERATOR", "DOUBLE_PROXY", "ERROR", "OBJECT_MAP", "PY_JSON_DICT"),
-    "PY_JSON_SEQUENCE",
-]
-
-
-class FakeProxy:
-    """A JavaScript object: its feature flags and its properties."""
-
-    def __init__(self, flags: str = "", **properties: object) -> None:
-        self._flags = sum(1 << FLAGS.index(name) for name in flags.split())
-        self.destroyed = 0
-        vars(self).update(properties)
-
-    js_id = property(id)
-
-    def destroy(self) -> None:
-        self.destroyed += 1
-
-
-class JsException(FakeProxy, Exception):
-    def __init__(self, name: str, message: str = "", stack: str = "") -> None:
-        FakeProxy.__init__(self, "ERROR", name=name, message=message, stack=stack)
-
-
-def fake_native() -> types.ModuleType:
-    native = types.ModuleType("isthmus._native.ffi")
-    native.flags = {name: 1 << bit for bit, name in enumerate(FLAGS)}
-    native.js_flags = lambda value: getattr(value, "_flags", -1)
-    native.JsException = JsException
-    native.to_js = lambda value, **options: value
-    native.create_proxy = lambda function, **options: FakeProxy("DOUBLE_PROXY CALLABLE", function=function)
-    native.create_once_callable = lambda function, **options: FakeProxy("CALLABLE", function=function)
-    native.destroy_proxies = lambda proxies: None
-    native.run_js = lambda source: ("evaluated", source)
-    return native
-
-
-sys.modules["isthmus._native"] = types.ModuleType("isthmus._native")
-sys.modules["isthmus._native.ffi"] = fake_native()
+    fake_native.install()
+    collect_ignore = ["test_package.py"]
+else:
+    collect_ignore = [path.name for path in Path(__file__).parent.glob("test_*.py") if path.name != "test_package.py"]
 
 
 @pytest.fixture
@@ -70,4 +37,5 @@ def js():
 
 @pytest.fixture
 def proxy():
-    return FakeProxy
+    """Makes an object that counts as a JsProxy: of feature flags and properties."""
+    return fake_native.FakeProxy

@@ -17,7 +17,7 @@ import heapq
 import sys
 import threading
 import time
-from asyncio import events, format_helpers, futures, tasks
+from asyncio import events, format_helpers, tasks
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 

@@ -18,7 +18,7 @@ from typing import Any
 from .loop import IsolateLoop
 from .run_sync import _parkable_loop, can_run_sync, run_sync
 
-__all__ = ["install_policy"]
+__all__ = ["IsolatePolicy", "install_policy"]
 
 if sys.version_info >= (3, 14):
     _DefaultPolicy = asyncio.unix_events._DefaultEventLoopPolicy
@@ -39,7 +39,7 @@ def install_policy() -> None:
     """Makes nested use of asyncio and a blocking sleep work in this process; once is enough, more does no harm."""
     if getattr(asyncio.run, "_isthmus_nested", False):
         return
-    _set_policy(_IsolatePolicy())
+    _set_policy(IsolatePolicy())
     runner: Any = asyncio.Runner
     runner._lazy_init = _nested_init(runner._lazy_init)
     runner.run = _nested_run(runner.run)
@@ -53,7 +53,7 @@ def _running() -> IsolateLoop | None:
     return loop if isinstance(loop, IsolateLoop) else None
 
 
-class _IsolatePolicy(_DefaultPolicy):
+class IsolatePolicy(_DefaultPolicy):
     """Inside a running IsolateLoop the new loop is that loop: it ignores `close` from inside."""
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:

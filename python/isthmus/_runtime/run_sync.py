@@ -15,8 +15,7 @@ __all__ = ["can_run_sync", "run_sync"]
 T = TypeVar("T")
 
 _SYNCHRONOUS_ENTRY = (
-    "Cannot stack switch because the Python entrypoint was a synchronous function. "
-    "Use pyFunc.callPromising() to fix."
+    "Cannot stack switch because the Python entrypoint was a synchronous function. Use pyFunc.callPromising() to fix."
 )
 
 

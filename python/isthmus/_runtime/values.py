@@ -1,12 +1,11 @@
-"""The Python values that stand for JavaScript's `null` and BigInt, and the errors of conversion.
+"""Python values that stand for JavaScript's own, and the errors of conversion (spec/ffi.md §0.2, §1).
 
-They have no dependency, so that the native module can be handed them before anything else is imported;
-`pyodide.ffi` re-exports them. Semantics: `spec/ffi.md` §0.2, §1.
+They depend on nothing, so that the bridge can be handed them first; `pyodide.ffi` exports them.
 """
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any, Final
 
 __all__ = ["ConversionError", "InternalError", "JsBigInt", "JsNull", "jsnull"]
 
@@ -14,22 +13,27 @@ __all__ = ["ConversionError", "InternalError", "JsBigInt", "JsNull", "jsnull"]
 class ConversionError(Exception):
     """A value has no counterpart in the other language."""
 
+    __module__ = "pyodide.ffi"
+
 
 class InternalError(Exception):
-    """A bug in the foreign function interface."""
+    """A bug of the bridge, not of the program."""
+
+    __module__ = "pyodide.ffi"
 
 
-@final
 class JsNull:
-    """The type of `jsnull`."""
+    """The type of `jsnull`, JavaScript's null. There is one instance, and it is false."""
 
-    __slots__ = ()
+    __module__ = "pyodide.ffi"
+    __slots__ = ("__weakref__",)
     _instance: JsNull | None = None
+    typeof: Final = "object"
 
     def __new__(cls) -> JsNull:
-        if cls._instance is None:
-            cls._instance = super().__new__(cls)
-        return cls._instance
+        if JsNull._instance is None:
+            JsNull._instance = super().__new__(cls)
+        return JsNull._instance
 
     def __repr__(self) -> str:
         return "jsnull"
@@ -37,61 +41,56 @@ class JsNull:
     def __bool__(self) -> bool:
         return False
 
-    def __reduce__(self) -> str:
-        return "jsnull"
+    def __reduce__(self) -> tuple[type[JsNull], tuple[()]]:
+        return JsNull, ()
 
-    @property
-    def typeof(self) -> str:
-        """As JavaScript has it."""
-        return "object"
+    def __copy__(self) -> JsNull:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> JsNull:
+        return self
 
 
-jsnull = JsNull()
+jsnull: Final = JsNull()
 """JavaScript's `null`."""
 
 
 class JsBigInt(int):
-    """An integer that becomes a BigInt in JavaScript, whatever its size."""
+    """An int that becomes a BigInt in JavaScript, whatever its size.
 
-    def __repr__(self) -> str:
-        return int.__repr__(self)
+    `+ - // % ** << >> & | ^` with a JsBigInt on the left and an int on the right are JsBigInts; so are the unary
+    operations. All else, also `*` and `divmod`, is what int makes it. (The reference's answers, tests/pyodide/recorded.)
+    """
+
+    __module__ = "pyodide.ffi"
 
 
-def _follows_left(name: str) -> Any:
+def _keeping_kind(name: str) -> Any:
     plain = getattr(int, name)
 
-    def operation(self: JsBigInt, other: Any, *rest: Any) -> Any:
-        result = plain(self, other, *rest)
-        return result if type(result) is not int else JsBigInt(result)
+    def operation(self: JsBigInt, *operands: Any) -> Any:
+        result = plain(self, *operands)
+        return JsBigInt(result) if type(result) is int else result
 
     operation.__name__ = name
+    operation.__qualname__ = f"JsBigInt.{name}"
     return operation
 
 
-def _needs_both(name: str) -> Any:
-    plain = getattr(int, name)
-
-    def operation(self: JsBigInt, other: Any) -> Any:
-        result = plain(self, other)
-        return JsBigInt(result) if isinstance(other, JsBigInt) and type(result) is int else result
-
-    operation.__name__ = name
-    return operation
-
-
-def _unary(name: str) -> Any:
-    plain = getattr(int, name)
-
-    def operation(self: JsBigInt) -> JsBigInt:
-        return JsBigInt(plain(self))
-
-    operation.__name__ = name
-    return operation
-
-
-for _name in ("__add__", "__sub__", "__and__", "__or__", "__xor__"):
-    setattr(JsBigInt, _name, _needs_both(_name))
-for _name in ("__floordiv__", "__lshift__", "__rshift__", "__pow__", "__mod__"):
-    setattr(JsBigInt, _name, _follows_left(_name))
-for _name in ("__neg__", "__pos__", "__abs__", "__invert__"):
-    setattr(JsBigInt, _name, _unary(_name))
+for _name in (
+    "add",
+    "sub",
+    "floordiv",
+    "mod",
+    "pow",
+    "lshift",
+    "rshift",
+    "and",
+    "or",
+    "xor",
+    "neg",
+    "pos",
+    "invert",
+    "abs",
+):
+    setattr(JsBigInt, f"__{_name}__", _keeping_kind(f"__{_name}__"))

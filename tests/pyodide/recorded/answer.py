@@ -18,7 +18,10 @@ def describe(value):
 
 async def answer(case):
     scope = {"asyncio": asyncio}
-    exec("from pyodide.code import *\nfrom pyodide.ffi import JsBigInt, jsnull, JsNull\nfrom pyodide.http import *", scope)
+    exec(
+        "from pyodide.code import *\nfrom pyodide.ffi import JsBigInt, jsnull, JsNull\nfrom pyodide.http import *",
+        scope,
+    )
     try:
         exec(case.get("setup", ""), scope)
         value = eval(case["expression"], scope)

@@ -3,14 +3,13 @@
 This file has no `from __future__ import`: `compile` would hand it on to the user's code.
 """
 
-from collections.abc import Callable
-from functools import lru_cache, wraps
+from collections.abc import Callable, Container
+from functools import wraps
+from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     import ast
-    from inspect import Signature
-    from types import CodeType
 
 __all__ = [
     "CodeRunner",
@@ -31,9 +30,13 @@ _TOP_LEVEL_AWAIT = 0x2000
 """`ast.PyCF_ALLOW_TOP_LEVEL_AWAIT`, without importing ast."""
 _COROUTINE = 0x80
 """`inspect.CO_COROUTINE`."""
+_VARARGS = 0x04
+"""`inspect.CO_VARARGS`."""
+_VARKEYWORDS = 0x08
+"""`inspect.CO_VARKEYWORDS`."""
 
 
-def _future_flags(code: "CodeType") -> int:
+def _future_flags(code: CodeType) -> int:
     """What `from __future__ import` in the source asked of the compiler."""
     import __future__
 
@@ -51,7 +54,7 @@ class CodeRunner:
 
     ast: "ast.Module"
     """The parsed source."""
-    code: "CodeType"
+    code: CodeType
     """The compiled statements, without the last expression if its value is asked for; AttributeError before `compile()`."""
 
     def __init__(
@@ -261,81 +264,88 @@ def relaxed_call(func: Callable[..., Result], *args: Any, **kwargs: Any) -> Resu
 
     A function without a signature is called with all of them.
     """
-    try:
-        signature = _cached_signature(func)
-    except TypeError:  # not hashable
-        signature = _signature(func)
-    return _call(func, signature, args, kwargs)
+    accepted = _Accepted.of(func)
+    if accepted is None:
+        return func(*args, **kwargs)
+    if accepted.positional is not None and len(args) > accepted.positional:
+        args = args[: accepted.positional]
+    if kwargs and accepted.names is not None:
+        kwargs = {name: value for name, value in kwargs.items() if name in accepted.names}
+    if kwargs or accepted.required_names or len(args) < accepted.required:
+        from inspect import signature
+
+        signature(func).bind(*args, **kwargs)  # raises the TypeError that names what is missing
+    return func(*args, **kwargs)
 
 
 def relaxed_wrap(func: Callable[Arguments, Result]) -> Callable[..., Result]:
     """A function that calls `func` as `relaxed_call` does."""
-    signature = _signature(func)
-    if signature is None:
-        raise TypeError(f"no signature found for {func!r}")
 
     @wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Result:
-        return _call(func, signature, args, kwargs)
+        return relaxed_call(func, *args, **kwargs)
 
     return wrapper
 
 
-def _signature(func: Callable[..., Any]) -> "_Relaxed | None":
-    from inspect import signature
+class _Accepted:
+    """Which arguments a function takes. Not cached by function: that would keep handlers and closures alive."""
 
-    try:
-        return _Relaxed(signature(func))
-    except (TypeError, ValueError):
-        return None
+    __slots__ = ("names", "positional", "required", "required_names")
 
+    positional: int | None
+    """How many positional arguments at most; None without limit."""
+    required: int
+    """How many positional arguments at least."""
+    names: Container[str] | None
+    """The keyword arguments; None for any."""
+    required_names: bool
+    """Whether there are keyword arguments without a default."""
 
-_cached_signature = lru_cache(maxsize=512)(_signature)
+    @staticmethod
+    def of(func: Any) -> "_Accepted | None":
+        """None if there is no telling."""
+        function, bound = (func.__func__, 1) if type(func) is MethodType else (func, 0)
+        while type(function) is FunctionType:
+            attributes = function.__dict__
+            if attributes and "__signature__" in attributes:
+                break
+            if not attributes or "__wrapped__" not in attributes:
+                return _Accepted._of_function(function, bound)
+            function = attributes["__wrapped__"]
+        return _Accepted._of_signature(func)
 
+    @staticmethod
+    def _of_function(function: FunctionType, bound: int) -> "_Accepted":
+        accepted = _Accepted()
+        code, defaults = function.__code__, function.__defaults__
+        count, keywords, flags = code.co_argcount, code.co_kwonlyargcount, code.co_flags
+        accepted.positional = None if flags & _VARARGS else max(count - bound, 0)
+        accepted.required = max(count - len(defaults or ()) - bound, 0)
+        accepted.names = (
+            None if flags & _VARKEYWORDS else code.co_varnames[max(code.co_posonlyargcount, bound) : count + keywords]
+        )
+        accepted.required_names = keywords > len(function.__kwdefaults__ or ())
+        return accepted
 
-class _Relaxed:
-    """Which arguments a function takes."""
+    @staticmethod
+    def _of_signature(func: Any) -> "_Accepted | None":
+        from inspect import Parameter, signature
 
-    __slots__ = ("names", "positional", "required", "required_names", "signature")
-
-    def __init__(self, signature: "Signature") -> None:
-        self.signature = signature
-        self.positional: int | None = 0
-        """How many positional arguments at most; None without limit."""
-        self.required = 0
-        """How many positional arguments at least."""
-        self.names: set[str] | None = set()
-        """The keyword arguments; None for any."""
-        self.required_names = False
-        """Whether there are keyword arguments without a default."""
-        takes_any_name = False
-        for name, parameter in signature.parameters.items():
-            kind = parameter.kind
-            if kind is parameter.VAR_POSITIONAL:
-                self.positional = None
-            elif kind is parameter.VAR_KEYWORD:
-                takes_any_name = True
-            elif kind is parameter.KEYWORD_ONLY:
-                self.names.add(name)
-                self.required_names |= parameter.default is parameter.empty
-            else:
-                self.positional += 1
-                self.required += parameter.default is parameter.empty
-                if kind is parameter.POSITIONAL_OR_KEYWORD:
-                    self.names.add(name)
-        if takes_any_name:
-            self.names = None
-
-
-def _call(
-    func: Callable[..., Result], relaxed: _Relaxed | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Result:
-    if relaxed is None:
-        return func(*args, **kwargs)
-    if relaxed.positional is not None and len(args) > relaxed.positional:
-        args = args[: relaxed.positional]
-    if kwargs and relaxed.names is not None:
-        kwargs = {name: value for name, value in kwargs.items() if name in relaxed.names}
-    if kwargs or relaxed.required_names or len(args) < relaxed.required:
-        relaxed.signature.bind(*args, **kwargs)  # raises the TypeError that names what is missing
-    return func(*args, **kwargs)
+        try:
+            parameters = signature(func).parameters.values()
+        except (TypeError, ValueError):
+            return None
+        accepted = _Accepted()
+        kinds = [parameter.kind for parameter in parameters]
+        positional = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+        keywords = [one for one in parameters if one.kind is one.KEYWORD_ONLY]
+        accepted.positional = None if Parameter.VAR_POSITIONAL in kinds else len(positional)
+        accepted.required = sum(one.default is one.empty for one in positional)
+        accepted.required_names = any(one.default is one.empty for one in keywords)
+        accepted.names = (
+            None
+            if Parameter.VAR_KEYWORD in kinds
+            else {one.name for one in (*positional, *keywords) if one.kind is not one.POSITIONAL_ONLY}
+        )
+        return accepted

@@ -85,7 +85,7 @@ class FetchResponse:
     @property
     def headers(self) -> dict[str, str]:
         """The headers by their names in lower case; of several with one name the last."""
-        return {key: value for key, value in self.js_response.headers.entries()}  # noqa: C416 (pairs are JsArrays)
+        return {key: value for key, value in self.js_response.headers.entries()}
 
     @property
     def ok(self) -> bool:
@@ -181,13 +181,22 @@ class FetchResponse:
         data = await self.bytes()
         url = self.url or (self._url if isinstance(self._url, str) else self._url.url)
         name = os.path.basename(urlsplit(url).path)
-        if format in ("whl", "wheel") or (format is None and name.endswith(".whl")):
+        if format is None:
+            endings = {".whl": "zip"} | {
+                ending: kind for kind, known, _ in shutil.get_unpack_formats() for ending in known
+            }
+            format = next((kind for ending, kind in endings.items() if name.endswith(ending)), None)
+            if format is None:
+                raise ValueError(f"Unknown archive format {name!r}")
+        elif format in ("whl", "wheel"):
             format = "zip"
+        # Nothing in a tar archive may leave the folder; zip archives are always unpacked so.
+        options = {} if format == "zip" else {"filter": "data"}
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, name or "archive")
             with open(path, "wb") as file:
                 file.write(data)
-            shutil.unpack_archive(path, extract_dir, format, filter="data")
+            shutil.unpack_archive(path, extract_dir, format, **options)
 
     def abort(self, reason: Any = None) -> None:
         """Aborts the request, with `reason` as the text of the AbortError. ValueError if it has no AbortController."""

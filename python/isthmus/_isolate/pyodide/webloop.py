@@ -2,5 +2,6 @@
 
 from isthmus._runtime.futures import PyodideFuture, PyodideTask
 from isthmus._runtime.loop import IsolateLoop as WebLoop
+from isthmus._runtime.nesting import IsolatePolicy as WebLoopPolicy
 
-__all__ = ["PyodideFuture", "PyodideTask", "WebLoop"]
+__all__ = ["PyodideFuture", "PyodideTask", "WebLoop", "WebLoopPolicy"]

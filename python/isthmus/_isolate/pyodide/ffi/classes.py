@@ -26,7 +26,9 @@ class _JsProxyMetaClass(type):
     __module__ = _MODULE
     _masks: tuple[int, ...]
 
-    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], *, flags: tuple[str, ...] = ()) -> Any:
+    def __new__(
+        mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], *, flags: tuple[str, ...] = ()
+    ) -> Any:
         """Each of `flags` names the flags of one mask; without any, the masks are inherited."""
         if flags:
             namespace["_masks"] = tuple(_mask(names) for names in flags)
