@@ -28,6 +28,7 @@ from workerd import Workerd  # noqa: E402
 PINNED = ["taskset", "-c", SERVER_CORE]
 READY = re.compile(r"isolate \d+ ready in ([\d.]+) ms")
 KILLS = 10
+ISOLATES = 4
 
 
 @dataclass
@@ -79,13 +80,16 @@ def report_ratio(contenders: list[Contender]) -> None:
         print(f"\nhello serves {ratio:.2f} times workerd's requests per second (at least 1.3 wanted)")
 
 
-def report_memory(server: Server) -> None:
-    """Each isolate's private memory once it has served its share of the load."""
-    pids = server.pids()
-    sizes = [processes.private_bytes(pid) / 2**20 for pid in pids.isolates]
-    print(f"private memory per isolate: {', '.join(f'{size:.2f}' for size in sizes)} MiB (at most 3 wanted)")
-    host, zygotes = processes.resident_bytes(pids.host), sum(map(processes.resident_bytes, pids.zygotes))
-    print(f"resident (proportional): host {host / 2**20:.1f} MiB, zygote {zygotes / 2**20:.1f} MiB")
+def report_memory(worker: Path) -> None:
+    """What an isolate costs beside its siblings, once each has served a hundred requests."""
+    with Server(worker, ["--isolates", str(ISOLATES)], prefix=PINNED) as server:
+        server.wait_for_isolates(ISOLATES)
+        wrk(server.url, 1)
+        pids = server.pids()
+        sizes = [processes.private_bytes(pid) / 2**20 for pid in pids.isolates]
+        print(f"private memory of {ISOLATES} isolates: {', '.join(f'{size:.2f}' for size in sizes)} MiB (at most 3 wanted)")
+        host, zygotes = processes.resident_bytes(pids.host), sum(map(processes.resident_bytes, pids.zygotes))
+        print(f"resident, shared pages divided: host {host / 2**20:.1f} MiB, zygote {zygotes / 2**20:.1f} MiB")
 
 
 def report_fork_to_ready(server: Server) -> None:
@@ -140,7 +144,7 @@ def main() -> None:
                 contender.loads.append(measure(contender.url, arguments.seconds, contender.pids))
         report(contenders)
         report_ratio(contenders)
-        report_memory(servers["hello"])
+        report_memory(folder / "hello")
         report_fork_to_ready(servers["hello"])
 
 

@@ -92,6 +92,8 @@ enum Over {
 /// An isolate of the present zygote.
 struct Member {
     isolate: Arc<Isolate>,
+    /// When its fork was asked for.
+    since: Instant,
     ready: bool,
     /// When it is ended: not ready in time, or its process is gone and its connections linger.
     deadline: Option<Instant>,
@@ -306,10 +308,12 @@ impl Supervisor {
     async fn fork(&mut self, brood: &mut Brood, isolates: &mut u32) -> std::io::Result<()> {
         *isolates = isolates.wrapping_add(1);
         let id = *isolates;
+        let since = Instant::now();
         let (events, broker) = brood.zygote.fork(id).await?;
         let timeouts = &self.context.timeouts;
         let member = Member {
             isolate: Isolate::start(id, events, broker, self.context.clone()),
+            since,
             ready: false,
             deadline: Some(Instant::now() + timeouts.startup + timeouts.startup_margin),
             status: None,
@@ -326,6 +330,13 @@ impl Supervisor {
                 if let Some(member) = brood.members.get_mut(&isolate) {
                     member.ready = true;
                     member.deadline = None;
+                    self.context.logs.host(
+                        LogLevel::Debug,
+                        format_args!(
+                            "isolate {isolate} ready in {:.1} ms",
+                            member.since.elapsed().as_secs_f64() * 1e3
+                        ),
+                    );
                     brood.stillborn = 0;
                     self.pool.add(member.isolate.clone());
                     self.tell_booted();
