@@ -144,7 +144,7 @@ def main() -> None:
                 contender.loads.append(measure(contender.url, arguments.seconds, contender.pids))
         report(contenders)
         report_ratio(contenders)
-        report_memory(folder / "hello")
+        report_memory(copy_worker(ROOT / "examples" / "hello", folder / "memory"))
         report_fork_to_ready(servers["hello"])
 
 
