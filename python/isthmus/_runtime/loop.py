@@ -14,12 +14,14 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
+import selectors
 import sys
 import threading
 import time
 from asyncio import events, format_helpers, tasks
+from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenlet import getcurrent, greenlet
 
@@ -86,7 +88,7 @@ class _Mark:
 
     def __init__(self, parked: greenlet | None = None) -> None:
         self._cancelled = True
-        self.greenlet = parked
+        self.greenlet: Any = parked
 
 
 _END = _Mark()
@@ -111,11 +113,30 @@ def _context_switches() -> tuple[Callable[[contextvars.Context], Any], Callable[
 class IsolateLoop(asyncio.SelectorEventLoop):
     """An asyncio loop that drives JavaScript jobs and in which `run_sync` can block a single task."""
 
+    if TYPE_CHECKING:
+        # What is used of asyncio's own internals, the same from 3.11 to 3.14.
+        _closed: bool
+        _debug: bool
+        _stopping: bool
+        _thread_id: int | None
+        _ready: deque[Any]
+        _scheduled: list[Any]
+        _timer_cancelled_count: int
+        _clock_resolution: float
+        _selector: selectors.BaseSelector
+        _task_factory: Callable[..., asyncio.Future[Any]] | None
+        _check_closed: Callable[[], None]
+        _check_running: Callable[[], None]
+        _process_events: Callable[[Any], None]
+        _set_coroutine_origin_tracking: Callable[[bool], None]
+        _asyncgen_firstiter_hook: Any
+        _asyncgen_finalizer_hook: Any
+
     def __init__(self, engine: Engine) -> None:
         """Uses `engine.context_enter` and `engine.context_exit` in place of ctypes if there are such."""
         super().__init__()
         self._engine = engine
-        self._hub: greenlet | None = None
+        self._hub: Any = None  # the greenlet in run_forever
         self._idle: list[greenlet] = []
         self._parked: set[_Mark] = set()
         self._polling = False
@@ -150,7 +171,7 @@ class IsolateLoop(asyncio.SelectorEventLoop):
         """Schedules a coroutine; `name`, `context` and (where Python has it) `eager_start` as asyncio's."""
         if self._closed or self._task_factory is not None:
             return super().create_task(coro, **options)
-        task = PyodideTask(coro, loop=self, **options)
+        task: Any = PyodideTask(coro, loop=self, **options)
         if task._source_traceback:
             del task._source_traceback[-1]
         if self._adopt_task is not None:
@@ -339,7 +360,7 @@ class IsolateLoop(asyncio.SelectorEventLoop):
             self._timer_cancelled_count -= 1
             heapq.heappop(scheduled)._scheduled = False
 
-    def _callback_failed(self, handle: asyncio.Handle, exception: BaseException) -> None:
+    def _callback_failed(self, handle: Any, exception: BaseException) -> None:
         source = format_helpers._format_callback_source(handle._callback, handle._args)
         context = {"message": f"Exception in callback {source}", "exception": exception, "handle": handle}
         if handle._source_traceback:

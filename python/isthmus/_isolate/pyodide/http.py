@@ -191,7 +191,7 @@ class FetchResponse:
         elif format in ("whl", "wheel"):
             format = "zip"
         # Nothing in a tar archive may leave the folder; zip archives are always unpacked so.
-        options = {} if format == "zip" else {"filter": "data"}
+        options: dict[str, Any] = {} if format == "zip" else {"filter": "data"}
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, name or "archive")
             with open(path, "wb") as file:
@@ -220,7 +220,9 @@ async def pyfetch(request: Any, /, *, signal: Any = None, fetcher: Any = None, *
     from js import AbortController, AbortSignal, Object, Request
 
     if fetcher is None:
-        from js import fetch as fetcher
+        import js
+
+        fetcher = js.fetch
     controller = AbortController.new()
     combined = controller.signal if signal is None else AbortSignal.any(to_js([signal, controller.signal]))
     js_request = Request.new(request) if isinstance(request, str) else request

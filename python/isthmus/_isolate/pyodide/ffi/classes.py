@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, MutableSequence
 from types import GenericAlias
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isthmus._native.ffi import flags as _FLAGS
 from isthmus._native.ffi import js_flags
@@ -59,6 +59,11 @@ class JsProxy(metaclass=_JsProxyMetaClass, flags=("",)):
     """Any JavaScript object seen from Python."""
 
     __module__ = _MODULE
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Properties are JavaScript's."""
 
 
 class _Generic(JsProxy):
