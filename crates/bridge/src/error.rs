@@ -282,3 +282,16 @@ pub(crate) unsafe fn describe(error: JSValue) -> String {
         result
     }
 }
+
+/// The pending JavaScript exception of `ctx` as a Python one: for crates that call JavaScript through `rquickjs`.
+///
+/// # Panics
+/// Off the home thread.
+pub fn raise_pending(py: pyo3::Python<'_>, _ctx: &rquickjs::Ctx<'_>) -> pyo3::PyErr {
+    // SAFETY: `py` proves the GIL, the assertion home.
+    unsafe {
+        assert!(state::at_home(), "the JavaScript engine belongs to another thread");
+        raise();
+    }
+    pyo3::PyErr::fetch(py)
+}

@@ -36,6 +36,7 @@ mod to_js;
 mod to_py;
 
 pub use engine::{Engine, EngineError, EngineHandle, Rejection, configure, jobs_pending, run_jobs};
+pub use error::raise_pending as raise;
 pub use jsproxy::{js_value, wrap};
 pub use lifetime::safe_point;
 pub use module::register;

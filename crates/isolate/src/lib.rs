@@ -1,1 +1,32 @@
-//! Placeholder while the crate is written.
+//! One isolate: the engine, the event loop's native side, the module loader, the entrypoints' environment.
+//!
+//! [`zygote::run`] is the life of a zygote process, from its control socket to the forks; each forked child goes
+//! on in [`serve`]. What happens in Python is in `isthmus._runtime`: this crate calls it through
+//! [`python`], and it calls back through [`python::Isolate`].
+//!
+//! | file | subject |
+//! |---|---|
+//! | `zygote.rs` | boot, import, self-check, fork loop |
+//! | `serve.rs` | what a forked child does first |
+//! | `shared.rs` | the state that everything below shares |
+//! | `connection.rs` | one socket to the host: frames in, frames out |
+//! | `events.rs` | frames of the events connection |
+//! | `calls.rs` | frames of the broker connection; the `Broker` of the bindings |
+//! | `bodies.rs` | bodies under credit, both ways |
+//! | `world.rs` | the `Host` of the Web platform |
+//! | `workers.rs` | `cloudflare:workers`, `ctx`, the SDK's entrypoint helper |
+//! | `modules.rs` | the loader of JavaScript modules |
+
+#![warn(missing_docs)]
+
+mod bodies;
+mod calls;
+mod connection;
+mod events;
+mod modules;
+pub mod python;
+mod serve;
+mod shared;
+mod workers;
+mod world;
+pub mod zygote;

@@ -1,0 +1,112 @@
+//! One socket to the host: frames in, frames out.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+
+use bytes::Bytes;
+use isthmus_protocol::{Frame, FrameReader, WireError, encode};
+
+/// How much one read may bring.
+const READ_SIZE: usize = 256 * 1024;
+
+/// What is wrong with a connection; either way the isolate can't go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectionError {
+    /// The host closed it.
+    #[error("the host closed the connection")]
+    Closed,
+    /// The kernel refused.
+    #[error("the connection to the host failed: {0}")]
+    Io(#[from] io::Error),
+    /// The host sent something else than frames.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+}
+
+/// One of an isolate's two sockets. Frames are collected and written once per turn of the event loop.
+pub(crate) struct Connection {
+    socket: OwnedFd,
+    reader: RefCell<FrameReader>,
+    scratch: RefCell<Vec<u8>>,
+    outgoing: RefCell<Vec<u8>>,
+    /// The kernel's buffer was full: the event loop watches for room.
+    blocked: Cell<bool>,
+}
+
+impl Connection {
+    /// Takes over a socket and makes it non-blocking.
+    pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        Ok(Self {
+            socket,
+            reader: RefCell::default(),
+            scratch: RefCell::new(vec![0; READ_SIZE]),
+            outgoing: RefCell::default(),
+            blocked: Cell::new(false),
+        })
+    }
+
+    /// The descriptor, for the event loop.
+    pub(crate) fn raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    /// Puts a frame into the buffer.
+    pub(crate) fn send(&self, frame: &Frame<'_>) -> Result<(), WireError> {
+        encode(frame, &mut self.outgoing.borrow_mut())
+    }
+
+    /// Whether frames wait for [`Self::flush`].
+    pub(crate) fn has_outgoing(&self) -> bool {
+        !self.outgoing.borrow().is_empty()
+    }
+
+    /// Whether the kernel took less than all, so that its readiness is to be awaited.
+    pub(crate) fn blocked(&self) -> bool {
+        self.blocked.get()
+    }
+
+    /// Writes what the kernel takes of the collected frames.
+    pub(crate) fn flush(&self) -> Result<(), ConnectionError> {
+        let mut outgoing = self.outgoing.borrow_mut();
+        let mut written = 0;
+        while written < outgoing.len() {
+            match rustix::io::write(self.socket.as_fd(), &outgoing[written..]) {
+                Ok(count) => written += count,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => break,
+                Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => {
+                    return Err(ConnectionError::Closed);
+                }
+                Err(error) => return Err(io::Error::from(error).into()),
+            }
+        }
+        outgoing.drain(..written);
+        self.blocked.set(!outgoing.is_empty());
+        Ok(())
+    }
+
+    /// Reads what has arrived; whole frames are then had from [`Self::next_frame`].
+    pub(crate) fn fill(&self) -> Result<(), ConnectionError> {
+        let mut scratch = self.scratch.borrow_mut();
+        loop {
+            match rustix::io::read(self.socket.as_fd(), &mut scratch[..]) {
+                Ok(0) => return Err(ConnectionError::Closed),
+                Ok(count) => {
+                    self.reader.borrow_mut().buffer().extend_from_slice(&scratch[..count]);
+                    return Ok(());
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return Ok(()),
+                Err(rustix::io::Errno::CONNRESET) => return Err(ConnectionError::Closed),
+                Err(error) => return Err(io::Error::from(error).into()),
+            }
+        }
+    }
+
+    /// The next whole frame that has arrived.
+    pub(crate) fn next_frame(&self) -> Result<Option<Bytes>, ConnectionError> {
+        Ok(self.reader.borrow_mut().next_frame()?)
+    }
+}

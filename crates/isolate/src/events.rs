@@ -1,0 +1,249 @@
+//! Frames of the events connection: requests in, responses out, and when an event is over.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use isthmus_protocol::{
+    Body, Event, Failure, FailureKind, Frame, Header, Open, Outcome, Reply, RequestHead, ResponseHead, StreamId,
+    decode,
+};
+use isthmus_web::body::OutgoingBody;
+use isthmus_web::fetch::{self, RequestParts, ResponseParts};
+use pyo3::prelude::*;
+use rquickjs::Ctx;
+
+use crate::bodies::{Incoming, Outgoing, Pump, announce};
+use crate::connection::ConnectionError;
+use crate::shared::{Shared, Side};
+
+/// An event that is not over: it ends when nothing of this is missing any more.
+#[derive(Debug, Default)]
+pub(crate) struct OpenEvent {
+    /// How the handler ended.
+    outcome: Option<Outcome>,
+    /// A response body is still on its way.
+    sending: bool,
+}
+
+impl Shared {
+    /// Reads and handles all frames that have arrived.
+    pub(crate) fn read_events(self: &Rc<Self>, py: Python<'_>) -> Result<(), ConnectionError> {
+        let Some(connection) = self.connection(Side::Events) else { return Ok(()) };
+        connection.fill()?;
+        while let Some(frame) = connection.next_frame()? {
+            self.engine.with(py, |ctx| self.event_frame(py, &ctx, &frame))?;
+        }
+        Ok(())
+    }
+
+    fn event_frame(
+        self: &Rc<Self>,
+        py: Python<'_>,
+        ctx: &Ctx<'_>,
+        bytes: &Bytes,
+    ) -> Result<(), ConnectionError> {
+        match decode::<Frame<'_>>(bytes)? {
+            Frame::Open { stream, open: Open::Event(event), body } => {
+                self.open.borrow_mut().insert(stream, OpenEvent::default());
+                match event {
+                    Event::Fetch(head) => self.open_fetch(py, ctx, stream, &head, &body, bytes),
+                    Event::Test => self.tell_server(py, stream, "test", (stream,)),
+                }
+            }
+            Frame::Cancel { stream } => {
+                let outgoing = self.outgoing.borrow_mut().remove(&(Side::Events, stream));
+                if let Some(outgoing) = outgoing {
+                    outgoing.refuse(ctx, "the client went away");
+                    self.body_sent(stream);
+                }
+                self.tell_server(py, stream, "cancel", (stream,));
+            }
+            Frame::Ping { nonce } => self.send(Side::Events, &Frame::Pong { nonce }),
+            Frame::Shutdown => self.tell_server(py, 0, "shutdown", ()),
+            frame => self.body_frame(ctx, Side::Events, frame, bytes),
+        }
+        Ok(())
+    }
+
+    /// `Data`, `End` and `Credit`, which both connections have. Frames for a stream that is over on this side
+    /// are ignored: they crossed with its end.
+    pub(crate) fn body_frame(&self, ctx: &Ctx<'_>, side: Side, frame: Frame<'_>, bytes: &Bytes) {
+        match frame {
+            Frame::Data { stream, chunk } => {
+                let incoming = self.incoming.borrow().get(&(side, stream)).and_then(std::rc::Weak::upgrade);
+                if let Some(incoming) = incoming
+                    && let Err(overrun) = incoming.data(ctx, bytes.slice_ref(chunk))
+                {
+                    self.log_internal(&format!("the host sent more than allowed: {overrun}"));
+                    incoming.end(ctx, Err(overrun.to_string()));
+                }
+            }
+            Frame::End { stream, error } => {
+                let incoming = self.incoming.borrow_mut().remove(&(side, stream));
+                if let Some(incoming) = incoming.and_then(|incoming| incoming.upgrade()) {
+                    incoming.end(ctx, error.map_or(Ok(()), |error| Err(error.to_owned())));
+                }
+            }
+            Frame::Credit { stream, bytes } => {
+                let outgoing = self.outgoing.borrow().get(&(side, stream)).cloned();
+                if let Some(outgoing) = outgoing {
+                    outgoing.credit(ctx, bytes);
+                }
+            }
+            frame => self.log_internal(&format!("the host sent a frame that has no meaning here: {frame:?}")),
+        }
+    }
+
+    fn open_fetch(
+        self: &Rc<Self>,
+        py: Python<'_>,
+        ctx: &Ctx<'_>,
+        stream: StreamId,
+        head: &RequestHead<'_>,
+        body: &Body<'_>,
+        bytes: &Bytes,
+    ) {
+        let inline = match body {
+            Body::Inline(inline) => bytes.slice_ref(inline),
+            _ => Bytes::new(),
+        };
+        let parts = RequestParts {
+            method: head.method.to_owned(),
+            url: head.url.to_owned(),
+            headers: head
+                .headers
+                .iter()
+                .map(|header| (header.name.to_owned(), header.value.to_vec()))
+                .collect(),
+            cf: head.cf.map(ToOwned::to_owned),
+        };
+        let body = Incoming::open(self, (Side::Events, stream), body, inline);
+        let request = fetch::new_request(ctx, parts, body)
+            .map_err(|_| isthmus_web::console::inspect(ctx, ctx.catch()).unwrap_or_default())
+            .and_then(|request| {
+                isthmus_bridge::wrap(py, request.as_value()).map_err(|error| error.to_string())
+            });
+        match request {
+            Ok(request) => self.tell_server(py, stream, "fetch", (stream, request)),
+            Err(message) => {
+                let failure =
+                    Failure { kind: FailureKind::Internal, name: "Error", message: &message, trace: "" };
+                self.fail(stream, &failure);
+                self.handler_ended(stream, Outcome::Exception);
+            }
+        }
+    }
+
+    /// Calls a method of `isthmus._runtime.serve.Server`, which never raises but for a bug of ours.
+    fn tell_server<'py>(
+        &self,
+        py: Python<'py>,
+        stream: StreamId,
+        method: &str,
+        arguments: impl pyo3::call::PyCallArgs<'py>,
+    ) {
+        let Some(server) = self.server.get() else { return };
+        if let Err(error) = server.bind(py).call_method1(method, arguments) {
+            let message = error.to_string();
+            self.log_internal(&format!("the event server failed in {method}(): {message}"));
+            if self.open.borrow().contains_key(&stream) {
+                let failure =
+                    Failure { kind: FailureKind::Internal, name: "Error", message: &message, trace: "" };
+                self.fail(stream, &failure);
+                self.handler_ended(stream, Outcome::Exception);
+            }
+        }
+    }
+
+    /// Answers an event with a failure.
+    pub(crate) fn fail(&self, stream: StreamId, failure: &Failure<'_>) {
+        let frame = Frame::Reply { stream, reply: Reply::Failed(failure.clone()), body: Body::None };
+        self.send(Side::Events, &frame);
+    }
+
+    /// Answers an event that has no value.
+    pub(crate) fn finished(&self, stream: StreamId) {
+        self.send(Side::Events, &Frame::Reply { stream, reply: Reply::Finished, body: Body::None });
+    }
+
+    /// Answers a `fetch` event. Its body may go on after this.
+    pub(crate) fn respond<'js>(
+        self: &Rc<Self>,
+        ctx: &Ctx<'js>,
+        stream: StreamId,
+        parts: &ResponseParts,
+        body: OutgoingBody<'js>,
+    ) -> rquickjs::Result<()> {
+        let head = ResponseHead {
+            status: parts.status,
+            status_text: &parts.status_text,
+            headers: parts.headers.iter().map(|(name, value)| Header { name, value }).collect(),
+            upgrade: false,
+        };
+        let reply = |body: Body<'_>| {
+            let reply = Reply::Response(head.clone());
+            self.send(Side::Events, &Frame::Reply { stream, reply, body });
+        };
+        let streamed = |length| {
+            reply(Body::Stream { length });
+            if let Some(event) = self.open.borrow_mut().get_mut(&stream) {
+                event.sending = true;
+            }
+            Outgoing::open(self, (Side::Events, stream))
+        };
+        match body {
+            OutgoingBody::None => reply(Body::None),
+            OutgoingBody::Bytes(bytes) => match announce(&bytes) {
+                Body::Stream { length } => streamed(length).send_all(ctx, bytes),
+                inline => reply(inline),
+            },
+            OutgoingBody::Source { source, length } => match source.held() {
+                Some(held) => {
+                    self.incoming.borrow_mut().remove(&(Side::Broker, held));
+                    reply(Body::Held { stream: held, length });
+                }
+                None => Pump::start(ctx, source, streamed(length)),
+            },
+            OutgoingBody::Stream { stream: readable, length } => {
+                let sink = streamed(length);
+                isthmus_web::streams::drain(ctx, readable, sink)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The event's handler has ended, its reply is sent.
+    pub(crate) fn handler_ended(&self, stream: StreamId, outcome: Outcome) {
+        if let Some(event) = self.open.borrow_mut().get_mut(&stream) {
+            event.outcome = Some(outcome);
+        }
+        self.end_if_over(stream);
+    }
+
+    /// The event's response body is complete, or nobody wants it any more.
+    pub(crate) fn body_sent(&self, stream: StreamId) {
+        if let Some(event) = self.open.borrow_mut().get_mut(&stream) {
+            event.sending = false;
+        }
+        self.end_if_over(stream);
+    }
+
+    /// Sends `Done` if nothing of the event is left.
+    pub(crate) fn end_if_over(&self, stream: StreamId) {
+        if self.waiting.borrow().contains_key(&stream) {
+            return;
+        }
+        let outcome = {
+            let mut open = self.open.borrow_mut();
+            match open.get(&stream) {
+                Some(OpenEvent { outcome: Some(outcome), sending: false }) => {
+                    let outcome = *outcome;
+                    open.remove(&stream);
+                    outcome
+                }
+                _ => return,
+            }
+        };
+        self.send(Side::Events, &Frame::Done { stream, outcome });
+    }
+}

@@ -1,0 +1,228 @@
+//! What Python sees of its isolate: the class `isthmus._native.Isolate`, used by `isthmus._runtime`.
+
+use std::rc::Rc;
+
+use isthmus_protocol::{Failure, FailureKind, LogLevel, LogSource, Outcome, StreamId};
+use isthmus_web::fetch;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::prelude::*;
+
+use crate::connection::ConnectionError;
+use crate::shared::{Shared, Side};
+use crate::workers::Workers;
+
+/// What upstream says when `fetch` returns something else.
+const NO_RESPONSE: &str = "Incorrect type for Promise: the Promise did not resolve to 'Response'.";
+
+/// The isolate of this process.
+#[pyclass(module = "isthmus._native", frozen, unsendable)]
+pub struct Isolate {
+    pub(crate) shared: Rc<Shared>,
+    pub(crate) workers: Workers,
+}
+
+fn broken(error: &ConnectionError) -> PyErr {
+    PyRuntimeError::new_err(error.to_string())
+}
+
+#[pymethods]
+impl Isolate {
+    /// Whether JavaScript jobs wait.
+    fn jobs_pending(&self, py: Python<'_>) -> bool {
+        isthmus_bridge::jobs_pending(py)
+    }
+
+    /// The microtask checkpoint. What jobs throw, and rejections that nobody handles, go to the log.
+    fn run_jobs(&self, py: Python<'_>) {
+        isthmus_bridge::run_jobs(
+            py,
+            &mut |ctx, thrown| {
+                // Reporting can fail only for want of memory; then there is nothing left to report with.
+                let _ = isthmus_web::report_exception(ctx, thrown);
+            },
+            &mut |ctx, rejection| {
+                let _ = isthmus_web::report_exception(ctx, rejection.reason);
+            },
+        );
+    }
+
+    /// How many JavaScript → Python entries are on the stack.
+    fn entry_depth(&self) -> usize {
+        isthmus_bridge::entry_depth()
+    }
+
+    /// Before the loop waits: sends the frames that were collected and frees what finalizers gave up.
+    fn before_poll(&self, py: Python<'_>) -> PyResult<()> {
+        isthmus_bridge::safe_point();
+        self.shared.answer_refused(py);
+        for side in [Side::Events, Side::Broker] {
+            let Some(connection) = self.shared.connection(side) else { continue };
+            if !connection.has_outgoing() {
+                continue;
+            }
+            let was_blocked = connection.blocked();
+            match connection.flush() {
+                Ok(()) => {}
+                // The loop's next read finds it out and ends the isolate.
+                Err(ConnectionError::Closed) => continue,
+                Err(error) => return Err(broken(&error)),
+            }
+            if connection.blocked() != was_blocked
+                && let Some(server) = self.shared.server.get()
+            {
+                server.bind(py).call_method1("watch_room", (connection.raw_fd(), connection.blocked()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The descriptors of the events and the broker connection.
+    fn descriptors(&self) -> (i32, i32) {
+        let raw = |side| self.shared.connection(side).map_or(-1, |connection| connection.raw_fd());
+        (raw(Side::Events), raw(Side::Broker))
+    }
+
+    /// Handles what arrived on the events connection; False when the host closed it.
+    fn read_events(&self, py: Python<'_>) -> PyResult<bool> {
+        open_still(self.shared.read_events(py))
+    }
+
+    /// Handles what arrived on the broker connection; False when the host closed it.
+    fn read_broker(&self, py: Python<'_>) -> PyResult<bool> {
+        open_still(self.shared.read_broker(py))
+    }
+
+    /// Joins Python's side: the server that events go to and the variable that holds the current event. Starts the
+    /// timers asked for before there was a loop.
+    fn attach(&self, py: Python<'_>, server: Py<PyAny>, current_event: Py<PyAny>) -> PyResult<()> {
+        let set = self.shared.server.set(server).and(self.shared.current_event.set(current_event));
+        set.map_err(|_| PyRuntimeError::new_err("the isolate serves already"))?;
+        let early = std::mem::take(&mut *self.shared.early_timers.borrow_mut());
+        for (id, delay) in early {
+            let server = self.shared.server.get().map(|server| server.bind(py));
+            if let Some(server) = server {
+                let handle = server.call_method1("start_timer", (id, delay.as_secs_f64()))?;
+                self.shared.timers.borrow_mut().insert(id, handle.unbind());
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the host that events can come.
+    fn ready(&self) {
+        self.shared.send(Side::Events, &isthmus_protocol::Frame::Ready);
+    }
+
+    /// A timer is due.
+    fn fire_timer(&self, py: Python<'_>, id: u32) {
+        self.shared.timers.borrow_mut().remove(&id);
+        self.shared.engine.with(py, |ctx| {
+            // What the callback throws is reported there; only want of memory comes out.
+            let _ = isthmus_web::timers::fire(&ctx, id);
+        });
+    }
+
+    /// The `env` object.
+    #[getter]
+    fn env(&self, py: Python<'_>) -> Py<PyAny> {
+        self.workers.env.clone_ref(py)
+    }
+
+    /// `_pyodide_entrypoint_helper`.
+    #[getter]
+    fn entrypoint_helper(&self, py: Python<'_>) -> Py<PyAny> {
+        self.workers.helper.clone_ref(py)
+    }
+
+    /// A function of an event's stream that makes its `ctx`.
+    #[getter]
+    fn new_context(&self, py: Python<'_>) -> Py<PyAny> {
+        self.workers.new_context.clone_ref(py)
+    }
+
+    /// Answers a fetch event with a JavaScript `Response`. TypeError if it is none.
+    fn respond(&self, stream: StreamId, response: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = response.py();
+        self.shared.engine.with(py, |ctx| {
+            let value = isthmus_bridge::js_value(&ctx, response)?;
+            let taken = fetch::response_parts(&ctx, &value);
+            let sent = match taken {
+                Ok(None) => return Err(PyTypeError::new_err(NO_RESPONSE)),
+                Ok(Some((parts, body))) => self.shared.respond(&ctx, stream, &parts, body),
+                Err(error) => Err(error),
+            };
+            sent.map_err(|_| isthmus_bridge::raise(py, &ctx))
+        })
+    }
+
+    /// Answers an event that has no value.
+    fn finished(&self, stream: StreamId) {
+        self.shared.finished(stream);
+    }
+
+    /// Answers an event with the failure of user code: the exception's class, message and traceback.
+    fn fail(&self, stream: StreamId, name: &str, message: &str, trace: &str) {
+        let (name, message, trace) = (clip(name), clip(message), clip(trace));
+        self.shared.fail(stream, &Failure { kind: FailureKind::User, name, message, trace });
+    }
+
+    /// The handler of an event has ended: "ok", "exception" or "canceled".
+    fn handler_ended(&self, stream: StreamId, outcome: &str) -> PyResult<()> {
+        let outcome = match outcome {
+            "ok" => Outcome::Ok,
+            "exception" => Outcome::Exception,
+            "canceled" => Outcome::Canceled,
+            other => return Err(PyTypeError::new_err(format!("no such outcome: {other}"))),
+        };
+        self.shared.handler_ended(stream, outcome);
+        Ok(())
+    }
+
+    /// Aborts the signal of a request whose client went away.
+    fn abort_request(&self, request: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = request.py();
+        self.shared.engine.with(py, |ctx| {
+            let value = isthmus_bridge::js_value(&ctx, request)?;
+            let Some(object) = value.as_object() else { return Ok(()) };
+            fetch::abort_request(&ctx, object, "The client disconnected.")
+                .map_err(|_| isthmus_bridge::raise(py, &ctx))
+        })
+    }
+
+    /// How many events are not over.
+    fn open_events(&self) -> usize {
+        self.shared.open.borrow().len()
+    }
+
+    /// Writes to the host's log, as `sys.stdout` ("stdout") or `sys.stderr` ("stderr") does.
+    fn write_log(&self, stream: &str, text: &str) {
+        let (level, source) = if stream == "stderr" {
+            (LogLevel::Error, LogSource::Stderr)
+        } else {
+            (LogLevel::Log, LogSource::Stdout)
+        };
+        self.shared.log(level, source, text, None);
+    }
+}
+
+fn open_still(read: Result<(), ConnectionError>) -> PyResult<bool> {
+    match read {
+        Ok(()) => Ok(true),
+        Err(ConnectionError::Closed) => Ok(false),
+        Err(error) => Err(broken(&error)),
+    }
+}
+
+/// The longest part of a failure, in bytes: the three must fit a frame together.
+const FAILURE_PART: usize = 512 * 1024;
+
+fn clip(text: &str) -> &str {
+    &text[..text.floor_char_boundary(FAILURE_PART)]
+}
+
+/// Threads and descriptors of this process: cheap enough to be asked around every import.
+#[pyfunction]
+pub fn process_counts() -> PyResult<(u64, u64)> {
+    let counts = isthmus_sandbox::counts()?;
+    Ok((counts.threads, counts.descriptors))
+}

@@ -1,0 +1,181 @@
+//! The state that the parts of an isolate share. One thread; every borrow ends before foreign code can run.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant, SystemTime};
+
+use isthmus_bindings::CallDone;
+use isthmus_bridge::EngineHandle;
+use isthmus_protocol::{Frame, StreamId};
+use pyo3::prelude::*;
+
+use crate::bodies::{Incoming, Outgoing};
+use crate::connection::Connection;
+use crate::events::OpenEvent;
+
+/// Which of the two connections a stream belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Side {
+    /// Requests in.
+    Events,
+    /// Capabilities out.
+    Broker,
+}
+
+/// A stream, by its connection and number.
+pub(crate) type StreamKey = (Side, StreamId);
+
+/// Everything but the engine itself.
+pub(crate) struct Shared {
+    pub(crate) engine: EngineHandle,
+    events: OnceCell<Connection>,
+    broker: OnceCell<Connection>,
+    /// Calls that wait for their reply.
+    pub(crate) calls: RefCell<HashMap<StreamId, CallDone>>,
+    next_call: Cell<StreamId>,
+    /// Calls made without a connection, to be refused with the next turn.
+    pub(crate) refused: RefCell<Vec<CallDone>>,
+    /// Bodies arriving; who reads one owns it, and dropping it tells the host.
+    pub(crate) incoming: RefCell<HashMap<StreamKey, Weak<Incoming>>>,
+    pub(crate) outgoing: RefCell<HashMap<StreamKey, Rc<Outgoing>>>,
+    /// Events that are not done.
+    pub(crate) open: RefCell<HashMap<StreamId, OpenEvent>>,
+    /// Python's side: `isthmus._runtime.serve.Server`, once the isolate serves.
+    pub(crate) server: OnceCell<Py<PyAny>>,
+    /// The `contextvars.ContextVar` that holds the current event's stream.
+    pub(crate) current_event: OnceCell<Py<PyAny>>,
+    /// Timers asked for before there was an event loop.
+    pub(crate) early_timers: RefCell<Vec<(u32, Duration)>>,
+    /// Timers of the event loop.
+    pub(crate) timers: RefCell<HashMap<u32, Py<PyAny>>>,
+    /// `time_origin` as both clocks show it.
+    pub(crate) origin: Cell<(Instant, Duration)>,
+    /// Events whose `waitUntil` promises are not all settled, with their number.
+    pub(crate) waiting: RefCell<HashMap<StreamId, usize>>,
+}
+
+impl Shared {
+    pub(crate) fn new(engine: EngineHandle) -> Rc<Self> {
+        Rc::new(Self {
+            engine,
+            events: OnceCell::new(),
+            broker: OnceCell::new(),
+            calls: RefCell::default(),
+            next_call: Cell::new(1),
+            refused: RefCell::default(),
+            incoming: RefCell::default(),
+            outgoing: RefCell::default(),
+            open: RefCell::default(),
+            server: OnceCell::new(),
+            current_event: OnceCell::new(),
+            early_timers: RefCell::default(),
+            timers: RefCell::default(),
+            origin: Cell::new(now()),
+            waiting: RefCell::default(),
+        })
+    }
+
+    /// The isolate begins to serve: its connections are there, its clock starts.
+    pub(crate) fn connect(&self, events: Connection, broker: Connection) {
+        // Only a forked child connects, and it does so once.
+        let _ = self.events.set(events);
+        let _ = self.broker.set(broker);
+        self.origin.set(now());
+    }
+
+    /// A connection; `None` in the zygote, where user code has nobody to talk to.
+    pub(crate) fn connection(&self, side: Side) -> Option<&Connection> {
+        match side {
+            Side::Events => self.events.get(),
+            Side::Broker => self.broker.get(),
+        }
+    }
+
+    /// Collects a frame for the next flush. Without a connection it is dropped: then nothing was opened either.
+    pub(crate) fn send(&self, side: Side, frame: &Frame<'_>) {
+        if let Some(connection) = self.connection(side)
+            && let Err(error) = connection.send(frame)
+        {
+            // Everything of unbounded size is cut into chunks before; what remains is a bug worth a line.
+            self.log_internal(&format!("a frame to the host could not be sent: {error}"));
+        }
+    }
+
+    /// A line about the isolate itself.
+    pub(crate) fn log_internal(&self, text: &str) {
+        self.log(isthmus_protocol::LogLevel::Error, isthmus_protocol::LogSource::Runtime, text, None);
+    }
+
+    /// Sends a log record at once, so that what is printed before a crash is not lost. In the zygote it goes to
+    /// the standard streams, which the host reads too.
+    pub(crate) fn log(
+        &self,
+        level: isthmus_protocol::LogLevel,
+        source: isthmus_protocol::LogSource,
+        text: &str,
+        position: Option<&str>,
+    ) {
+        let Some(connection) = self.events.get() else {
+            let stream = if level >= isthmus_protocol::LogLevel::Warn {
+                rustix::stdio::stderr()
+            } else {
+                rustix::stdio::stdout()
+            };
+            let line = format!("{text}\n");
+            let mut rest = line.as_bytes();
+            while let Ok(written @ 1..) = rustix::io::write(stream, rest) {
+                rest = &rest[written..];
+            }
+            return;
+        };
+        for piece in pieces(text) {
+            let record = isthmus_protocol::LogRecord {
+                level,
+                source,
+                event: self.current_event(),
+                text: piece,
+                position,
+            };
+            // A record is within the limit by construction; should it not be, there is nobody to tell.
+            let _ = connection.send(&Frame::Log(record));
+        }
+        // A closed connection is noticed by the event loop's next read.
+        let _ = connection.flush();
+    }
+
+    /// The stream of the event in whose course we are, if any.
+    pub(crate) fn current_event(&self) -> Option<StreamId> {
+        let variable = self.current_event.get()?;
+        Python::attach(|py| variable.bind(py).call_method0("get").ok()?.extract::<Option<StreamId>>().ok()?)
+    }
+
+    /// A number for a new call.
+    pub(crate) fn next_call(&self) -> StreamId {
+        let stream = self.next_call.get();
+        self.next_call.set(stream.wrapping_add(1).max(1));
+        stream
+    }
+}
+
+/// The longest text of one log record, in bytes; longer ones are cut into several.
+const LOG_PIECE: usize = 256 * 1024;
+
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        if text.len() <= LOG_PIECE {
+            rest = None;
+            return Some(text);
+        }
+        let (piece, tail) = text.split_at(text.floor_char_boundary(LOG_PIECE));
+        rest = Some(tail);
+        Some(piece)
+    })
+}
+
+fn now() -> (Instant, Duration) {
+    let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    (Instant::now(), epoch)
+}
