@@ -181,6 +181,27 @@ fn a_build_that_fails_stops_it() {
 }
 
 #[test]
+fn a_build_command_gives_the_terminal_no_orders() {
+    let dir = project("[build]\ncommand = \"exit 1; \\u001b]0;owned\\u0007\"\n");
+    let (printer, _, err) = printer();
+    let args = ["isthmus".into(), "dev".into(), dir.path().into()];
+    let code = run_with(
+        Invocation {
+            args: args.into(),
+            python: "python".into(),
+        },
+        printer,
+    );
+    assert_eq!(code, 1);
+    let text = err.raw();
+    assert!(
+        text.contains("[wrangler:info] Running the build: exit 1;  ]0;owned "),
+        "{text:?}"
+    );
+    assert!(!text.contains("\u{1b}]") && !text.contains('\u{7}'), "{text:?}");
+}
+
+#[test]
 fn a_build_runs_in_its_folder_and_must_make_main() {
     let dir = project("[build]\ncommand = \"pwd > where; rm ../entry.py\"\ncwd = \"sub\"\n");
     std::fs::create_dir(dir.path().join("sub")).expect("a folder");

@@ -136,7 +136,10 @@ impl Report {
             if nth > 0 {
                 text.push('\n');
             }
-            text.push_str(&renderer.render(&[diagnostic.group()]));
+            let rendered = renderer.render(&[diagnostic.group()]);
+            // The renderer shows the other control characters of a file as signs, but not these, which
+            // some terminals obey.
+            text.push_str(&rendered.replace(|c| matches!(c, '\u{80}'..='\u{9f}'), "\u{fffd}"));
             text.push('\n');
         }
         text

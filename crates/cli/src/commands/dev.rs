@@ -63,6 +63,8 @@ fn prepare(arguments: &DevArguments, printer: &Printer) -> Result<Project, Repor
     let say = |text: String| {
         if arguments.log_level <= LogLevel::Info {
             let (level, origin) = (LogLevel::Info, LogOrigin::Isthmus);
+            // A configuration may come from elsewhere: what it contains gives a terminal no orders.
+            let text = text.replace(char::is_control, " ");
             printer.line(&LogLine {
                 level,
                 origin,

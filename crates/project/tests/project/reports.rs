@@ -530,3 +530,13 @@ fn the_styled_report_is_the_plain_one_in_colour() {
     };
     assert_eq!(plain, report.to_string());
 }
+
+#[test]
+fn a_configuration_gives_the_terminal_no_orders() {
+    let folder = with(
+        "  \"\\u001b[2Jmain\": 1, // \u{1b}]0;owned\u{7}\n  \"dev\": {\"ip\": \"\\u001b[31m\"} // \u{1b}[31m\u{9b}2J",
+    );
+    let report = folder.errors();
+    assert!(report.contains("owned"), "{report}");
+    assert!(!report.contains(['\u{1b}', '\u{7}', '\u{9b}']), "{report:?}");
+}
