@@ -141,11 +141,11 @@ impl AnswerHead {
         })
     }
 
-    /// Drops a `content-length` that isn't the host's to keep: hyper counts the body itself. A response
-    /// without a body may tell the length it would have had (`HEAD`, 304).
+    /// Drops a `content-length` that isn't the Worker's to tell: hyper counts the body itself. Only the
+    /// answer to `HEAD` may tell the length of a body that isn't there.
     pub(crate) fn settle_length(&mut self, body: &AnswerBody, head_request: bool) {
         let keeps = matches!(body, AnswerBody::None)
-            && (head_request || self.status == StatusCode::NOT_MODIFIED)
+            && head_request
             && self
                 .headers
                 .get(header::CONTENT_LENGTH)
@@ -221,7 +221,7 @@ mod tests {
             head.headers.contains_key("content-length")
         };
         assert!(length(200, AnswerBody::None, true));
-        assert!(length(304, AnswerBody::None, false));
+        assert!(!length(304, AnswerBody::None, false));
         assert!(!length(200, AnswerBody::None, false));
         assert!(!length(200, AnswerBody::Inline(Bytes::from_static(b"abc")), true));
         assert!(!length(204, AnswerBody::None, false));

@@ -3,8 +3,10 @@
 //! The task takes all that has gathered per wake-up and writes it at once, so that a busy connection needs
 //! few system calls.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Mutex;
+use std::task::Poll;
 
 use isthmus_protocol::{Frame, WireError, encode};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -108,6 +110,7 @@ impl Outgoing {
             }
             if batch.is_empty() {
                 self.wake.notified().await;
+                let_others_go_first().await;
                 continue;
             }
             let result = connection.write_all(&batch).await;
@@ -124,6 +127,21 @@ impl Outgoing {
             batch.shrink_to(KEEP_CAPACITY);
         }
     }
+}
+
+/// Goes to the end of the worker's queue once. The runtime runs a task that was just woken next, so that
+/// without this each frame would be written before the next connection is even read.
+async fn let_others_go_first() {
+    let mut gone = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut gone, true) {
+            return Poll::Ready(());
+        }
+        // Unlike `yield_now` this doesn't visit the driver first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[cfg(test)]
