@@ -43,7 +43,7 @@ enum State<'js> {
 
 impl<'js> Trace<'js> for Body<'js> {
     fn trace<'a>(&self, tracer: Tracer<'a, 'js>) {
-        // A borrow can only be under way while no JavaScript value is being made, so never during a collection.
+        // What is borrowed during a collection counts as held from outside, which errs on the safe side.
         if let Ok(state) = self.0.try_borrow()
             && let State::Stream { stream, .. } = &*state
         {
@@ -109,7 +109,10 @@ impl<'js> Body<'js> {
             State::Stream { stream, length } => (stream, length),
             State::Spent => (streams::spent(ctx)?, None),
         };
-        *self.0.borrow_mut() = State::Stream { stream: stream.clone(), length };
+        *self.0.borrow_mut() = State::Stream {
+            stream: stream.clone(),
+            length,
+        };
         Ok(stream.into_value())
     }
 
@@ -164,11 +167,17 @@ impl<'js> Body<'js> {
             }
             State::Source { source, length } => {
                 let stream = streams::readable(ctx, source, length)?;
-                *self.0.borrow_mut() = State::Stream { stream: stream.clone(), length };
+                *self.0.borrow_mut() = State::Stream {
+                    stream: stream.clone(),
+                    length,
+                };
                 stream
             }
             State::Stream { stream, length } => {
-                *self.0.borrow_mut() = State::Stream { stream: stream.clone(), length };
+                *self.0.borrow_mut() = State::Stream {
+                    stream: stream.clone(),
+                    length,
+                };
                 stream
             }
             State::Spent => return settled(ctx, Err(used(ctx))),
@@ -186,14 +195,22 @@ impl<'js> Body<'js> {
         if self.is_null() {
             return Ok(Self::default());
         }
-        let Some(stream) = self.stream(ctx)?.into_object() else { return Ok(Self::default()) };
+        let Some(stream) = self.stream(ctx)?.into_object() else {
+            return Ok(Self::default());
+        };
         let length = match &*self.0.borrow() {
             State::Stream { length, .. } => *length,
             _ => None,
         };
         let [first, second] = streams::tee(ctx, stream)?;
-        *self.0.borrow_mut() = State::Stream { stream: first, length };
-        Ok(Self(RefCell::new(State::Stream { stream: second, length })))
+        *self.0.borrow_mut() = State::Stream {
+            stream: first,
+            length,
+        };
+        Ok(Self(RefCell::new(State::Stream {
+            stream: second,
+            length,
+        })))
     }
 
     /// The body for a new owner; this one is used up. Throws if it was read from, or is being read.
@@ -206,7 +223,10 @@ impl<'js> Body<'js> {
             State::Stream { stream, length } => {
                 let passed_on = streams::pass_on(ctx, stream.clone())?;
                 *self.0.borrow_mut() = State::Stream { stream, length };
-                State::Stream { stream: passed_on, length }
+                State::Stream {
+                    stream: passed_on,
+                    length,
+                }
             }
             state => {
                 *self.0.borrow_mut() = State::Spent;
@@ -232,8 +252,14 @@ impl<'js> Body<'js> {
                 OutgoingBody::Source { source, length }
             }
             State::Stream { stream, length } => {
-                *self.0.borrow_mut() = State::Stream { stream: stream.clone(), length };
-                OutgoingBody::Stream { stream, length: length.or(declared) }
+                *self.0.borrow_mut() = State::Stream {
+                    stream: stream.clone(),
+                    length,
+                };
+                OutgoingBody::Stream {
+                    stream,
+                    length: length.or(declared),
+                }
             }
             State::Spent => return Err(used(ctx)),
         })
@@ -284,7 +310,9 @@ pub(super) trait HasBody<'js>: JsClass<'js> {
 /// Adds the members of the `Body` mixin.
 pub(super) fn mix_in<'js, C: HasBody<'js>>(interface: &Interface<'js>) -> Result<()> {
     interface
-        .attribute("body", |params| receiver::<C>(params)?.borrow().body().stream(params.ctx()))?
+        .attribute("body", |params| {
+            receiver::<C>(params)?.borrow().body().stream(params.ctx())
+        })?
         .attribute("bodyUsed", |params| {
             let used = receiver::<C>(params)?.borrow().body().is_used(params.ctx())?;
             Ok(Value::new_bool(params.ctx().clone(), used))

@@ -21,7 +21,10 @@ pub(super) struct Extracted<'js> {
 
 impl<'js> Extracted<'js> {
     fn text(text: String, media_type: &'static str) -> Self {
-        Self { body: Body::of_bytes(text.into_bytes().into()), media_type: Some(media_type) }
+        Self {
+            body: Body::of_bytes(text.into_bytes().into()),
+            media_type: Some(media_type),
+        }
     }
 
     /// Adds the media type to `headers`.
@@ -39,7 +42,10 @@ impl<'js> Extracted<'js> {
 /// iterable of buffers; anything else as its string. `undefined` and `null` stand for none. Buffers are copied.
 pub(super) fn extract<'js>(ctx: &Ctx<'js>, init: &Value<'js>) -> Result<Extracted<'js>> {
     if init.is_undefined() || init.is_null() {
-        return Ok(Extracted { body: Body::default(), media_type: None });
+        return Ok(Extracted {
+            body: Body::default(),
+            media_type: None,
+        });
     }
     let Some(object) = init.as_object() else {
         return Ok(Extracted::text(usv_string(ctx, init)?, TEXT));
@@ -58,10 +64,16 @@ pub(super) fn extract<'js>(ctx: &Ctx<'js>, init: &Value<'js>) -> Result<Extracte
                 "This ReadableStream is locked to a reader, and cannot be used as a body.",
             ));
         }
-        return Ok(Extracted { body: Body::of_stream(object.clone()), media_type: None });
+        return Ok(Extracted {
+            body: Body::of_stream(object.clone()),
+            media_type: None,
+        });
     }
     if let Some(bytes) = streams::buffer_bytes(ctx, init)? {
-        return Ok(Extracted { body: Body::of_bytes(bytes.into()), media_type: None });
+        return Ok(Extracted {
+            body: Body::of_bytes(bytes.into()),
+            media_type: None,
+        });
     }
     let search_params: Function = Fetch::of(ctx)?.search_params.clone();
     let serialized: Value = search_params.call((init.clone(),))?;
@@ -71,7 +83,10 @@ pub(super) fn extract<'js>(ctx: &Ctx<'js>, init: &Value<'js>) -> Result<Extracte
     let from_iterable: Function = Fetch::of(ctx)?.body_from_iterable.clone();
     let stream: Value = from_iterable.call((init.clone(),))?;
     if let Some(stream) = stream.into_object() {
-        return Ok(Extracted { body: Body::of_stream(stream), media_type: None });
+        return Ok(Extracted {
+            body: Body::of_stream(stream),
+            media_type: None,
+        });
     }
     Ok(Extracted::text(usv_string(ctx, init)?, TEXT))
 }

@@ -31,13 +31,18 @@ pub(super) fn normalize_name(mut name: String) -> Result<String, Invalid> {
 /// Whether `bytes` is a `token` of HTTP: the form of header names and methods.
 pub(super) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty()
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
 /// A value without the white space around it.
 pub(super) fn normalize_value(value: Vec<u8>) -> Result<Vec<u8>, Invalid> {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-    let value = match (value.iter().position(|byte| !is_space(byte)), value.iter().rposition(|byte| !is_space(byte))) {
+    let value = match (
+        value.iter().position(|byte| !is_space(byte)),
+        value.iter().rposition(|byte| !is_space(byte)),
+    ) {
         (Some(0), Some(last)) if last + 1 == value.len() => value,
         (Some(first), Some(last)) => value[first..=last].to_vec(),
         _ => Vec::new(),
@@ -71,7 +76,10 @@ impl HeaderList {
 
     /// All values of `name`, in order.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.entries.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_slice())
+        self.entries
+            .iter()
+            .filter(move |(other, _)| other == name)
+            .map(|(_, value)| value.as_slice())
     }
 
     /// All values of `name`, joined by a comma and a space.

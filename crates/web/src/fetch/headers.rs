@@ -10,7 +10,8 @@ use rquickjs::{Array, Class, Ctx, Exception, Function, JsLifetime, Result, Symbo
 use super::Fetch;
 use super::header_list::{HeaderList, Invalid, normalize_name, normalize_value};
 use super::interface::{
-    Interface, argument, byte_string, construct, from_byte_string, latin1, receiver, require_new, required, string,
+    Interface, argument, byte_string, construct, from_byte_string, latin1, receiver, require_new, required,
+    string,
 };
 
 /// A `Headers` object. Upstream knows no forbidden names, so all guards but `immutable` are one.
@@ -47,7 +48,10 @@ pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
 
 impl Headers {
     pub(super) fn new(list: HeaderList, immutable: bool) -> Self {
-        Self { list: RefCell::new(list), immutable: Cell::new(immutable) }
+        Self {
+            list: RefCell::new(list),
+            immutable: Cell::new(immutable),
+        }
     }
 }
 
@@ -57,7 +61,11 @@ fn new<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
     let list = if init.is_undefined() || init.is_null() {
         HeaderList::default()
     } else {
-        fill(params.ctx(), &init, "Failed to construct 'Headers': constructor parameter 1")?
+        fill(
+            params.ctx(),
+            &init,
+            "Failed to construct 'Headers': constructor parameter 1",
+        )?
     };
     construct(params, Headers::new(list, false))
 }
@@ -87,7 +95,9 @@ pub(super) fn fill<'js>(ctx: &Ctx<'js>, init: &Value<'js>, what: &str) -> Result
     let mut list = HeaderList::default();
     if iterator.is_undefined() || iterator.is_null() {
         // A record. The keys are taken first, as a getter may change the object.
-        let keys = object.own_keys::<rquickjs::String>(Filter::default()).collect::<Result<Vec<_>>>()?;
+        let keys = object
+            .own_keys::<rquickjs::String>(Filter::default())
+            .collect::<Result<Vec<_>>>()?;
         for key in keys {
             let value: Value = object.get(key.clone())?;
             list.append(name_of(ctx, key.as_value())?, value_of(ctx, &value)?);
@@ -111,7 +121,10 @@ pub(super) fn fill<'js>(ctx: &Ctx<'js>, init: &Value<'js>, what: &str) -> Result
 fn mutable<'js>(params: &Params<'_, 'js>) -> Result<Class<'js, Headers>> {
     let headers = receiver::<Headers>(params)?;
     if headers.borrow().immutable.get() {
-        return Err(Exception::throw_type(params.ctx(), "Can't modify immutable headers."));
+        return Err(Exception::throw_type(
+            params.ctx(),
+            "Can't modify immutable headers.",
+        ));
     }
     Ok(headers)
 }
@@ -184,7 +197,10 @@ fn get_all<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
     let headers = receiver(params)?;
     let name = name_of(ctx, &required(params, 0, "'getAll' on 'Headers'", "string")?)?;
     if name != "set-cookie" {
-        return Err(Exception::throw_type(ctx, "getAll() can only be used with the header name \"Set-Cookie\"."));
+        return Err(Exception::throw_type(
+            ctx,
+            "getAll() can only be used with the header name \"Set-Cookie\".",
+        ));
     }
     values(ctx, &headers, &name)
 }
@@ -206,10 +222,7 @@ pub(super) fn flat<'js>(ctx: Ctx<'js>, headers: Value<'js>) -> Result<Array<'js>
 /// The `headers` of a request or response: a plain list until JavaScript asks for the object.
 #[derive(JsLifetime)]
 pub(super) enum Slot<'js> {
-    List {
-        list: HeaderList,
-        immutable: bool,
-    },
+    List { list: HeaderList, immutable: bool },
     Object(Class<'js, Headers>),
 }
 
@@ -251,6 +264,9 @@ impl<'js> Slot<'js> {
             Slot::List { immutable, .. } => *immutable,
             Slot::Object(object) => object.borrow().immutable.get(),
         };
-        Slot::List { list: self.with(HeaderList::clone), immutable }
+        Slot::List {
+            list: self.with(HeaderList::clone),
+            immutable,
+        }
     }
 }

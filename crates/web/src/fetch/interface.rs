@@ -31,7 +31,9 @@ pub(super) struct Interface<'js> {
 }
 
 fn function<'js>(ctx: &Ctx<'js>, name: &str, length: usize, body: Operation<'js>) -> Result<Function<'js>> {
-    Function::new(ctx.clone(), Native(body))?.with_name(name)?.with_length(length)
+    Function::new(ctx.clone(), Native(body))?
+        .with_name(name)?
+        .with_length(length)
 }
 
 impl<'js> Interface<'js> {
@@ -41,9 +43,16 @@ impl<'js> Interface<'js> {
             .ok_or_else(|| Exception::throw_internal(ctx, "The class has no prototype"))?;
         let constructor = function(ctx, C::NAME, length, body)?.with_constructor(true);
         constructor.prop("prototype", Property::from(prototype.clone()))?;
-        prototype.prop("constructor", Property::from(constructor.clone()).writable().configurable())?;
+        prototype.prop(
+            "constructor",
+            Property::from(constructor.clone()).writable().configurable(),
+        )?;
         let primordials: Object = script::shared(ctx)?.get("primordials")?;
-        Ok(Self { constructor, prototype, define: primordials.get("defineProperty")? })
+        Ok(Self {
+            constructor,
+            prototype,
+            define: primordials.get("defineProperty")?,
+        })
     }
 
     /// A regular operation.
@@ -84,7 +93,10 @@ fn define_operation<'js>(
     body: Operation<'js>,
 ) -> Result<()> {
     let function = function(target.ctx(), name, length, body)?;
-    target.prop(name, Property::from(function).writable().enumerable().configurable())
+    target.prop(
+        name,
+        Property::from(function).writable().enumerable().configurable(),
+    )
 }
 
 /// A new object of class `C`, for the constructor being called: of the prototype that `new.target` asks for.
@@ -93,7 +105,10 @@ pub(super) fn construct<'js, C: JsClass<'js>>(params: &Params<'_, 'js>, value: C
     let ctx = params.ctx();
     let target = params.this();
     if target != params.function()
-        && let Some(prototype) = target.as_object().map(|target| target.get::<_, Value>("prototype")).transpose()?
+        && let Some(prototype) = target
+            .as_object()
+            .map(|target| target.get::<_, Value>("prototype"))
+            .transpose()?
         && let Some(prototype) = prototype.into_object()
     {
         return Ok(Class::instance_proto(value, prototype)?.into_value());
@@ -120,7 +135,9 @@ pub(super) fn receiver<'js, C: JsClass<'js>>(params: &Params<'_, 'js>) -> Result
 
 /// An argument; `undefined` if it was not given.
 pub(super) fn argument<'js>(params: &Params<'_, 'js>, index: usize) -> Value<'js> {
-    params.arg(index).unwrap_or_else(|| Value::new_undefined(params.ctx().clone()))
+    params
+        .arg(index)
+        .unwrap_or_else(|| Value::new_undefined(params.ctx().clone()))
 }
 
 /// An argument that must be given.
@@ -131,7 +148,10 @@ pub(super) fn required<'js>(
     kind: &str,
 ) -> Result<Value<'js>> {
     params.arg(index).ok_or_else(|| {
-        let text = format!("Failed to execute {operation}: parameter {} is not of type '{kind}'.", index + 1);
+        let text = format!(
+            "Failed to execute {operation}: parameter {} is not of type '{kind}'.",
+            index + 1
+        );
         Exception::throw_type(params.ctx(), &text)
     })
 }

@@ -11,9 +11,7 @@ use super::body::{Body, HasBody, mix_in};
 use super::body_init::extract;
 use super::header_list::{HeaderList, is_token};
 use super::headers::{Slot, fill};
-use super::interface::{
-    Interface, absent, argument, construct, receiver, require_new, string, usv_string,
-};
+use super::interface::{Interface, absent, argument, construct, receiver, require_new, string, usv_string};
 use super::response::encode_body;
 use super::{Fetch, IncomingBody, RequestParts};
 
@@ -104,21 +102,36 @@ impl<'js> HasBody<'js> for Request<'js> {
 pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
     let interface = Interface::new::<Request>(ctx, 1, new)?;
     interface
-        .attribute("method", |params| string(params.ctx(), &receiver::<Request>(params)?.borrow().method.0))?
-        .attribute("url", |params| string(params.ctx(), &receiver::<Request>(params)?.borrow().url))?
+        .attribute("method", |params| {
+            string(params.ctx(), &receiver::<Request>(params)?.borrow().method.0)
+        })?
+        .attribute("url", |params| {
+            string(params.ctx(), &receiver::<Request>(params)?.borrow().url)
+        })?
         .attribute("headers", |params| {
             Slot::object(&receiver::<Request>(params)?.borrow().headers, params.ctx())
         })?
         .attribute("redirect", |params| {
             let redirect = receiver::<Request>(params)?.borrow().redirect;
-            string(params.ctx(), if redirect == Redirect::Follow { "follow" } else { "manual" })
+            string(
+                params.ctx(),
+                if redirect == Redirect::Follow {
+                    "follow"
+                } else {
+                    "manual"
+                },
+            )
         })?
         .attribute("fetcher", |params| {
             receiver::<Request>(params)?;
             Ok(Value::new_null(params.ctx().clone()))
         })?
-        .attribute("signal", |params| receiver::<Request>(params)?.borrow().signal(params.ctx()))?
-        .attribute("cf", |params| receiver::<Request>(params)?.borrow().cf(params.ctx()))?
+        .attribute("signal", |params| {
+            receiver::<Request>(params)?.borrow().signal(params.ctx())
+        })?
+        .attribute("cf", |params| {
+            receiver::<Request>(params)?.borrow().cf(params.ctx())
+        })?
         .attribute("integrity", |params| {
             receiver::<Request>(params)?;
             string(params.ctx(), "")
@@ -164,7 +177,10 @@ impl<'js> Request<'js> {
             }
             Signal::Aborted(reason) => {
                 let controller: Object = Fetch::of(ctx)?.new_controller.clone().call(())?;
-                Fetch::of(ctx)?.abort.clone().call::<_, ()>((controller.clone(), reason))?;
+                Fetch::of(ctx)?
+                    .abort
+                    .clone()
+                    .call::<_, ()>((controller.clone(), reason))?;
                 *self.signal.borrow_mut() = Signal::Controller(controller.clone());
                 controller
             }
@@ -175,13 +191,20 @@ impl<'js> Request<'js> {
 
 /// Upper case for the methods that user code may write in any case.
 fn normalize_method(ctx: &Ctx<'_>, method: String) -> Result<Method> {
-    const KNOWN: [&str; 8] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE"];
+    const KNOWN: [&str; 8] = [
+        "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE",
+    ];
     if let Some(known) = KNOWN.into_iter().find(|known| method.eq_ignore_ascii_case(known)) {
         return Ok(Method(Cow::Borrowed(known)));
     }
-    let forbidden = ["CONNECT", "TRACK"].iter().any(|forbidden| method.eq_ignore_ascii_case(forbidden));
+    let forbidden = ["CONNECT", "TRACK"]
+        .iter()
+        .any(|forbidden| method.eq_ignore_ascii_case(forbidden));
     if forbidden || !is_token(method.as_bytes()) {
-        return Err(Exception::throw_type(ctx, &format!("Invalid HTTP method string: {method}")));
+        return Err(Exception::throw_type(
+            ctx,
+            &format!("Invalid HTTP method string: {method}"),
+        ));
     }
     Ok(Method(Cow::Owned(method)))
 }
@@ -194,7 +217,10 @@ fn wrong_type(ctx: &Ctx<'_>, field: &str, kind: &str) -> rquickjs::Error {
 }
 
 /// The request that the first argument describes. One given as a `Request` keeps its body for now.
-fn from_input<'js>(ctx: &Ctx<'js>, input: &Value<'js>) -> Result<(Request<'js>, Option<Class<'js, Request<'js>>>)> {
+fn from_input<'js>(
+    ctx: &Ctx<'js>,
+    input: &Value<'js>,
+) -> Result<(Request<'js>, Option<Class<'js, Request<'js>>>)> {
     if let Some(original) = input.as_object().and_then(Class::<Request>::from_object) {
         let request = {
             let original = original.borrow();
@@ -206,7 +232,10 @@ fn from_input<'js>(ctx: &Ctx<'js>, input: &Value<'js>) -> Result<(Request<'js>, 
             Request {
                 method: original.method.clone(),
                 url: original.url.clone(),
-                headers: RefCell::new(Slot::new(original.headers.borrow().with(HeaderList::clone), false)),
+                headers: RefCell::new(Slot::new(
+                    original.headers.borrow().with(HeaderList::clone),
+                    false,
+                )),
                 body: Body::default(),
                 redirect: original.redirect,
                 cache: original.cache,
@@ -254,16 +283,25 @@ fn new<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
             "Failed to construct 'Request': constructor parameter 2 is not of type 'RequestInitializerDict or Request'.",
         ));
     };
-    let inherits = given_body.is_none() && original.as_ref().is_some_and(|original| !original.borrow().body.is_null());
+    let inherits = given_body.is_none()
+        && original
+            .as_ref()
+            .is_some_and(|original| !original.borrow().body.is_null());
     if (given_body.is_some() || inherits) && matches!(&*request.method.0, "GET" | "HEAD") {
-        return Err(Exception::throw_type(ctx, "Request with a GET or HEAD method cannot have a body."));
+        return Err(Exception::throw_type(
+            ctx,
+            "Request with a GET or HEAD method cannot have a body.",
+        ));
     }
     if let Some(body) = given_body {
         request.body = body;
     } else if let Some(original) = original.filter(|_| inherits) {
         let original = original.borrow();
         if original.body.is_used(ctx)? {
-            return Err(Exception::throw_type(ctx, "Cannot reconstruct a Request with a used body."));
+            return Err(Exception::throw_type(
+                ctx,
+                "Cannot reconstruct a Request with a used body.",
+            ));
         }
         request.body = original.body.hand_over(ctx)?;
     }
@@ -306,7 +344,10 @@ fn apply_init<'js>(
         };
     }
     if member("fetcher")?.is_some() {
-        return Err(Exception::throw_type(ctx, "A Request with a 'fetcher' is not supported yet."));
+        return Err(Exception::throw_type(
+            ctx,
+            "A Request with a 'fetcher' is not supported yet.",
+        ));
     }
     if let Some(cf) = member("cf")? {
         if !cf.is_object() {
@@ -319,7 +360,10 @@ fn apply_init<'js>(
             "no-store" => Some(Cache::NoStore),
             "no-cache" => Some(Cache::NoCache),
             other => {
-                return Err(Exception::throw_type(ctx, &format!("Unsupported cache mode: {other}")));
+                return Err(Exception::throw_type(
+                    ctx,
+                    &format!("Unsupported cache mode: {other}"),
+                ));
             }
         };
     }
@@ -340,7 +384,11 @@ fn init_body<'js>(ctx: &Ctx<'js>, request: &Request<'js>, init: &Object<'js>) ->
     // Another request may serve as the init; its body is taken, not shared.
     if let Some(other) = Class::<Request>::from_object(init) {
         let other = other.borrow();
-        return if other.body.is_null() { Ok(None) } else { Ok(Some(other.body.hand_over(ctx)?)) };
+        return if other.body.is_null() {
+            Ok(None)
+        } else {
+            Ok(Some(other.body.hand_over(ctx)?))
+        };
     }
     let body: Value = init.get("body")?;
     if absent(&body) {
@@ -394,7 +442,11 @@ fn clone<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
 /// objects only when they are asked for.
 pub fn new_request<'js>(ctx: &Ctx<'js>, parts: RequestParts, body: IncomingBody) -> Result<Object<'js>> {
     let request = Request {
-        method: Method(if parts.method == "GET" { Cow::Borrowed("GET") } else { Cow::Owned(parts.method) }),
+        method: Method(if parts.method == "GET" {
+            Cow::Borrowed("GET")
+        } else {
+            Cow::Owned(parts.method)
+        }),
         url: parts.url,
         headers: RefCell::new(Slot::new(HeaderList::trusted(parts.headers), true)),
         body: body.into(),
@@ -409,13 +461,18 @@ pub fn new_request<'js>(ctx: &Ctx<'js>, parts: RequestParts, body: IncomingBody)
 /// Aborts the signal of a request made by [`new_request`], with an `AbortError` that says `reason`. Does nothing for
 /// other objects, and for requests whose signal is user code's.
 pub fn abort_request<'js>(ctx: &Ctx<'js>, request: &Object<'js>, reason: &str) -> Result<()> {
-    let Some(request) = Class::<Request>::from_object(request) else { return Ok(()) };
+    let Some(request) = Class::<Request>::from_object(request) else {
+        return Ok(());
+    };
     let request = request.borrow();
     let signal = request.signal.borrow().clone();
     match signal {
         Signal::Silent => *request.signal.borrow_mut() = Signal::Aborted(reason.to_owned()),
         Signal::Controller(controller) => {
-            Fetch::of(ctx)?.abort.clone().call::<_, ()>((controller, reason))?;
+            Fetch::of(ctx)?
+                .abort
+                .clone()
+                .call::<_, ()>((controller, reason))?;
         }
         Signal::Aborted(_) | Signal::Given(_) => {}
     }

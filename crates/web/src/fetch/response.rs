@@ -11,8 +11,8 @@ use super::body_init::{Extracted, extract};
 use super::header_list::HeaderList;
 use super::headers::{Slot, fill};
 use super::interface::{
-    Interface, absent, argument, byte_string, construct, from_byte_string, receiver, require_new, required, string,
-    usv_string,
+    Interface, absent, argument, byte_string, construct, from_byte_string, receiver, require_new, required,
+    string, usv_string,
 };
 use super::{IncomingBody, OutgoingBody, ResponseParts};
 
@@ -73,7 +73,9 @@ pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
         .attribute("headers", |params| {
             Slot::object(&receiver::<Response>(params)?.borrow().headers, params.ctx())
         })?
-        .attribute("url", |params| string(params.ctx(), &receiver::<Response>(params)?.borrow().url))?
+        .attribute("url", |params| {
+            string(params.ctx(), &receiver::<Response>(params)?.borrow().url)
+        })?
         .attribute("redirected", |params| {
             receiver::<Response>(params)?;
             Ok(Value::new_bool(params.ctx().clone(), false))
@@ -105,7 +107,12 @@ struct Init<'js> {
 
 impl<'js> Init<'js> {
     fn read(ctx: &Ctx<'js>, init: &Value<'js>) -> Result<Self> {
-        let mut read = Self { status: 200, status_text: Vec::new(), headers: HeaderList::default(), cf: None };
+        let mut read = Self {
+            status: 200,
+            status_text: Vec::new(),
+            headers: HeaderList::default(),
+            cf: None,
+        };
         if absent(init) {
             return Ok(read);
         }
@@ -125,18 +132,27 @@ impl<'js> Init<'js> {
         }
         let headers: Value = object.get("headers")?;
         if !absent(&headers) {
-            read.headers =
-                fill(ctx, &headers, "Incorrect type for the 'headers' field on 'InitializerDict': the provided value")?;
+            read.headers = fill(
+                ctx,
+                &headers,
+                "Incorrect type for the 'headers' field on 'InitializerDict': the provided value",
+            )?;
         }
         let cf: Value = object.get("cf")?;
         if cf.is_object() {
             read.cf = Some(cf);
         } else if !absent(&cf) {
-            return Err(Exception::throw_type(ctx, "Incorrect type for the 'cf' field on 'InitializerDict': the provided value is not of type 'Object'."));
+            return Err(Exception::throw_type(
+                ctx,
+                "Incorrect type for the 'cf' field on 'InitializerDict': the provided value is not of type 'Object'.",
+            ));
         }
         let web_socket: Value = object.get("webSocket")?;
         if !absent(&web_socket) {
-            return Err(Exception::throw_type(ctx, "A Response with a 'webSocket' is not supported yet."));
+            return Err(Exception::throw_type(
+                ctx,
+                "A Response with a 'webSocket' is not supported yet.",
+            ));
         }
         encode_body(ctx, object, "encodeBody")?;
         Ok(read)
@@ -160,7 +176,10 @@ fn status_code<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<u16> {
 
 fn reason_phrase<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Vec<u8>> {
     let text = byte_string(ctx, value)?;
-    if text.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f)) {
+    if text
+        .iter()
+        .all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
+    {
         return Ok(text);
     }
     Err(Exception::throw_type(ctx, "Invalid statusText"))
@@ -176,7 +195,10 @@ pub(super) fn encode_body<'js>(ctx: &Ctx<'js>, init: &Object<'js>, member: &str)
     if mode == "automatic" || mode == "manual" {
         return Ok(());
     }
-    Err(Exception::throw_type(ctx, &format!("{member}: unexpected value: {mode}")))
+    Err(Exception::throw_type(
+        ctx,
+        &format!("{member}: unexpected value: {mode}"),
+    ))
 }
 
 fn assemble<'js>(ctx: &Ctx<'js>, init: Init<'js>, body: Extracted<'js>) -> Result<Response<'js>> {
@@ -231,7 +253,8 @@ fn json<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
     };
     let mut init = Init::read(ctx, &argument(params, 1))?;
     if !init.headers.has("content-type") {
-        init.headers.append("content-type".to_owned(), b"application/json".to_vec());
+        init.headers
+            .append("content-type".to_owned(), b"application/json".to_vec());
     }
     let body = extract(ctx, text.as_value())?;
     Ok(Class::instance(ctx.clone(), assemble(ctx, init, body)?)?.into_value())
@@ -241,14 +264,20 @@ fn redirect<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
     let ctx = params.ctx();
     let text = usv_string(ctx, &required(params, 0, "'redirect' on 'Response'", "string")?)?;
     let Ok(url) = url::Url::parse(&text) else {
-        return Err(Exception::throw_type(ctx, &format!("Unable to parse URL: {text}")));
+        return Err(Exception::throw_type(
+            ctx,
+            &format!("Unable to parse URL: {text}"),
+        ));
     };
     let status = argument(params, 1);
-    let status = if absent(&status) { 302.0 } else { status.get::<Coerced<f64>>()?.0.trunc() };
+    let status = if absent(&status) {
+        302.0
+    } else {
+        status.get::<Coerced<f64>>()?.0.trunc()
+    };
     if ![301.0, 302.0, 303.0, 307.0, 308.0].contains(&status) {
-        let text = format!(
-            "{status} is not a redirect status code. It must be one of: 301, 302, 303, 307, or 308."
-        );
+        let text =
+            format!("{status} is not a redirect status code. It must be one of: 301, 302, 303, 307, or 308.");
         return Err(Exception::throw_range(ctx, &text));
     }
     let mut headers = HeaderList::default();
@@ -305,10 +334,15 @@ pub fn response_parts<'js>(
     ctx: &Ctx<'js>,
     value: &Value<'js>,
 ) -> Result<Option<(ResponseParts, OutgoingBody<'js>)>> {
-    let Some(response) = value.as_object().and_then(Class::<Response>::from_object) else { return Ok(None) };
+    let Some(response) = value.as_object().and_then(Class::<Response>::from_object) else {
+        return Ok(None);
+    };
     let response = response.borrow();
     if response.status == 0 {
-        return Err(Exception::throw_type(ctx, "The response is a network error (Response.error()) and cannot be sent."));
+        return Err(Exception::throw_type(
+            ctx,
+            "The response is a network error (Response.error()) and cannot be sent.",
+        ));
     }
     let headers = response.headers.borrow().with(HeaderList::clone);
     let body = response.body.send(ctx, headers.content_length())?;

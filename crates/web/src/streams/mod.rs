@@ -1,6 +1,6 @@
 //! Streams: <https://streams.spec.whatwg.org/>.
 //!
-//! The control flow is JavaScript (`readable.js`), the bytes are Rust (`native.rs`). A stream around a Rust
+//! The control flow is JavaScript (`readable.js` and its neighbours), the bytes are Rust (`native.rs`). A stream around a Rust
 //! body pulls nothing before somebody reads, so an untouched one can be taken apart again with
 //! [`take_source`] and its body moved without visiting JavaScript.
 
@@ -17,11 +17,11 @@ mod native;
 mod pending;
 
 pub use native::buffer_bytes;
-pub(crate) use native::{Held, chunk};
 use native::{Gather, NativeSink, NativeSource};
+pub(crate) use native::{Held, chunk};
 use pending::Pending;
 
-/// What Rust calls in `readable.js`, and the objects that wait for Rust.
+/// What Rust calls in `bodies.js`, and the objects that wait for Rust.
 #[derive(JsLifetime)]
 struct Streams<'js> {
     pending: Pending<'js>,
@@ -47,23 +47,37 @@ impl<'js> Streams<'js> {
 
 /// Defines `ReadableStream`, its reader and controller, and the queuing strategies.
 pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
-    script::evaluate(ctx, "streams/readable.js", include_str!("readable.js"), native::fill)?;
+    script::evaluate(
+        ctx,
+        "streams/readable.js",
+        include_str!("readable.js"),
+        native::fill,
+    )?;
+    for (name, source) in [
+        ("streams/tee.js", include_str!("tee.js")),
+        ("streams/iteration.js", include_str!("iteration.js")),
+        ("streams/from.js", include_str!("from.js")),
+        ("streams/strategies.js", include_str!("strategies.js")),
+        ("streams/bodies.js", include_str!("bodies.js")),
+    ] {
+        script::evaluate(ctx, name, source, |_| Ok(()))?;
+    }
     let shared = script::shared(ctx)?;
-    let streams: Object = shared.get("streams")?;
+    let bodies: Object = shared.get("bodies")?;
     let webidl: Object = shared.get("webidl")?;
     let state = Streams {
         pending: Pending::default(),
         buffer_bytes: webidl.get("bytes")?,
-        collect: streams.get("collect")?,
-        drain: streams.get("drain")?,
-        from_native: streams.get("fromNative")?,
-        is_stream: streams.get("isStream")?,
-        pass_on: streams.get("passOn")?,
-        pulled: streams.get("pulled")?,
-        spent: streams.get("spent")?,
-        status: streams.get("status")?,
-        take_native: streams.get("takeNative")?,
-        tee_body: streams.get("teeBody")?,
+        collect: bodies.get("collect")?,
+        drain: bodies.get("drain")?,
+        from_native: bodies.get("fromNative")?,
+        is_stream: bodies.get("isStream")?,
+        pass_on: bodies.get("passOn")?,
+        pulled: bodies.get("pulled")?,
+        spent: bodies.get("spent")?,
+        status: bodies.get("status")?,
+        take_native: bodies.get("takeNative")?,
+        tee_body: bodies.get("teeBody")?,
     };
     ctx.store_userdata(state)
         .map_err(|_| Exception::throw_internal(ctx, "The streams are in use and cannot be replaced"))?;
@@ -87,7 +101,12 @@ pub(crate) fn from_bytes<'js>(ctx: &Ctx<'js>, bytes: Bytes) -> Result<Object<'js
 }
 
 fn from_held<'js>(ctx: &Ctx<'js>, held: Held) -> Result<Object<'js>> {
-    let source = Class::instance(ctx.clone(), NativeSource { held: RefCell::new(Some(held)) })?;
+    let source = Class::instance(
+        ctx.clone(),
+        NativeSource {
+            held: RefCell::new(Some(held)),
+        },
+    )?;
     let make = Streams::of(ctx)?.from_native.clone();
     make.call((source,))
 }
@@ -97,7 +116,9 @@ pub fn is_readable_stream(value: &Value<'_>) -> bool {
     if !value.is_object() {
         return false;
     }
-    let Some(streams) = value.ctx().userdata::<Streams<'_>>() else { return false };
+    let Some(streams) = value.ctx().userdata::<Streams<'_>>() else {
+        return false;
+    };
     let is_stream = streams.is_stream.clone();
     drop(streams);
     // The function tests for a private field and nothing else, so it cannot throw.
@@ -165,7 +186,10 @@ pub(crate) struct Status {
 pub(crate) fn status<'js>(ctx: &Ctx<'js>, stream: &Object<'js>) -> Result<Status> {
     let status = Streams::of(ctx)?.status.clone();
     let bits: u8 = status.call((stream.clone(),))?;
-    Ok(Status { locked: bits & 1 != 0, disturbed: bits & 2 != 0 })
+    Ok(Status {
+        locked: bits & 1 != 0,
+        disturbed: bits & 2 != 0,
+    })
 }
 
 /// A promise of what `finish` makes of all the bytes of `stream`, which must not be locked.

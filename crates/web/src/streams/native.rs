@@ -1,4 +1,4 @@
-//! What `readable.js` asks of Rust: bodies that come from outside, sinks they go to, and all work on bytes.
+//! What the scripts ask of Rust: bodies that come from outside, sinks they go to, and all work on bytes.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -6,7 +6,9 @@ use std::rc::Rc;
 use bytes::Bytes;
 use rquickjs::class::{JsClass, Readable, Trace};
 use rquickjs::function::Constructor;
-use rquickjs::{Class, Ctx, Error, Exception, Function, JsLifetime, Object, Result, TypedArray, Value};
+use rquickjs::{
+    Class, Ctx, Error, Exception, Function, IntoJs, JsLifetime, Object, Result, TypedArray, Value,
+};
 
 use super::Streams;
 use crate::body::{ByteSink, ByteSource, Pulled};
@@ -62,7 +64,7 @@ hidden_class!(NativeSource);
 hidden_class!(NativeSink);
 hidden_class!(Gather);
 
-/// Fills the `native` object of `readable.js`.
+/// Fills the `native` object of `readable.js`, which lends it to the other scripts.
 pub(super) fn fill<'js>(native: &Object<'js>) -> Result<()> {
     let ctx = native.ctx();
     native.set("pull", Function::new(ctx.clone(), pull)?)?;
@@ -82,7 +84,15 @@ fn pull<'js>(ctx: Ctx<'js>, source: Class<'js, NativeSource>, stream: Object<'js
         None => return pulled(&ctx, stream, Pulled::End),
         Some(Held::Bytes(bytes)) => {
             let bytes = std::mem::take(bytes);
-            return pulled(&ctx, stream, if bytes.is_empty() { Pulled::End } else { Pulled::Chunk(bytes) });
+            return pulled(
+                &ctx,
+                stream,
+                if bytes.is_empty() {
+                    Pulled::End
+                } else {
+                    Pulled::Chunk(bytes)
+                },
+            );
         }
         Some(Held::Source { source, .. }) => Rc::clone(source),
     };
@@ -102,6 +112,11 @@ fn pull<'js>(ctx: Ctx<'js>, source: Class<'js, NativeSource>, stream: Object<'js
 }
 
 fn pulled<'js>(ctx: &Ctx<'js>, stream: Object<'js>, answer: Pulled) -> Result<()> {
+    if !matches!(answer, Pulled::Chunk(_)) {
+        // What stands behind the source is not kept until the stream is collected.
+        let source: Class<NativeSource> = stream.get("native")?;
+        source.borrow().held.borrow_mut().take();
+    }
     let function = Streams::of(ctx)?.pulled.clone();
     let undefined = || Value::new_undefined(ctx.clone());
     match answer {
@@ -130,7 +145,10 @@ fn cancel(source: Class<'_, NativeSource>) {
 fn chunk_bytes<'js>(ctx: &Ctx<'js>, chunk: &Value<'js>) -> Result<Vec<u8>> {
     match buffer_bytes(ctx, chunk)? {
         Some(bytes) => Ok(bytes),
-        None => Err(Exception::throw_type(ctx, "This ReadableStream did not return bytes.")),
+        None => Err(Exception::throw_type(
+            ctx,
+            "This ReadableStream did not return bytes.",
+        )),
     }
 }
 
@@ -141,7 +159,11 @@ pub fn buffer_bytes<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Option<Ve
     }
     let bytes = Streams::of(ctx)?.buffer_bytes.clone();
     let plain: Value = bytes.call((value.clone(),))?;
-    Ok(if plain.is_undefined() { None } else { Some(copy_bytes(&plain).unwrap_or_default()) })
+    Ok(if plain.is_undefined() {
+        None
+    } else {
+        Some(copy_bytes(&plain).unwrap_or_default())
+    })
 }
 
 fn copy_chunk<'js>(ctx: Ctx<'js>, chunk: Value<'js>) -> Result<TypedArray<'js, u8>> {
@@ -149,7 +171,12 @@ fn copy_chunk<'js>(ctx: Ctx<'js>, chunk: Value<'js>) -> Result<TypedArray<'js, u
 }
 
 fn gather(ctx: Ctx<'_>) -> Result<Class<'_, Gather>> {
-    Class::instance(ctx, Gather { bytes: RefCell::default() })
+    Class::instance(
+        ctx,
+        Gather {
+            bytes: RefCell::default(),
+        },
+    )
 }
 
 fn gathered<'js>(ctx: Ctx<'js>, gather: Class<'js, Gather>, chunk: Value<'js>) -> Result<bool> {
@@ -174,16 +201,17 @@ enum Progress {
     Answered(std::result::Result<(), String>),
 }
 
-/// Whether the sink takes the next chunk at once; otherwise `resume` is called later.
+/// Answers as `pump` in `bodies.js` wants it: `true`, `false` if `resume` is called later, or why the sink wants no
+/// more.
 fn write<'js>(
     ctx: Ctx<'js>,
     sink: Class<'js, NativeSink>,
     chunk: Value<'js>,
     resume: Function<'js>,
-) -> Result<bool> {
+) -> Result<Value<'js>> {
     let bytes = chunk_bytes(&ctx, &chunk)?;
     if bytes.is_empty() {
-        return Ok(true);
+        return Ok(Value::new_bool(ctx, true));
     }
     let ticket = Streams::of(&ctx)?.pending.keep(resume.into_inner());
     let progress = Rc::new(Cell::new(Progress::Calling));
@@ -198,7 +226,9 @@ fn write<'js>(
                 answered.set(Progress::Answered(result));
                 return;
             }
-            let Some(resume) = resume.and_then(|resume| resume.into_value().into_function()) else { return };
+            let Some(resume) = resume.and_then(|resume| resume.into_value().into_function()) else {
+                return;
+            };
             let called: Result<()> = match result {
                 Ok(()) => resume.call(()),
                 Err(reason) => resume.call((reason,)),
@@ -210,9 +240,9 @@ fn write<'js>(
         }),
     );
     match progress.replace(Progress::Waiting) {
-        Progress::Answered(Ok(())) => Ok(true),
-        Progress::Answered(Err(reason)) => Err(Exception::throw_type(&ctx, &reason)),
-        Progress::Calling | Progress::Waiting => Ok(false),
+        Progress::Answered(Ok(())) => Ok(Value::new_bool(ctx, true)),
+        Progress::Answered(Err(reason)) => reason.into_js(&ctx),
+        Progress::Calling | Progress::Waiting => Ok(Value::new_bool(ctx, false)),
     }
 }
 

@@ -39,7 +39,10 @@ impl<'js> Pending<'js> {
         waiting.insert(id, object);
         drop(waiting);
         drop(freed);
-        Ticket { id, abandoned: Rc::clone(&self.abandoned) }
+        Ticket {
+            id,
+            abandoned: Rc::clone(&self.abandoned),
+        }
     }
 
     /// Gives the object back; `None` if the engine was torn down meanwhile.

@@ -50,13 +50,17 @@ impl TestHost {
 
 impl Host for TestHost {
     fn log(&self, level: LogLevel, text: &str, position: Option<&str>) {
-        self.logged.borrow_mut().push((level, text.to_owned(), position.map(str::to_owned)));
+        self.logged
+            .borrow_mut()
+            .push((level, text.to_owned(), position.map(str::to_owned)));
     }
 
     fn start_timer(&self, id: TimerId, delay: Duration) {
         let order = self.started.get();
         self.started.set(order + 1);
-        self.timers.borrow_mut().insert((self.now.get() + delay, order, id));
+        self.timers
+            .borrow_mut()
+            .insert((self.now.get() + delay, order, id));
     }
 
     fn stop_timer(&self, id: TimerId) {
@@ -92,7 +96,11 @@ impl World {
         let context = Context::full(&runtime).unwrap();
         let host = Rc::new(TestHost::default());
         context.with(|ctx| isthmus_web::install(&ctx, host.clone()).catch(&ctx).unwrap());
-        Self { host, context, runtime }
+        Self {
+            host,
+            context,
+            runtime,
+        }
     }
 
     /// Enters the engine; jobs are not run.
@@ -101,7 +109,11 @@ impl World {
     }
 
     /// Makes a value a global.
-    pub(crate) fn define(&self, name: &str, make: impl for<'js> FnOnce(&Ctx<'js>) -> rquickjs::Result<Object<'js>>) {
+    pub(crate) fn define(
+        &self,
+        name: &str,
+        make: impl for<'js> FnOnce(&Ctx<'js>) -> rquickjs::Result<Object<'js>>,
+    ) {
         self.with(|ctx| {
             let value = make(ctx).catch(ctx).unwrap();
             ctx.globals().set(name, value).unwrap();
@@ -110,7 +122,11 @@ impl World {
 
     /// Runs all jobs that are ready.
     pub(crate) fn run_jobs(&self) {
-        while self.runtime.execute_pending_job().expect("jobs of promises do not throw") {}
+        while self
+            .runtime
+            .execute_pending_job()
+            .expect("jobs of promises do not throw")
+        {}
     }
 
     /// Runs jobs and timers until none is left.
@@ -130,7 +146,11 @@ impl World {
 
     /// The value of a script; panics if it throws. Neither jobs nor timers are run.
     pub(crate) fn script<T: for<'js> rquickjs::FromJs<'js>>(&self, source: &str) -> T {
-        self.with(|ctx| ctx.eval::<T, _>(source).catch(ctx).unwrap_or_else(|error| panic!("{source}\n{error}")))
+        self.with(|ctx| {
+            ctx.eval::<T, _>(source)
+                .catch(ctx)
+                .unwrap_or_else(|error| panic!("{source}\n{error}"))
+        })
     }
 
     /// Runs the body of an async function and everything it starts; its result, as JSON. A thrown value comes back as
@@ -232,7 +252,10 @@ impl ManualSource {
 impl ByteSource for ManualSource {
     fn pull(&self, _: &Ctx<'_>, done: PullDone) {
         self.pulls.set(self.pulls.get() + 1);
-        assert!(self.waiting.replace(Some(done)).is_none(), "a second pull while one is under way");
+        assert!(
+            self.waiting.replace(Some(done)).is_none(),
+            "a second pull while one is under way"
+        );
     }
 
     fn cancel(&self) {
@@ -247,7 +270,9 @@ pub(crate) struct ReadySource {
 
 impl ReadySource {
     pub(crate) fn new(pieces: impl IntoIterator<Item = Pulled>) -> Rc<Self> {
-        Rc::new(Self { pieces: RefCell::new(pieces.into_iter().collect()) })
+        Rc::new(Self {
+            pieces: RefCell::new(pieces.into_iter().collect()),
+        })
     }
 
     pub(crate) fn chunks(count: usize, size: usize) -> Rc<Self> {
@@ -280,7 +305,10 @@ pub(crate) struct TestSink {
 
 impl TestSink {
     pub(crate) fn slow() -> Rc<Self> {
-        Rc::new(Self { slow: Cell::new(true), ..Self::default() })
+        Rc::new(Self {
+            slow: Cell::new(true),
+            ..Self::default()
+        })
     }
 
     /// Answers the write that is under way.
@@ -300,17 +328,26 @@ impl ByteSink for TestSink {
         self.writes.set(self.writes.get() + 1);
         self.bytes.borrow_mut().extend_from_slice(&chunk);
         if self.slow.get() {
-            assert!(self.waiting.replace(Some(done)).is_none(), "a second write while one is under way");
+            assert!(
+                self.waiting.replace(Some(done)).is_none(),
+                "a second write while one is under way"
+            );
         } else {
             done(ctx, Ok(()));
         }
     }
 
     fn close(&self) {
-        assert!(self.outcome.replace(Some(Ok(()))).is_none(), "closed after its end");
+        assert!(
+            self.outcome.replace(Some(Ok(()))).is_none(),
+            "closed after its end"
+        );
     }
 
     fn abort(&self, reason: &str) {
-        assert!(self.outcome.replace(Some(Err(reason.to_owned()))).is_none(), "aborted after its end");
+        assert!(
+            self.outcome.replace(Some(Err(reason.to_owned()))).is_none(),
+            "aborted after its end"
+        );
     }
 }

@@ -1,0 +1,171 @@
+// Streams as the bodies of Rust: `shared.bodies` holds what mod.rs and native.rs call.
+(function (native, shared) {
+  "use strict";
+
+  const { Error } = shared.primordials;
+  const {
+    READABLE, acquireReader, callPullIfNeeded, canCloseOrEnqueue, controllerClose, controllerEnqueue, controllerError,
+    deferred, isStream, markHandled, native: bytes, newController, newStream, objectOf, readerRead, startedStream,
+    stateOf, streamCancel, streamClose, tee,
+  } = shared.streams;
+
+  // Hands every chunk to `push(chunk, resume)`, which answers true if it can take the next one at once, false if it
+  // will call `resume()` once it can, or with a reason if it wants no more (as `resume` may). If it throws, the chunk
+  // was no good: that is a failure of the stream.
+  const pump = (stream, push, closed, failed) => {
+    const reader = acquireReader(stream);
+    let reading = false, again = false, over = false;
+    const cancel = (error) => {
+      over = true;
+      markHandled(streamCancel(stream, error));
+    };
+    const proceed = (answer) => {
+      if (over) return;
+      if (answer === true) next();
+      else if (answer !== false) cancel(new Error(answer));
+    };
+    const resume = (reason = true) => proceed(reason);
+    const request = {
+      chunk(chunk) {
+        let answer;
+        try {
+          answer = push(chunk, resume);
+        } catch (error) {
+          cancel(error);
+          failed(error);
+          return;
+        }
+        proceed(answer);
+      },
+      close() { over = true; closed(); },
+      error(error) { over = true; failed(error); },
+    };
+    // Chunks that are there already are taken in a loop, however many there are.
+    const next = () => {
+      again = true;
+      if (reading) return;
+      reading = true;
+      while (again && !over) {
+        again = false;
+        readerRead(reader, request);
+      }
+      reading = false;
+    };
+    next();
+  };
+
+  shared.bodies = {
+    __proto__: null,
+    isStream,
+
+    fromNative(source) {
+      const stream = newStream();
+      stream.native = source;
+      newController(stream, 0, () => 1, null, null).started = true;
+      return objectOf(stream);
+    },
+
+    // The Rust body behind a stream that nobody has touched; with `take`, the stream is used up by it.
+    takeNative(object, take) {
+      if (!isStream(object)) return undefined;
+      const stream = stateOf(object);
+      const source = stream.native;
+      if (source === null || stream.disturbed || stream.reader !== null || stream.state !== READABLE) return undefined;
+      if (take) {
+        acquireReader(stream);
+        stream.disturbed = true;
+        streamClose(stream);
+      }
+      return source;
+    },
+
+    // What a pull of a Rust body brought: a chunk, an error or (neither given) the end.
+    pulled(stream, chunk, error) {
+      const { controller } = stream;
+      controller.pulling = false;
+      const again = controller.pullAgain;
+      controller.pullAgain = false;
+      if (!canCloseOrEnqueue(controller)) return;
+      if (error !== undefined) controllerError(controller, error);
+      else if (chunk === undefined) controllerClose(controller);
+      else {
+        controllerEnqueue(controller, chunk);
+        if (again) callPullIfNeeded(controller);
+      }
+    },
+
+    // A stream as it is after its body was read to the end.
+    spent() {
+      const stream = newStream();
+      newController(stream, 0, () => 1, null, null).started = true;
+      streamClose(stream);
+      stream.disturbed = true;
+      acquireReader(stream);
+      return objectOf(stream);
+    },
+
+    // 1: locked; 2: disturbed.
+    status(object) {
+      const { reader, disturbed } = stateOf(object);
+      return (reader === null ? 0 : 1) | (disturbed ? 2 : 0);
+    },
+
+    teeBody(object) {
+      const branches = tee(stateOf(object), true);
+      return [objectOf(branches[0]), objectOf(branches[1])];
+    },
+
+    // The same chunks as a stream of their own, for a new owner.
+    passOn(object) {
+      const from = stateOf(object);
+      const reader = acquireReader(from);
+      from.disturbed = true;
+      const pull = () => {
+        const { promise, resolve } = deferred();
+        readerRead(reader, {
+          chunk(chunk) {
+            controllerEnqueue(stream.controller, chunk);
+            resolve(undefined);
+          },
+          close() {
+            controllerClose(stream.controller);
+            resolve(undefined);
+          },
+          error(error) {
+            controllerError(stream.controller, error);
+            resolve(undefined);
+          },
+        });
+        return promise;
+      };
+      const stream = startedStream(0, () => 1, pull, (reason) => streamCancel(from, reason));
+      return objectOf(stream);
+    },
+
+    // A promise of all bytes, as `finish` turns them into a value.
+    collect(object, finish) {
+      const { promise, resolve, reject } = deferred();
+      const gather = bytes.gather();
+      pump(stateOf(object), (chunk) => bytes.gathered(gather, chunk), () => {
+        let value;
+        try {
+          value = finish(gather);
+        } catch (error) {
+          reject(error);
+          return;
+        }
+        resolve(value);
+      }, reject);
+      return promise;
+    },
+
+    drain(object, sink, failed) {
+      pump(stateOf(object), (chunk, resume) => bytes.write(sink, chunk, resume), () => {
+        bytes.close(sink);
+      }, (error) => {
+        bytes.abort(sink, error);
+        if (failed !== undefined) failed(error);
+      });
+    },
+  };
+})
