@@ -2,7 +2,20 @@
 //!
 //! It runs no user code. `serve` owns everything: it binds the port, boots the Worker's zygote, keeps
 //! isolates forked from it and hands them events; what isolates ask for goes through the broker.
-//! See `docs/design.md`, "Processes" and "The way of a request".
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`serve`](mod@serve), `server` | options in, everything put together, the orderly end |
+//! | `plan` | a project → what an isolate may know ([`IsolateSpec`]) and what its channels are |
+//! | `front` | HTTP in: a request becomes an event, its answer a response |
+//! | `pool`, `supervisor` | which isolate takes an event; boots, deaths, replacements |
+//! | `launch`, `zygote` | where zygotes come from; one zygote's control connection |
+//! | `isolate` | one isolate: its two connections, its open events, its vital signs |
+//! | `broker` | capability calls, by grant |
+//! | `streams` | bodies under credit |
+//! | `logs`, `pages` | what the developer and the client are told |
+//!
+//! [`IsolateSpec`]: isthmus_protocol::control::IsolateSpec
 
 #![warn(missing_docs)]
 

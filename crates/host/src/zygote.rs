@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use isthmus_protocol::control::{FromZygote, IsolateSpec, ToZygote};
 use isthmus_protocol::{FailureKind, FrameReader, decode, encode};
@@ -14,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 
 use crate::isolate::EventFailure;
@@ -22,6 +23,9 @@ use crate::launch::{Launch, Process, ZygoteEnds};
 use crate::limits::Timeouts;
 use crate::logs::{LogLevel, LogOrigin, Logs, stdio};
 use crate::supervisor::Note;
+
+/// How long the last output of a zygote is waited for.
+const OUTPUT_WAIT: Duration = Duration::from_millis(300);
 
 /// Why a Worker could not be booted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +87,8 @@ pub(crate) struct Zygote {
     process: Arc<dyn Process>,
     control: OwnedWriteHalf,
     output: stdio::Tail,
+    /// They end when no process of the Worker is left.
+    readers: Vec<JoinHandle<()>>,
     tasks: Vec<AbortHandle>,
 }
 
@@ -100,7 +106,7 @@ impl Zygote {
         notes: &mpsc::UnboundedSender<Note>,
     ) -> Result<(Self, Booted), BootFailure> {
         let output = stdio::Tail::default();
-        let (process, control) = start(launcher, logs, &output).map_err(|error| {
+        let (process, control, readers) = start(launcher, logs, &output).map_err(|error| {
             BootFailure::system(format!("a process for the Worker can't be made: {error}"))
         })??;
         if let Some(refusal) = process.refusal() {
@@ -116,6 +122,7 @@ impl Zygote {
             process,
             control: control_out,
             output,
+            readers,
             tasks: Vec::new(),
         };
         let mut messages = Messages {
@@ -130,6 +137,7 @@ impl Zygote {
         let answer = match timeout(limit, first).await {
             Err(_) => {
                 zygote.process.kill();
+                zygote.collect_output().await;
                 return Err(BootFailure::too_slow(
                     format!(
                         "the Worker was not imported within {} s. Move slow work out of the top level of its \
@@ -173,6 +181,7 @@ impl Zygote {
             // It ended, or closed or broke its control socket: then it must end.
             Ok(None) | Err(_) => {
                 let status = zygote.collect_status().await;
+                zygote.collect_output().await;
                 Err(BootFailure::ended(
                     format!("the process that imports the Worker ended before it was done: {status}"),
                     zygote.output.text(),
@@ -227,10 +236,18 @@ impl Zygote {
             if let Some(status) = self.process.status() {
                 return status;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.process.kill();
         "it closed its connection to the host".into()
+    }
+
+    /// Waits until what its processes wrote has been read; they must have ended.
+    async fn collect_output(&mut self) {
+        for reader in &mut self.readers {
+            // A process that escaped may hold the pipe open; a reader doesn't panic.
+            let _ = timeout(OUTPUT_WAIT, reader).await;
+        }
     }
 
     async fn send(&mut self, message: &ToZygote) -> io::Result<()> {
@@ -284,16 +301,22 @@ impl Drop for Zygote {
     }
 }
 
-type Started = Result<(Arc<dyn Process>, UnixStream), BootFailure>;
+type Started = Result<(Arc<dyn Process>, UnixStream, Vec<JoinHandle<()>>), BootFailure>;
 
 /// Makes the connections and the process.
 fn start(launcher: &dyn Launch, logs: &Logs, output: &stdio::Tail) -> io::Result<Started> {
     let (control, control_there) = socket_pair()?;
     let (stdout, stdout_there) = pipe_with(PipeFlags::CLOEXEC)?;
     let (stderr, stderr_there) = pipe_with(PipeFlags::CLOEXEC)?;
+    let mut readers = Vec::with_capacity(2);
     for (end, origin) in [(stdout, LogOrigin::Stdout), (stderr, LogOrigin::Stderr)] {
         let end = pipe::Receiver::from_owned_fd(end)?;
-        tokio::spawn(stdio::read(end, origin, logs.clone(), output.clone()));
+        readers.push(tokio::spawn(stdio::read(
+            end,
+            origin,
+            logs.clone(),
+            output.clone(),
+        )));
     }
     let ends = ZygoteEnds {
         control: control_there,
@@ -305,7 +328,7 @@ fn start(launcher: &dyn Launch, logs: &Logs, output: &stdio::Tail) -> io::Result
     Ok(launcher
         .launch(ends)
         .map_err(BootFailure::system)
-        .map(|process| (Arc::from(process), control)))
+        .map(|process| (Arc::from(process), control, readers)))
 }
 
 /// A connected pair: the host's end, which doesn't block, and the other, which does.

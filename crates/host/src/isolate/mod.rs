@@ -13,13 +13,14 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use isthmus_protocol::{Frame, FrameReader, WireError};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
-use tokio::net::unix::OwnedReadHalf;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -37,6 +38,9 @@ use vitals::Vitals;
 
 /// How much is read from a connection at once.
 const READ_SIZE: usize = 64 * 1024;
+
+/// How long the events connection may outlive the others.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// The isolate broke the protocol; how.
 #[derive(Debug, thiserror::Error)]
@@ -146,29 +150,13 @@ impl Isolate {
             tasks: Mutex::default(),
             context,
         });
-        let (events_in, mut events_out) = events.into_split();
-        let (broker_in, mut broker_out) = broker.into_split();
+        let (events_in, events_out) = events.into_split();
+        let (broker_in, broker_out) = broker.into_split();
         let tasks = vec![
             tokio::spawn(isolate.clone().read_events(events_in)).abort_handle(),
             tokio::spawn(isolate.clone().read_broker(broker_in)).abort_handle(),
-            tokio::spawn({
-                let isolate = isolate.clone();
-                async move {
-                    if isolate.events.write_to(&mut events_out).await.is_err() {
-                        isolate.end(EndReason::Closed);
-                    }
-                }
-            })
-            .abort_handle(),
-            tokio::spawn({
-                let isolate = isolate.clone();
-                async move {
-                    if isolate.broker.outgoing().write_to(&mut broker_out).await.is_err() {
-                        isolate.end(EndReason::Closed);
-                    }
-                }
-            })
-            .abort_handle(),
+            tokio::spawn(isolate.clone().write_events(events_out)).abort_handle(),
+            tokio::spawn(isolate.clone().write_broker(broker_out)).abort_handle(),
             tokio::spawn(vitals::watch(isolate.clone())).abort_handle(),
         ];
         *lock(&isolate.tasks) = tasks;
@@ -260,7 +248,7 @@ impl Isolate {
 
     async fn read_broker(self: Arc<Self>, half: OwnedReadHalf) {
         let mut frames = Frames::new(half);
-        let reason = loop {
+        loop {
             match frames.next().await {
                 Ok(Some(frame)) => {
                     // An isolate that asks but doesn't read the answers is not asked what else it wants.
@@ -268,14 +256,32 @@ impl Isolate {
                         self.broker.outgoing().room().await;
                     }
                     if let Err(violation) = self.broker.take_frame(&frame) {
-                        break EndReason::Violation(violation.0);
+                        return self.end(EndReason::Violation(violation.0));
                     }
                 }
-                Ok(None) => break EndReason::Closed,
-                Err(violation) => break EndReason::Violation(violation.0),
+                Ok(None) => return self.end_soon().await,
+                Err(violation) => return self.end(EndReason::Violation(violation.0)),
             }
-        };
-        self.end(reason);
+        }
+    }
+
+    async fn write_events(self: Arc<Self>, mut half: OwnedWriteHalf) {
+        if self.events.write_to(&mut half).await.is_err() {
+            self.end_soon().await;
+        }
+    }
+
+    async fn write_broker(self: Arc<Self>, mut half: OwnedWriteHalf) {
+        if self.broker.outgoing().write_to(&mut half).await.is_err() {
+            self.end_soon().await;
+        }
+    }
+
+    /// A connection broke. The answers that the isolate sent before are still to be read from the events
+    /// connection, whose end is the isolate's; if that doesn't come, it is ended all the same.
+    async fn end_soon(&self) {
+        tokio::time::sleep(LAST_WORDS).await;
+        self.end(EndReason::Closed);
     }
 }
 

@@ -1,6 +1,5 @@
 //! Capability calls, with real stores.
 
-use bytes::Bytes;
 use http::StatusCode;
 use isthmus_protocol::flow::{INITIAL_CREDIT, INLINE_MAX, ReceiveWindow, SendWindow};
 use isthmus_protocol::{
@@ -253,7 +252,7 @@ async fn a_held_value_becomes_a_response_without_entering_the_isolate() {
             (200, &"image/x".parse().expect("a value"))
         );
         assert_eq!(parts.headers["content-length"], LENGTH.to_string());
-        assert!(body == Bytes::from(vec![b'v'; LENGTH]));
+        assert!(body == vec![b'v'; LENGTH]);
     }
     let request = http::Request::head("/")
         .body(http_body_util::Full::default())
