@@ -40,6 +40,7 @@ unsafe fn nothing_dropped(state: *mut state::State) -> bool {
     // SAFETY: the GIL is held.
     unsafe {
         (*state).dropped_objects.is_empty()
+            && (*state).dropped_buffers.is_empty()
             && (*state).dropped_values.is_empty()
             && ((*state).dropped_atoms.is_empty() || (*state).depth > 0)
     }
@@ -63,6 +64,7 @@ unsafe fn release() {
                     qjs::JS_FreeAtom((*state).context, atom);
                 }
             }
+            crate::buffer::release_dropped();
             if objects.is_empty() && values.is_empty() {
                 break;
             }

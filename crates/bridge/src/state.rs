@@ -28,6 +28,8 @@ pub(crate) struct State {
     pub(crate) pyproxy_function_class: JSClassID,
     /// Python references given up by the finalizers of PyProxies.
     pub(crate) dropped_objects: Vec<*mut PyObject>,
+    /// Python buffers given up by the finalizers of `ArrayBuffer`s; owned.
+    pub(crate) dropped_buffers: Vec<*mut ffi::Py_buffer>,
     /// JavaScript values given up on other threads.
     pub(crate) dropped_values: Vec<JSValue>,
     /// Property atoms that the caches evicted; a frame below may still use them, so they go at depth 0.
@@ -66,6 +68,7 @@ static mut STATE: State = State {
     pyproxy_class: 0,
     pyproxy_function_class: 0,
     dropped_objects: Vec::new(),
+    dropped_buffers: Vec::new(),
     dropped_values: Vec::new(),
     dropped_atoms: Vec::new(),
     settled: Vec::new(),
@@ -238,7 +241,8 @@ values! {
     Support {
         bigint_from_hex, bigint_to_hex, PythonError, PyProxy, make_error, describe_thrown, prototype_for, object_keys,
         object_values, object_entries, compare, to_string, delete_property, property_names, is_plain_object,
-        from_entries, array_values,
+        from_entries, array_values, Object, make_set, map_entries, set_values, becomes_dict, make_data_view,
+        make_buffer_view,
     }
 }
 

@@ -3,11 +3,14 @@
 (function (native) {
   "use strict";
   const { Object, Array, BigInt, Error, Symbol, String, Function, TypeError, Promise } = globalThis;
+  const { Map, Set, DataView } = globalThis;
   const { create, defineProperty, getPrototypeOf, getOwnPropertyNames } = Object;
   const uncurry = (method) => Function.prototype.call.bind(method);
   const bigintToString = uncurry(BigInt.prototype.toString);
   const objectToString = uncurry(Object.prototype.toString);
   const has = uncurry(Object.prototype.hasOwnProperty);
+  const mapForEach = uncurry(Map.prototype.forEach);
+  const setForEach = uncurry(Set.prototype.forEach);
   const apply = Reflect.apply;
 
   const errorClasses = create(null);
@@ -214,6 +217,25 @@
     delete callableBase[name];
   }
 
+  // What getBuffer() returns; the memory is given back by release(), or when nobody holds the data any more.
+  const secret = {};
+  class PyBufferView {
+    #memory;
+    constructor(key, fields) {
+      if (key !== secret) throw new TypeError("PyBufferView is not a constructor");
+      [this.#memory, this.offset, this.readonly, this.format, this.itemsize, this.ndim, this.nbytes, this.shape,
+        this.strides, this.data, this.c_contiguous, this.f_contiguous] = fields;
+    }
+    release() {
+      if (this.#memory === undefined) return;
+      const memory = this.#memory;
+      this.#memory = undefined;
+      this.data = null;
+      native.releaseBuffer(memory);
+    }
+  }
+  if (Symbol.dispose) hide(PyBufferView.prototype, Symbol.dispose, PyBufferView.prototype.release);
+
   function prototype_for(features) {
     const prototype = create(features & F.CALLABLE ? callableBase : PyProxy.prototype);
     for (const [feature, mixin] of mixins) {
@@ -247,5 +269,25 @@
       return constructor === undefined || constructor.name === "Object";
     },
     resolve: (value) => Promise.resolve(value),
+    Object,
+    make_set: (items) => new Set(items),
+    // Keys and values in turn.
+    map_entries: (map) => {
+      const entries = [];
+      mapForEach(map, (value, key) => { entries.push(key, value); });
+      return entries;
+    },
+    set_values: (set) => {
+      const values = [];
+      setForEach(set, (value) => { values.push(value); });
+      return values;
+    },
+    becomes_dict: (value) => {
+      if (objectToString(value) !== "[object Object]") return false;
+      const constructor = value.constructor;
+      return constructor === undefined || constructor.name === "Object";
+    },
+    make_data_view: (memory) => new DataView(memory),
+    make_buffer_view: (...fields) => new PyBufferView(secret, fields),
   };
 })

@@ -17,8 +17,11 @@ struct Types {
     names: *mut PyObject,
 }
 
-static mut TYPES: Types =
-    Types { recent: (u32::MAX, ptr::null_mut()), all: None, names: ptr::null_mut() };
+static mut TYPES: Types = Types {
+    recent: (u32::MAX, ptr::null_mut()),
+    all: None,
+    names: ptr::null_mut(),
+};
 
 /// The type for a set of flags (borrowed, immortal); null with an exception set.
 ///
@@ -78,7 +81,10 @@ pub(crate) unsafe fn is_python_name(name: *mut PyObject) -> bool {
 }
 
 fn slot(slot: c_int, function: *const ()) -> ffi::PyType_Slot {
-    ffi::PyType_Slot { slot, pfunc: function.cast_mut().cast::<c_void>() }
+    ffi::PyType_Slot {
+        slot,
+        pfunc: function.cast_mut().cast::<c_void>(),
+    }
 }
 
 const SEQUENCE: u32 = flags::ARRAY | flags::TYPEDARRAY | flags::ARRAY_LIKE;
@@ -135,16 +141,25 @@ unsafe fn make(flags: u32) -> *mut PyTypeObject {
             slots.push(slot(ffi::Py_sq_length, container::length as *const ()));
         }
         if flags & SEQUENCE != 0 {
-            slots.push(slot(ffi::Py_mp_subscript, container::sequence_subscript as *const ()));
+            slots.push(slot(
+                ffi::Py_mp_subscript,
+                container::sequence_subscript as *const (),
+            ));
             if flags & flags::ARRAY_LIKE == 0 {
-                slots.push(slot(ffi::Py_mp_ass_subscript, container::sequence_ass_subscript as *const ()));
+                slots.push(slot(
+                    ffi::Py_mp_ass_subscript,
+                    container::sequence_ass_subscript as *const (),
+                ));
             }
         } else {
             if flags & flags::HAS_GET != 0 {
                 slots.push(slot(ffi::Py_mp_subscript, container::map_subscript as *const ()));
             }
             if flags & flags::HAS_SET != 0 {
-                slots.push(slot(ffi::Py_mp_ass_subscript, container::map_ass_subscript as *const ()));
+                slots.push(slot(
+                    ffi::Py_mp_ass_subscript,
+                    container::map_ass_subscript as *const (),
+                ));
             }
         }
         if flags & (flags::HAS_HAS | flags::HAS_INCLUDES) != 0 && flags & SEQUENCE == 0 {
@@ -153,7 +168,10 @@ unsafe fn make(flags: u32) -> *mut PyTypeObject {
         if flags & flags::AWAITABLE != 0 {
             slots.push(slot(ffi::Py_am_await, promise::am_await as *const ()));
         }
-        slots.push(ffi::PyType_Slot { slot: 0, pfunc: ptr::null_mut() });
+        slots.push(ffi::PyType_Slot {
+            slot: 0,
+            pfunc: ptr::null_mut(),
+        });
         let mut spec = ffi::PyType_Spec {
             name: c"pyodide.ffi.JsProxy".as_ptr(),
             basicsize: size_of::<JsProxy>() as c_int,
@@ -183,6 +201,19 @@ unsafe fn complete(kind: *mut PyTypeObject, flags: u32) -> c_int {
             ffi::Py_DECREF(new);
             if done != 0 {
                 return -1;
+            }
+        }
+        if flags & flags::BUFFER != 0 {
+            for method in crate::buffer::METHODS.methods() {
+                let descriptor = ffi::PyDescr_NewMethod(kind, std::ptr::from_ref(method).cast_mut());
+                if descriptor.is_null() {
+                    return -1;
+                }
+                let done = ffi::PyObject_SetAttrString(kind.cast(), method.ml_name, descriptor);
+                ffi::Py_DECREF(descriptor);
+                if done != 0 {
+                    return -1;
+                }
             }
         }
         let mixins_for = (*state::state()).python.mixins_for;

@@ -48,6 +48,7 @@ const FUNCTIONS: &[(&std::ffi::CStr, i32, Native)] = &[
     (c"method", 2, method),
     (c"call", 5, call_with),
     (c"getBuffer", 2, get_buffer),
+    (c"releaseBuffer", 1, release_buffer),
     (c"isPyProxy", 1, is_pyproxy),
 ];
 
@@ -113,7 +114,11 @@ unsafe fn steal(result: *mut PyObject) -> Result<JSValue, Thrown> {
         }
         let value = python2js::convert(result);
         ffi::Py_DECREF(result);
-        if qjs::JS_IsException(value) { Err(Thrown::JavaScript) } else { Ok(value) }
+        if qjs::JS_IsException(value) {
+            Err(Thrown::JavaScript)
+        } else {
+            Ok(value)
+        }
     }
 }
 
@@ -122,7 +127,11 @@ unsafe fn argument(value: JSValue) -> Result<*mut PyObject, Thrown> {
     // SAFETY: at home with the GIL.
     unsafe {
         let object = js2python::convert(value);
-        if object.is_null() { Err(Thrown::Python) } else { Ok(object) }
+        if object.is_null() {
+            Err(Thrown::Python)
+        } else {
+            Ok(object)
+        }
     }
 }
 
@@ -166,8 +175,8 @@ unsafe fn destroy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
             receiver(arguments[0])?;
             return Ok(JS_UNDEFINED);
         };
-        let keep_roundtrip = qjs::JS_ToBool(state::context(), arguments[2]) == 0
-            && !qjs::JS_IsUndefined(arguments[2]);
+        let keep_roundtrip =
+            qjs::JS_ToBool(state::context(), arguments[2]) == 0 && !qjs::JS_IsUndefined(arguments[2]);
         if keep_roundtrip && (*cell).origin.roundtrip {
             return Ok(JS_UNDEFINED);
         }
@@ -196,8 +205,18 @@ unsafe fn copy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
         let (cell, object) = receiver(arguments[0])?;
-        let value = super::new(object, Origin { once: false, ..(*cell).origin });
-        if qjs::JS_IsException(value) { Err(Thrown::JavaScript) } else { Ok(value) }
+        let value = super::new(
+            object,
+            Origin {
+                once: false,
+                ..(*cell).origin
+            },
+        );
+        if qjs::JS_IsException(value) {
+            Err(Thrown::JavaScript)
+        } else {
+            Ok(value)
+        }
     }
 }
 
@@ -208,7 +227,11 @@ unsafe fn to_js_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
         ffi::Py_INCREF(object);
         let value = to_js::with_options_object(object, arguments[1]);
         ffi::Py_DECREF(object);
-        if qjs::JS_IsException(value) { Err(Thrown::JavaScript) } else { Ok(value) }
+        if qjs::JS_IsException(value) {
+            Err(Thrown::JavaScript)
+        } else {
+            Ok(value)
+        }
     }
 }
 
@@ -217,7 +240,11 @@ unsafe fn length(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     unsafe {
         let (_, object) = receiver(arguments[0])?;
         let length = ffi::PyObject_Size(object);
-        if length < 0 { Err(Thrown::Python) } else { Ok(qjs::JS_NewFloat64(length as f64)) }
+        if length < 0 {
+            Err(Thrown::Python)
+        } else {
+            Ok(qjs::JS_NewFloat64(length as f64))
+        }
     }
 }
 
@@ -254,7 +281,11 @@ unsafe fn set(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
         let done = ffi::PyObject_SetItem(object, key, value);
         ffi::Py_DECREF(key);
         ffi::Py_DECREF(value);
-        if done < 0 { Err(Thrown::Python) } else { Ok(JS_UNDEFINED) }
+        if done < 0 {
+            Err(Thrown::Python)
+        } else {
+            Ok(JS_UNDEFINED)
+        }
     }
 }
 
@@ -265,7 +296,11 @@ unsafe fn delete(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
         let key = argument(arguments[1])?;
         let done = ffi::PyObject_DelItem(object, key);
         ffi::Py_DECREF(key);
-        if done < 0 { Err(Thrown::Python) } else { Ok(JS_UNDEFINED) }
+        if done < 0 {
+            Err(Thrown::Python)
+        } else {
+            Ok(JS_UNDEFINED)
+        }
     }
 }
 
@@ -293,7 +328,11 @@ unsafe fn proxy_steal(object: *mut PyObject) -> Result<JSValue, Thrown> {
         }
         let value = super::new(object, Origin::OWNED);
         ffi::Py_DECREF(object);
-        if qjs::JS_IsException(value) { Err(Thrown::JavaScript) } else { Ok(value) }
+        if qjs::JS_IsException(value) {
+            Err(Thrown::JavaScript)
+        } else {
+            Ok(value)
+        }
     }
 }
 
@@ -312,7 +351,12 @@ unsafe fn step(done: bool, value: JSValue) -> JSValue {
         let context = state::context();
         let atoms = &raw const (*state::state()).atoms;
         let object = qjs::JS_NewObject(context);
-        qjs::JS_SetProperty(context, object, (*atoms).done, if done { JS_TRUE } else { JS_FALSE });
+        qjs::JS_SetProperty(
+            context,
+            object,
+            (*atoms).done,
+            if done { JS_TRUE } else { JS_FALSE },
+        );
         qjs::JS_SetProperty(context, object, (*atoms).value, value);
         object
     }
@@ -426,7 +470,11 @@ unsafe fn awaited_steal(awaitable: *mut PyObject) -> Result<JSValue, Thrown> {
         }
         let promise = promise::promise_of(future);
         ffi::Py_DECREF(future);
-        if qjs::JS_IsException(promise) { Err(Thrown::JavaScript) } else { Ok(promise) }
+        if qjs::JS_IsException(promise) {
+            Err(Thrown::JavaScript)
+        } else {
+            Ok(promise)
+        }
     }
 }
 
@@ -469,7 +517,11 @@ unsafe fn promise_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
         ffi::Py_INCREF(future);
         let promise = promise::promise_of(future);
         ffi::Py_DECREF(future);
-        if qjs::JS_IsException(promise) { Err(Thrown::JavaScript) } else { Ok(promise) }
+        if qjs::JS_IsException(promise) {
+            Err(Thrown::JavaScript)
+        } else {
+            Ok(promise)
+        }
     }
 }
 
@@ -522,7 +574,11 @@ unsafe fn call_with(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
             end(cell, Message::Fixed(super::ONCE_CALLED));
         }
         let positional = tuple_of(arguments[1]);
-        let named = if positional.is_null() { ptr::null_mut() } else { dict_of(arguments[2]) };
+        let named = if positional.is_null() {
+            ptr::null_mut()
+        } else {
+            dict_of(arguments[2])
+        };
         let result = if named.is_null() {
             ptr::null_mut()
         } else {
@@ -530,7 +586,8 @@ unsafe fn call_with(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
             let promising = qjs::JS_ToBool(context, arguments[4]) == 1;
             if relaxed || promising {
                 let helper = (*state::state()).python.call_with;
-                let flags = [relaxed, promising].map(|flag| if flag { ffi::Py_True() } else { ffi::Py_False() });
+                let flags =
+                    [relaxed, promising].map(|flag| if flag { ffi::Py_True() } else { ffi::Py_False() });
                 let mut values = [object, positional, named, flags[0], flags[1]];
                 ffi::PyObject_Vectorcall(helper, values.as_mut_ptr(), values.len(), ptr::null_mut())
             } else {
@@ -543,7 +600,11 @@ unsafe fn call_with(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
             Err(Thrown::Python)
         } else {
             let value = call::result_steal(object, result);
-            if qjs::JS_IsException(value) { Err(Thrown::JavaScript) } else { Ok(value) }
+            if qjs::JS_IsException(value) {
+                Err(Thrown::JavaScript)
+            } else {
+                Ok(value)
+            }
         };
         ffi::Py_DECREF(object);
         value
@@ -619,11 +680,27 @@ unsafe fn get_buffer(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     unsafe {
         let (_, object) = receiver(arguments[0])?;
         let value = buffer::get_buffer(object, arguments[1]);
-        if qjs::JS_IsException(value) { Err(Thrown::JavaScript) } else { Ok(value) }
+        if qjs::JS_IsException(value) {
+            Err(Thrown::JavaScript)
+        } else {
+            Ok(value)
+        }
     }
+}
+
+unsafe fn release_buffer(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe { buffer::release_view(arguments[0]) };
+    Ok(JS_UNDEFINED)
 }
 
 unsafe fn is_pyproxy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
-    unsafe { Ok(if cell_of(arguments[0]).is_some() { JS_TRUE } else { JS_FALSE }) }
+    unsafe {
+        Ok(if cell_of(arguments[0]).is_some() {
+            JS_TRUE
+        } else {
+            JS_FALSE
+        })
+    }
 }

@@ -1,0 +1,721 @@
+//! One deep conversion under way.
+//!
+//! It is used through a raw pointer, since converters (JavaScript or Python code) come back to it through
+//! [`super::callbacks`] in the middle of a container. So containers may change under the walk, too: every step
+//! asks for the length again and holds a reference to the item.
+//!
+//! Shared objects are found by address. An object that only its container refers to can be neither shared nor part
+//! of a cycle, so it is not entered: rows of numbers pay nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::CStr;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use pyo3::ffi::{self, PyObject};
+use rquickjs::qjs::{self, JS_UNDEFINED, JSAtom, JSValue};
+
+use super::callbacks::Callbacks;
+use super::keys::Keys;
+use super::options::Options;
+use super::{DESTROYED, Raised, checked, raise_about, raised};
+use crate::{buffer, pyproxy, python2js, state};
+
+const DATA: i32 = qjs::JS_PROP_C_W_E as i32;
+
+/// A conversion; made by [`Conversion::new`], run once, then ended.
+pub(super) struct Conversion {
+    options: Options,
+    /// Levels left; negative for no limit.
+    depth: i64,
+    /// Whether `dict_converter` is the engine's own `Object.fromEntries`: its result is built at once.
+    from_entries: bool,
+    /// Converted objects by address; each entry owns a reference to the object and its value.
+    cache: HashMap<usize, Converted, BuildHasherDefault<AddressHasher>>,
+    /// Array elements that stand for a dict whose converter had not run yet.
+    late: Vec<Late>,
+    visited: HashSet<usize, BuildHasherDefault<AddressHasher>>,
+    callbacks: Option<Callbacks>,
+    keys: Keys,
+}
+
+/// What an object converts to.
+pub(super) enum Item {
+    /// Owned.
+    Value(JSValue),
+    /// The dict at this address, whose converter is at work further up: there is no value yet.
+    UnderWay(usize),
+}
+
+enum Converted {
+    /// Owned.
+    Value(JSValue),
+    /// A dict whose entries are being converted for a converter.
+    UnderWay,
+}
+
+struct Late {
+    /// Owned.
+    array: JSValue,
+    index: u32,
+    /// The dict, which the cache keeps alive.
+    target: usize,
+}
+
+/// Addresses are as good as random but for their low bits.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        // Multiplication spreads to the upper bits, where the map looks; the swap brings them down as well.
+        self.0 = ((address >> 4) as u64)
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .swap_bytes();
+    }
+}
+
+impl Conversion {
+    /// # Safety
+    /// At home with the GIL; the values in `options` outlive the conversion.
+    pub(super) unsafe fn new(options: &Options) -> Self {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let from_entries = !qjs::JS_IsUndefined(options.dict_converter)
+                && qjs::JS_IsStrictEqual(
+                    state::context(),
+                    options.dict_converter,
+                    (*state::state()).support.from_entries,
+                );
+            Self {
+                options: *options,
+                depth: options.depth,
+                from_entries,
+                cache: HashMap::default(),
+                late: Vec::new(),
+                visited: HashSet::default(),
+                callbacks: None,
+                keys: Keys::new(),
+            }
+        }
+    }
+
+    /// Converts `object` (borrowed).
+    ///
+    /// # Safety
+    /// At home with the GIL; `this` stays where it is.
+    pub(super) unsafe fn run(this: *mut Self, object: *mut PyObject) -> Result<JSValue, Raised> {
+        // SAFETY: as the caller promises.
+        unsafe {
+            if has((*this).options.default_converter) || has((*this).options.eager_converter) {
+                (*this).callbacks = Some(Callbacks::new(this)?);
+            }
+            let value = match Self::value(this, object)? {
+                Item::Value(value) => value,
+                Item::UnderWay(_) => JS_UNDEFINED,
+            };
+            if let Err(raised) = Self::fill_late(this) {
+                qjs::JS_FreeValue(state::context(), value);
+                return Err(raised);
+            }
+            Ok(value)
+        }
+    }
+
+    /// Puts the values of dicts that are known by now where only a place was kept.
+    unsafe fn fill_late(this: *mut Self) -> Result<(), Raised> {
+        // SAFETY: as for `run`; what is left after a failure is freed by `end`.
+        unsafe {
+            let context = state::context();
+            while let Some(Late { array, index, target }) = (*this).late.pop() {
+                let value = match (*this).cache.get(&target) {
+                    Some(Converted::Value(value)) => qjs::JS_DupValue(context, *value),
+                    _ => JS_UNDEFINED,
+                };
+                let done = qjs::JS_DefinePropertyValueUint32(context, array, index, value, DATA);
+                qjs::JS_FreeValue(context, array);
+                if done < 0 {
+                    return Err(raised());
+                }
+            }
+            Ok(())
+        }
+    }
+
+    /// Frees what the conversion holds.
+    ///
+    /// # Safety
+    /// At home with the GIL. A pending exception survives.
+    pub(super) unsafe fn end(&mut self) {
+        // SAFETY: as the caller promises; the tables are taken first, since `__del__` may run.
+        unsafe {
+            let context = state::context();
+            if let Some(callbacks) = self.callbacks.take() {
+                callbacks.end();
+            }
+            for late in std::mem::take(&mut self.late) {
+                qjs::JS_FreeValue(context, late.array);
+            }
+            self.keys.clear();
+            for (address, converted) in std::mem::take(&mut self.cache) {
+                if let Converted::Value(value) = converted {
+                    qjs::JS_FreeValue(context, value);
+                }
+                ffi::Py_DECREF(address as *mut PyObject);
+            }
+        }
+    }
+
+    /// Converts any object (borrowed).
+    ///
+    /// # Safety
+    /// As for [`Conversion::run`].
+    #[inline]
+    pub(super) unsafe fn value(this: *mut Self, object: *mut PyObject) -> Result<Item, Raised> {
+        // SAFETY: as the caller promises.
+        unsafe {
+            if let Some(value) = python2js::implicit(object) {
+                return checked(value).map(Item::Value);
+            }
+            if ffi::Py_EnterRecursiveCall(c" while converting a Python object to JavaScript".as_ptr()) != 0 {
+                return Err(Raised);
+            }
+            let result = Self::object(this, object);
+            ffi::Py_LeaveRecursiveCall();
+            result
+        }
+    }
+
+    unsafe fn object(this: *mut Self, object: *mut PyObject) -> Result<Item, Raised> {
+        // SAFETY: as for `value`.
+        unsafe {
+            if !(*this).cache.is_empty() {
+                match (*this).cache.get(&(object as usize)) {
+                    Some(Converted::Value(value)) => {
+                        return Ok(Item::Value(qjs::JS_DupValue(state::context(), *value)));
+                    }
+                    Some(Converted::UnderWay) => return Ok(Item::UnderWay(object as usize)),
+                    None => {}
+                }
+            }
+            if (*this).depth == 0 {
+                return Self::fallback(this, object).map(Item::Value);
+            }
+            if has((*this).options.eager_converter) && (*this).visited.insert(object as usize) {
+                let converter = (*this).options.eager_converter;
+                return Self::ask(this, converter, object).map(Item::Value);
+            }
+            (*this).depth -= 1;
+            let result = Self::container(this, object);
+            (*this).depth += 1;
+            result.map(Item::Value)
+        }
+    }
+
+    unsafe fn container(this: *mut Self, object: *mut PyObject) -> Result<JSValue, Raised> {
+        // SAFETY: as for `value`.
+        unsafe {
+            if ffi::PyList_CheckExact(object) != 0 {
+                return Self::sequence(
+                    this,
+                    object,
+                    |list| Some(ffi::PyList_GET_SIZE(list)),
+                    |list, index| new_reference(ffi::PyList_GET_ITEM(list, index)),
+                );
+            }
+            if ffi::PyTuple_CheckExact(object) != 0 {
+                return Self::sequence(
+                    this,
+                    object,
+                    |tuple| Some(ffi::PyTuple_GET_SIZE(tuple)),
+                    |tuple, index| new_reference(ffi::PyTuple_GET_ITEM(tuple, index)),
+                );
+            }
+            if ffi::PyDict_Check(object) != 0 {
+                return Self::dict(this, object);
+            }
+            if ffi::PyList_Check(object) != 0 || ffi::PyTuple_Check(object) != 0 {
+                return Self::sequence(
+                    this,
+                    object,
+                    |sequence| Some(ffi::PySequence_Size(sequence)).filter(|&size| size >= 0),
+                    |sequence, index| ffi::PySequence_GetItem(sequence, index),
+                );
+            }
+            if ffi::PySet_Check(object) != 0 {
+                return Self::set(this, object);
+            }
+            if ffi::PyObject_CheckBuffer(object) != 0 {
+                return checked(buffer::typed_array_copy(object));
+            }
+            Self::fallback(this, object)
+        }
+    }
+
+    /// A sequence as an Array. `size` is `None` and `item` (a new reference) null with an exception set.
+    #[inline(always)]
+    unsafe fn sequence(
+        this: *mut Self,
+        object: *mut PyObject,
+        size: impl Fn(*mut PyObject) -> Option<isize>,
+        item: impl Fn(*mut PyObject, isize) -> *mut PyObject,
+    ) -> Result<JSValue, Raised> {
+        // SAFETY: as for `value`. `values` are owned until the array takes them.
+        unsafe {
+            let context = state::context();
+            let length = size(object).ok_or(Raised)?;
+            let mut values: Vec<JSValue> = Vec::with_capacity(length.min(i32::MAX as isize) as usize);
+            let mut index = 0;
+            // The plain values at the beginning (often all) go in as one block; no code of others runs here.
+            let mut rest = None;
+            while index < size(object).unwrap_or(-1) && values.len() < i32::MAX as usize {
+                let element = item(object, index);
+                if element.is_null() {
+                    free_all(&values);
+                    return Err(Raised);
+                }
+                match python2js::implicit(element) {
+                    Some(value) => {
+                        ffi::Py_DECREF(element);
+                        if qjs::JS_IsException(value) {
+                            free_all(&values);
+                            return Err(raised());
+                        }
+                        values.push(value);
+                    }
+                    None => {
+                        rest = Some(element);
+                        break;
+                    }
+                }
+                index += 1;
+            }
+            let array = match checked(qjs::JS_NewArrayFrom(
+                context,
+                values.len() as i32,
+                values.as_ptr(),
+            )) {
+                Ok(array) => array,
+                Err(raised) => {
+                    ffi::Py_XDECREF(rest.unwrap_or(std::ptr::null_mut()));
+                    return Err(raised);
+                }
+            };
+            drop(values);
+            Self::remember(this, object, array);
+            let mut element = rest.unwrap_or(std::ptr::null_mut());
+            loop {
+                if element.is_null() {
+                    match size(object) {
+                        None => break Err(Raised),
+                        Some(length) if index >= length => break Ok(array),
+                        Some(_) => element = item(object, index),
+                    }
+                    if element.is_null() {
+                        break Err(Raised);
+                    }
+                }
+                let value = Self::value(this, element);
+                ffi::Py_DECREF(element);
+                element = std::ptr::null_mut();
+                if let Err(raised) = Self::append(this, array, index, value) {
+                    break Err(raised);
+                }
+                index += 1;
+            }
+            .inspect_err(|_| qjs::JS_FreeValue(context, array))
+        }
+    }
+
+    #[inline]
+    unsafe fn append(
+        this: *mut Self,
+        array: JSValue,
+        index: isize,
+        item: Result<Item, Raised>,
+    ) -> Result<(), Raised> {
+        // SAFETY: as for `value`; `array` is borrowed.
+        unsafe {
+            let context = state::context();
+            let item = item?;
+            let Ok(index) = u32::try_from(index) else {
+                if let Item::Value(value) = item {
+                    qjs::JS_FreeValue(context, value);
+                }
+                ffi::PyErr_SetString(
+                    ffi::PyExc_OverflowError,
+                    c"the sequence is longer than a JavaScript Array can be".as_ptr(),
+                );
+                return Err(Raised);
+            };
+            let value = match item {
+                Item::Value(value) => value,
+                Item::UnderWay(target) => {
+                    let array = qjs::JS_DupValue(context, array);
+                    (*this).late.push(Late { array, index, target });
+                    JS_UNDEFINED
+                }
+            };
+            if qjs::JS_DefinePropertyValueUint32(context, array, index, value, DATA) < 0 {
+                return Err(raised());
+            }
+            Ok(())
+        }
+    }
+
+    /// A dict: an Object, or what the dict converter makes of its entries.
+    unsafe fn dict(this: *mut Self, object: *mut PyObject) -> Result<JSValue, Raised> {
+        // SAFETY: as for `value`.
+        unsafe {
+            (*this).keys.begin();
+            if has((*this).options.dict_converter) && !(*this).from_entries {
+                return Self::dict_by_converter(this, object);
+            }
+            let context = state::context();
+            let target = checked(qjs::JS_NewObject(context))?;
+            Self::remember(this, object, target);
+            let unique = !(*this).from_entries;
+            let result = Self::items(object, |key, item| {
+                let atom = Self::key(this, key)?;
+                if unique {
+                    match qjs::JS_HasProperty(context, target, atom) {
+                        0 => {}
+                        found => {
+                            qjs::JS_FreeAtom(context, atom);
+                            return Err(if found < 0 { raised() } else { collision(key) });
+                        }
+                    }
+                }
+                let value = Self::value(this, item);
+                let defined = match value {
+                    Ok(Item::Value(value)) => qjs::JS_DefinePropertyValue(context, target, atom, value, DATA),
+                    // Can't be: only a dict converter leaves dicts under way.
+                    Ok(Item::UnderWay(_)) => 0,
+                    Err(raised) => {
+                        qjs::JS_FreeAtom(context, atom);
+                        return Err(raised);
+                    }
+                };
+                qjs::JS_FreeAtom(context, atom);
+                if defined < 0 { Err(raised()) } else { Ok(()) }
+            });
+            match result {
+                Ok(()) => Ok(target),
+                Err(raised) => {
+                    qjs::JS_FreeValue(context, target);
+                    Err(raised)
+                }
+            }
+        }
+    }
+
+    unsafe fn dict_by_converter(this: *mut Self, object: *mut PyObject) -> Result<JSValue, Raised> {
+        // SAFETY: as for `value`. `pairs` are owned until the array takes them.
+        unsafe {
+            let context = state::context();
+            Self::enter(this, object, Converted::UnderWay);
+            let mut pairs: Vec<JSValue> = Vec::new();
+            let result = Self::items(object, |key, item| {
+                let key = Self::immutable(key, c"Cannot use %R as a key for a Javascript Map")?;
+                match Self::value(this, item) {
+                    Ok(Item::Value(value)) => {
+                        let pair = [key, value];
+                        pairs.push(checked(qjs::JS_NewArrayFrom(context, 2, pair.as_ptr()))?);
+                    }
+                    // The dict itself, which has no value yet: upstream leaves such an entry out.
+                    Ok(Item::UnderWay(_)) => qjs::JS_FreeValue(context, key),
+                    Err(raised) => {
+                        qjs::JS_FreeValue(context, key);
+                        return Err(raised);
+                    }
+                }
+                Ok(())
+            });
+            if let Err(raised) = result {
+                free_all(&pairs);
+                return Err(raised);
+            }
+            let Ok(count) = i32::try_from(pairs.len()) else {
+                free_all(&pairs);
+                ffi::PyErr_NoMemory();
+                return Err(Raised);
+            };
+            let mut arguments = [checked(qjs::JS_NewArrayFrom(context, count, pairs.as_ptr()))?];
+            let converter = (*this).options.dict_converter;
+            let value = qjs::JS_Call(context, converter, JS_UNDEFINED, 1, arguments.as_mut_ptr());
+            qjs::JS_FreeValue(context, arguments[0]);
+            let value = checked(value)?;
+            Self::remember_steal(this, object, qjs::JS_DupValue(context, value));
+            Ok(value)
+        }
+    }
+
+    /// Calls `each` with the keys and values (borrowed) of a dict.
+    unsafe fn items(
+        object: *mut PyObject,
+        mut each: impl FnMut(*mut PyObject, *mut PyObject) -> Result<(), Raised>,
+    ) -> Result<(), Raised> {
+        // SAFETY: the GIL is held. `PyDict_Next` checks the position against the table that is there, and the
+        // references keep key and value alive while converters run.
+        unsafe {
+            if ffi::PyDict_CheckExact(object) != 0 {
+                let size = ffi::PyDict_Size(object);
+                let mut position = 0;
+                let (mut key, mut item) = (std::ptr::null_mut(), std::ptr::null_mut());
+                while ffi::PyDict_Next(object, &mut position, &mut key, &mut item) != 0 {
+                    ffi::Py_INCREF(key);
+                    ffi::Py_INCREF(item);
+                    let result = each(key, item);
+                    ffi::Py_DECREF(key);
+                    ffi::Py_DECREF(item);
+                    result?;
+                    if ffi::PyDict_Size(object) != size {
+                        ffi::PyErr_SetString(
+                            ffi::PyExc_RuntimeError,
+                            c"dictionary changed size during iteration".as_ptr(),
+                        );
+                        return Err(Raised);
+                    }
+                }
+                return Ok(());
+            }
+            // A subclass may have an order of its own.
+            let items = ffi::PyMapping_Items(object);
+            if items.is_null() {
+                return Err(Raised);
+            }
+            let mut result = Ok(());
+            for index in 0..ffi::PyList_GET_SIZE(items) {
+                let pair = ffi::PyList_GET_ITEM(items, index);
+                if ffi::PyTuple_Check(pair) == 0 || ffi::PyTuple_GET_SIZE(pair) != 2 {
+                    ffi::PyErr_SetString(
+                        ffi::PyExc_TypeError,
+                        c"items() of a dict must give pairs".as_ptr(),
+                    );
+                    result = Err(Raised);
+                    break;
+                }
+                result = each(ffi::PyTuple_GET_ITEM(pair, 0), ffi::PyTuple_GET_ITEM(pair, 1));
+                if result.is_err() {
+                    break;
+                }
+            }
+            ffi::Py_DECREF(items);
+            result
+        }
+    }
+
+    /// The property atom for a key, owned.
+    #[inline]
+    unsafe fn key(this: *mut Self, key: *mut PyObject) -> Result<JSAtom, Raised> {
+        // SAFETY: as for `value`.
+        unsafe {
+            match (*this).keys.atom(key)? {
+                Some(atom) => Ok(atom),
+                None => Err(raise_about(c"Cannot use %R as a key for a Javascript Map", key)),
+            }
+        }
+    }
+
+    /// A key of a Map or Set: a value that JavaScript compares as Python does.
+    unsafe fn immutable(key: *mut PyObject, text: &CStr) -> Result<JSValue, Raised> {
+        // SAFETY: as for `value`.
+        unsafe {
+            let value = if crate::jsproxy::value_of(key).is_some() {
+                None
+            } else {
+                python2js::implicit(key)
+            };
+            match value {
+                Some(value) => checked(value),
+                None => Err(raise_about(text, key)),
+            }
+        }
+    }
+
+    unsafe fn set(this: *mut Self, object: *mut PyObject) -> Result<JSValue, Raised> {
+        // SAFETY: as for `value`; `values` are owned until the array takes them.
+        unsafe {
+            let context = state::context();
+            let iterator = ffi::PyObject_GetIter(object);
+            if iterator.is_null() {
+                return Err(Raised);
+            }
+            let mut values = Vec::new();
+            let result = loop {
+                let item = ffi::PyIter_Next(iterator);
+                if item.is_null() {
+                    break if ffi::PyErr_Occurred().is_null() {
+                        Ok(())
+                    } else {
+                        Err(Raised)
+                    };
+                }
+                let value = Self::immutable(item, c"Cannot use %R as a key for a Javascript Set");
+                ffi::Py_DECREF(item);
+                match value {
+                    Ok(value) => values.push(value),
+                    Err(raised) => break Err(raised),
+                }
+            };
+            ffi::Py_DECREF(iterator);
+            if let Err(raised) = result {
+                free_all(&values);
+                return Err(raised);
+            }
+            let Ok(count) = i32::try_from(values.len()) else {
+                free_all(&values);
+                ffi::PyErr_NoMemory();
+                return Err(Raised);
+            };
+            let mut arguments = [checked(qjs::JS_NewArrayFrom(context, count, values.as_ptr()))?];
+            let make = (*state::state()).support.make_set;
+            let set = qjs::JS_Call(context, make, JS_UNDEFINED, 1, arguments.as_mut_ptr());
+            qjs::JS_FreeValue(context, arguments[0]);
+            let set = checked(set)?;
+            Self::remember(this, object, set);
+            Ok(set)
+        }
+    }
+
+    /// What has no conversion: the default converter, else a proxy.
+    unsafe fn fallback(this: *mut Self, object: *mut PyObject) -> Result<JSValue, Raised> {
+        // SAFETY: as for `value`.
+        unsafe {
+            let value = if has((*this).options.default_converter) {
+                let converter = (*this).options.default_converter;
+                let value = Self::ask(this, converter, object)?;
+                if pyproxy::cell_of(value).is_none() {
+                    return Ok(value);
+                }
+                value
+            } else if (*this).options.create_pyproxies {
+                checked(pyproxy::new(object, pyproxy::Origin::OWNED))?
+            } else {
+                return Err(raise_about(c"No conversion known for x.", object));
+            };
+            if let Err(raised) = Self::note_proxy(this, value) {
+                qjs::JS_FreeValue(state::context(), value);
+                return Err(raised);
+            }
+            Ok(value)
+        }
+    }
+
+    /// Adds a PyProxy (borrowed) to the caller's list.
+    unsafe fn note_proxy(this: *mut Self, proxy: JSValue) -> Result<(), Raised> {
+        // SAFETY: as for `value`.
+        unsafe {
+            let list = (*this).options.pyproxies;
+            if !has(list) {
+                return Ok(());
+            }
+            let context = state::context();
+            let mut length = 0;
+            if qjs::JS_GetLength(context, list, &mut length) < 0
+                || qjs::JS_SetPropertyInt64(context, list, length, qjs::JS_DupValue(context, proxy)) < 0
+            {
+                return Err(raised());
+            }
+            Ok(())
+        }
+    }
+
+    /// Calls a converter with a temporary proxy of the object, `convert` and `cache`.
+    unsafe fn ask(this: *mut Self, converter: JSValue, object: *mut PyObject) -> Result<JSValue, Raised> {
+        // SAFETY: as for `value`; the functions live until the conversion ends.
+        unsafe {
+            let context = state::context();
+            let proxy = checked(pyproxy::new(object, pyproxy::Origin::OWNED))?;
+            let (convert, cache) = match &(*this).callbacks {
+                Some(callbacks) => (callbacks.convert, callbacks.cache),
+                None => (JS_UNDEFINED, JS_UNDEFINED),
+            };
+            let mut arguments = [proxy, convert, cache];
+            let value = qjs::JS_Call(context, converter, JS_UNDEFINED, 3, arguments.as_mut_ptr());
+            let value = checked(value);
+            // A converter that hands the proxy back keeps it.
+            let handed_back = matches!(value, Ok(value) if qjs::JS_IsStrictEqual(context, value, proxy));
+            if !handed_back {
+                pyproxy::destroy(proxy, DESTROYED);
+            }
+            qjs::JS_FreeValue(context, proxy);
+            value
+        }
+    }
+
+    /// Enters a container's value (borrowed), if anybody else can refer to the container.
+    #[inline(always)]
+    unsafe fn remember(this: *mut Self, object: *mut PyObject, value: JSValue) {
+        // SAFETY: as for `value`.
+        unsafe {
+            if ffi::Py_REFCNT(object) > 1 {
+                let value = qjs::JS_DupValue(state::context(), value);
+                Self::remember_steal(this, object, value);
+            }
+        }
+    }
+
+    /// From now on `object` (borrowed) converts to the value, which is taken.
+    ///
+    /// # Safety
+    /// As for [`Conversion::run`].
+    pub(super) unsafe fn remember_steal(this: *mut Self, object: *mut PyObject, value: JSValue) {
+        // SAFETY: as the caller promises.
+        unsafe { Self::enter(this, object, Converted::Value(value)) }
+    }
+
+    unsafe fn enter(this: *mut Self, object: *mut PyObject, converted: Converted) {
+        // SAFETY: as for `value`. The entry is complete before anything is released.
+        unsafe {
+            match (*this).cache.insert(object as usize, converted) {
+                None => ffi::Py_INCREF(object),
+                Some(Converted::Value(old)) => qjs::JS_FreeValue(state::context(), old),
+                Some(Converted::UnderWay) => {}
+            }
+        }
+    }
+}
+
+/// Whether an option was given.
+#[inline(always)]
+fn has(value: JSValue) -> bool {
+    // SAFETY: only the tag is looked at.
+    unsafe { !qjs::JS_IsUndefined(value) && !qjs::JS_IsNull(value) }
+}
+
+#[inline(always)]
+unsafe fn new_reference(object: *mut PyObject) -> *mut PyObject {
+    // SAFETY: a valid object.
+    unsafe { ffi::Py_INCREF(object) };
+    object
+}
+
+unsafe fn free_all(values: &[JSValue]) {
+    // SAFETY: the caller owns the values and forgets them.
+    unsafe {
+        for &value in values {
+            qjs::JS_FreeValue(state::context(), value);
+        }
+    }
+}
+
+#[cold]
+unsafe fn collision(key: *mut PyObject) -> Raised {
+    // SAFETY: the GIL is held.
+    unsafe {
+        raise_about(
+            c"Key collision when converting Python dictionary to JavaScript. Key: %R",
+            key,
+        )
+    }
+}
