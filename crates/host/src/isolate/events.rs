@@ -103,6 +103,11 @@ impl EventTable {
         Some(self.open.drain().map(|(_, state)| state).collect())
     }
 
+    /// Whether it takes no more events.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// A number that no open event has. They come round again after 2^32 events.
     fn next_stream(&mut self) -> StreamId {
         loop {

@@ -160,6 +160,10 @@ impl Isolate {
             tokio::spawn(vitals::watch(isolate.clone())).abort_handle(),
         ];
         *lock(&isolate.tasks) = tasks;
+        // It may have ended while it was being started, when there were no tasks to abort yet.
+        if lock(&isolate.table).is_closed() {
+            isolate.abort_tasks();
+        }
         isolate
     }
 
@@ -219,15 +223,19 @@ impl Isolate {
             process.ended = true;
             process.kill();
         }
-        for task in lock(&self.tasks).drain(..) {
-            task.abort();
-        }
+        self.abort_tasks();
         // The supervisor is gone only when the server ends.
         let _ = self.context.notes.send(Note::Ended {
             isolate: self.id,
             reason,
             failed,
         });
+    }
+
+    fn abort_tasks(&self) {
+        for task in lock(&self.tasks).drain(..) {
+            task.abort();
+        }
     }
 
     async fn read_events(self: Arc<Self>, half: OwnedReadHalf) {
