@@ -30,8 +30,15 @@ pub(crate) struct NameCache {
 
 impl NameCache {
     pub(crate) const fn new() -> Self {
-        const EMPTY: Name = Name { text: ptr::null_mut(), atom: 0, python: false, module_attribute: false };
-        Self { slots: [EMPTY; SLOTS] }
+        const EMPTY: Name = Name {
+            text: ptr::null_mut(),
+            atom: 0,
+            python: false,
+            module_attribute: false,
+        };
+        Self {
+            slots: [EMPTY; SLOTS],
+        }
     }
 
     /// Forgets everything: the set of Python attributes grew, or the engine goes.
@@ -102,10 +109,20 @@ unsafe fn fill(name: *mut PyObject, slot: *mut Name) -> Option<Name> {
             std::slice::from_raw_parts(text.cast::<u8>(), length as usize)
         };
         let python = bytes.starts_with(b"__") || crate::jsproxy::is_python_name(name);
-        let module_attribute =
-            matches!(bytes, b"__loader__" | b"__name__" | b"__package__" | b"__path__" | b"__spec__");
+        let module_attribute = matches!(
+            bytes,
+            b"__loader__" | b"__name__" | b"__package__" | b"__path__" | b"__spec__"
+        );
         ffi::Py_INCREF(name);
-        let old = std::ptr::replace(slot, Name { text: name, atom, python, module_attribute });
+        let old = std::ptr::replace(
+            slot,
+            Name {
+                text: name,
+                atom,
+                python,
+                module_attribute,
+            },
+        );
         let new = *slot;
         if !old.text.is_null() {
             (*state::state()).dropped_atoms.push(old.atom);
@@ -116,9 +133,9 @@ unsafe fn fill(name: *mut PyObject, slot: *mut Name) -> Option<Name> {
 }
 
 const KEYWORDS: [&str; 35] = [
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
-    "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda",
-    "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def",
+    "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is",
+    "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
 ];
 
 /// Whether `text` is a keyword followed by any number of underscores (`dir()` adds one to such names).
@@ -183,9 +200,16 @@ pub(crate) struct AtomCache {
 
 impl AtomCache {
     pub(crate) const fn new() -> Self {
-        const EMPTY: Attribute =
-            Attribute { atom: 0, text: ptr::null_mut(), index: None, prototype: u32::MAX, inherited: false };
-        Self { slots: [EMPTY; SLOTS] }
+        const EMPTY: Attribute = Attribute {
+            atom: 0,
+            text: ptr::null_mut(),
+            index: None,
+            prototype: u32::MAX,
+            inherited: false,
+        };
+        Self {
+            slots: [EMPTY; SLOTS],
+        }
     }
 
     /// Forgets everything, when the engine goes.
@@ -260,7 +284,10 @@ unsafe fn describe(atom: JSAtom) -> Result<Attribute, ()> {
             }
             let name = std::slice::from_raw_parts(bytes.cast::<u8>(), length as usize);
             // A leading `$` asks for the Python attribute where a JavaScript method hides it.
-            let name = name.strip_prefix(b"$").filter(|rest| !rest.is_empty()).unwrap_or(name);
+            let name = name
+                .strip_prefix(b"$")
+                .filter(|rest| !rest.is_empty())
+                .unwrap_or(name);
             if !name.is_empty() && name.iter().all(u8::is_ascii_digit) {
                 index = std::str::from_utf8_unchecked(name).parse().ok();
             }

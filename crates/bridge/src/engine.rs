@@ -86,7 +86,11 @@ impl Engine {
                 ptr::null_mut(),
             );
         }
-        Ok(Self { runtime, context, raw })
+        Ok(Self {
+            runtime,
+            context,
+            raw,
+        })
     }
 
     /// Runs `support.js`; the result is owned.
@@ -129,7 +133,10 @@ impl Engine {
         // SAFETY: `_py` proves the GIL, which is the only lock; the context lives as long as `self`. The
         // lifetime of `Ctx` can't leave the closure.
         unsafe {
-            assert!(state::at_home(), "the JavaScript engine belongs to another thread");
+            assert!(
+                state::at_home(),
+                "the JavaScript engine belongs to another thread"
+            );
             work(Ctx::from_raw(self.raw))
         }
     }
@@ -193,7 +200,10 @@ pub fn run_jobs(
 ) {
     // SAFETY: `_py` proves the GIL, the assertion home. The context pointer is not null at home.
     unsafe {
-        assert!(state::at_home(), "JavaScript jobs run on the thread that JavaScript belongs to");
+        assert!(
+            state::at_home(),
+            "JavaScript jobs run on the thread that JavaScript belongs to"
+        );
         let state = state::state();
         loop {
             let mut context = ptr::null_mut();

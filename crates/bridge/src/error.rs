@@ -179,8 +179,16 @@ pub(crate) unsafe fn value_of_exception(exception: *mut PyObject) -> JSValue {
         }
         ffi::PyErr_Clear();
         let mut arguments = [
-            if name.is_null() { JS_UNDEFINED } else { python2js::string(name) },
-            if text.is_null() { JS_UNDEFINED } else { python2js::string(text) },
+            if name.is_null() {
+                JS_UNDEFINED
+            } else {
+                python2js::string(name)
+            },
+            if text.is_null() {
+                JS_UNDEFINED
+            } else {
+                python2js::string(text)
+            },
             qjs::JS_NewFloat64(exception as usize as f64),
         ];
         ffi::Py_XDECREF(name);
@@ -290,7 +298,10 @@ pub(crate) unsafe fn describe(error: JSValue) -> String {
 pub fn raise_pending(py: pyo3::Python<'_>, _ctx: &rquickjs::Ctx<'_>) -> pyo3::PyErr {
     // SAFETY: `py` proves the GIL, the assertion home.
     unsafe {
-        assert!(state::at_home(), "the JavaScript engine belongs to another thread");
+        assert!(
+            state::at_home(),
+            "the JavaScript engine belongs to another thread"
+        );
         raise();
     }
     pyo3::PyErr::fetch(py)

@@ -23,9 +23,11 @@ pub(crate) unsafe fn convert_steal(value: JSValue, this: JSValue) -> *mut PyObje
             qjs::JS_TAG_INT => ffi::PyLong_FromLong(i64::from(qjs::JS_VALUE_GET_INT(value))),
             qjs::JS_TAG_OBJECT => object_steal(value, this),
             qjs::JS_TAG_UNDEFINED => new_reference(ffi::Py_None()),
-            qjs::JS_TAG_BOOL => {
-                new_reference(if qjs::JS_VALUE_GET_BOOL(value) { ffi::Py_True() } else { ffi::Py_False() })
-            }
+            qjs::JS_TAG_BOOL => new_reference(if qjs::JS_VALUE_GET_BOOL(value) {
+                ffi::Py_True()
+            } else {
+                ffi::Py_False()
+            }),
             qjs::JS_TAG_FLOAT64 => number(qjs::JS_VALUE_GET_FLOAT64(value)),
             qjs::JS_TAG_STRING | qjs::JS_TAG_STRING_ROPE => {
                 let text = string(value);

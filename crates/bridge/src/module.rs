@@ -23,7 +23,9 @@ const fn one_argument(
 ) -> PyMethodDef {
     PyMethodDef {
         ml_name: name.as_ptr(),
-        ml_meth: PyMethodDefPointer { PyCFunction: function },
+        ml_meth: PyMethodDefPointer {
+            PyCFunction: function,
+        },
         ml_flags: ffi::METH_O,
         ml_doc: doc.as_ptr(),
     }
@@ -36,7 +38,9 @@ const fn any_arguments(
 ) -> PyMethodDef {
     PyMethodDef {
         ml_name: name.as_ptr(),
-        ml_meth: PyMethodDefPointer { PyCFunctionFastWithKeywords: function },
+        ml_meth: PyMethodDefPointer {
+            PyCFunctionFastWithKeywords: function,
+        },
         ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
         ml_doc: doc.as_ptr(),
     }
@@ -168,11 +172,17 @@ unsafe fn options<const N: usize>(
             pyo3::exceptions::PyTypeError::new_err(text).restore(Python::assume_attached());
         };
         if count != 1 {
-            raise(format!("{function}() takes exactly one positional argument ({count} given)"));
+            raise(format!(
+                "{function}() takes exactly one positional argument ({count} given)"
+            ));
             return None;
         }
         let mut result = known.map(|(_, default)| default);
-        let keywords = if names.is_null() { 0 } else { ffi::PyTuple_GET_SIZE(names) };
+        let keywords = if names.is_null() {
+            0
+        } else {
+            ffi::PyTuple_GET_SIZE(names)
+        };
         for index in 0..keywords {
             let name = ffi::PyTuple_GET_ITEM(names, index);
             let found = known
@@ -180,7 +190,9 @@ unsafe fn options<const N: usize>(
                 .position(|(known, _)| ffi::PyUnicode_CompareWithASCIIString(name, known.as_ptr()) == 0);
             let Some(found) = found else {
                 let name = Bound::from_borrowed_ptr(Python::assume_attached(), name);
-                raise(format!("{function}() got an unexpected keyword argument '{name}'"));
+                raise(format!(
+                    "{function}() got an unexpected keyword argument '{name}'"
+                ));
                 return None;
             };
             let truth = ffi::PyObject_IsTrue(*values.offset(count + index));
@@ -220,7 +232,14 @@ unsafe extern "C" fn create_proxy(
         let Some([capture_this, roundtrip]) = options("create_proxy", values, count, names, known) else {
             return ptr::null_mut();
         };
-        double_proxy_steal(pyproxy::new(*values, Origin { roundtrip, once: false, capture_this }))
+        double_proxy_steal(pyproxy::new(
+            *values,
+            Origin {
+                roundtrip,
+                once: false,
+                capture_this,
+            },
+        ))
     }
 }
 
@@ -240,10 +259,17 @@ unsafe extern "C" fn create_once_callable(
             return ptr::null_mut();
         }
         if ffi::PyCallable_Check(*values) == 0 {
-            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"create_once_callable() needs a callable".as_ptr());
+            ffi::PyErr_SetString(
+                ffi::PyExc_TypeError,
+                c"create_once_callable() needs a callable".as_ptr(),
+            );
             return ptr::null_mut();
         }
-        let origin = Origin { roundtrip: true, once: true, capture_this: false };
+        let origin = Origin {
+            roundtrip: true,
+            once: true,
+            capture_this: false,
+        };
         double_proxy_steal(pyproxy::new(*values, origin))
     }
 }
@@ -255,7 +281,10 @@ unsafe extern "C" fn destroy_proxies(_: *mut PyObject, list: *mut PyObject) -> *
             return ptr::null_mut();
         }
         let Some(value) = jsproxy::value_of(list).filter(|&value| qjs::JS_IsArray(value)) else {
-            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"Expected a JsArray for the pyproxies argument".as_ptr());
+            ffi::PyErr_SetString(
+                ffi::PyExc_TypeError,
+                c"Expected a JsArray for the pyproxies argument".as_ptr(),
+            );
             return ptr::null_mut();
         };
         let context = state::context();
@@ -270,7 +299,10 @@ unsafe extern "C" fn destroy_proxies(_: *mut PyObject, list: *mut PyObject) -> *
                 error::raise();
                 return ptr::null_mut();
             }
-            pyproxy::destroy(item, "This borrowed proxy was automatically destroyed when an event handler ended");
+            pyproxy::destroy(
+                item,
+                "This borrowed proxy was automatically destroyed when an event handler ended",
+            );
             qjs::JS_FreeValue(context, item);
         }
         crate::lifetime::safe_point_at_home();
@@ -313,18 +345,22 @@ unsafe extern "C" fn js_flags(_: *mut PyObject, object: *mut PyObject) -> *mut P
 }
 
 /// The value of a proxy and the atom of a name; `None` with an exception set. The atom is owned.
-unsafe fn member(
-    values: *const *mut PyObject,
-    count: ffi::Py_ssize_t,
-) -> Option<(JSValue, qjs::JSAtom)> {
+unsafe fn member(values: *const *mut PyObject, count: ffi::Py_ssize_t) -> Option<(JSValue, qjs::JSAtom)> {
     // SAFETY: arguments as a vectorcall gives them.
     unsafe {
         if !enter() {
             return None;
         }
-        let target = if count >= 2 { jsproxy::value_of(*values) } else { None };
+        let target = if count >= 2 {
+            jsproxy::value_of(*values)
+        } else {
+            None
+        };
         let Some(target) = target.filter(|_| ffi::PyUnicode_Check(*values.add(1)) != 0) else {
-            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"expected a JsProxy and a property name".as_ptr());
+            ffi::PyErr_SetString(
+                ffi::PyExc_TypeError,
+                c"expected a JsProxy and a property name".as_ptr(),
+            );
             return None;
         };
         let atom = atoms::atom_of(*values.add(1));
@@ -344,7 +380,9 @@ unsafe extern "C" fn js_get(
 ) -> *mut PyObject {
     // SAFETY: called by the interpreter.
     unsafe {
-        let Some((target, atom)) = member(values, count) else { return ptr::null_mut() };
+        let Some((target, atom)) = member(values, count) else {
+            return ptr::null_mut();
+        };
         let value = qjs::JS_GetProperty(state::context(), target, atom);
         qjs::JS_FreeAtom(state::context(), atom);
         js2python::convert_steal(value, target)
@@ -359,7 +397,9 @@ unsafe extern "C" fn js_has(
 ) -> *mut PyObject {
     // SAFETY: called by the interpreter.
     unsafe {
-        let Some((target, atom)) = member(values, count) else { return ptr::null_mut() };
+        let Some((target, atom)) = member(values, count) else {
+            return ptr::null_mut();
+        };
         let has = qjs::JS_HasProperty(state::context(), target, atom);
         qjs::JS_FreeAtom(state::context(), atom);
         if has < 0 {
@@ -419,4 +459,3 @@ unsafe extern "C" fn unwrap(_: *mut PyObject, object: *mut PyObject) -> *mut PyO
         inner
     }
 }
-

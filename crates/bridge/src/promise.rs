@@ -142,7 +142,9 @@ unsafe extern "C" fn settle(
     // SAFETY: called by the engine at home; `opaque` is the Rc that the closure owns.
     unsafe {
         let shared = &*opaque.cast::<std::cell::RefCell<Option<Waiting>>>();
-        let Some(mut waiting) = shared.borrow_mut().take() else { return JS_UNDEFINED };
+        let Some(mut waiting) = shared.borrow_mut().take() else {
+            return JS_UNDEFINED;
+        };
         let value = if count > 0 { *arguments } else { JS_UNDEFINED };
         {
             let _entry = Entry::new();
@@ -213,7 +215,12 @@ pub(crate) unsafe fn resolve_settled() -> bool {
         if batch.is_empty() {
             return false;
         }
-        for Settled { future, value, rejected } in batch {
+        for Settled {
+            future,
+            value,
+            rejected,
+        } in batch
+        {
             resolve(future, value, rejected);
             ffi::Py_DECREF(future);
             qjs::JS_FreeValue(state::context(), value);
@@ -244,7 +251,10 @@ pub(crate) unsafe extern "C" fn track_rejection(
         if is_handled {
             forget_rejection(promise);
         } else {
-            let kept = (qjs::JS_DupValue(context, promise), qjs::JS_DupValue(context, reason));
+            let kept = (
+                qjs::JS_DupValue(context, promise),
+                qjs::JS_DupValue(context, reason),
+            );
             (*state::state()).rejections.push(kept);
         }
     }
@@ -255,8 +265,9 @@ unsafe fn forget_rejection(promise: JSValue) {
     unsafe {
         let rejections = &raw mut (*state::state()).rejections;
         let address = qjs::JS_VALUE_GET_PTR(promise);
-        if let Some(index) =
-            (*rejections).iter().position(|(known, _)| qjs::JS_VALUE_GET_PTR(*known) == address)
+        if let Some(index) = (*rejections)
+            .iter()
+            .position(|(known, _)| qjs::JS_VALUE_GET_PTR(*known) == address)
         {
             let (promise, reason) = (*rejections).swap_remove(index);
             qjs::JS_FreeValue(state::context(), promise);
@@ -269,7 +280,9 @@ unsafe fn forget_rejection(promise: JSValue) {
 pub(crate) unsafe extern "C" fn am_await(object: *mut PyObject) -> *mut PyObject {
     // SAFETY: called by the interpreter on an awaitable of our layout.
     unsafe {
-        let Some(value) = methods::home_value(object) else { return ptr::null_mut() };
+        let Some(value) = methods::home_value(object) else {
+            return ptr::null_mut();
+        };
         let future = future_steal(qjs::JS_DupValue(state::context(), value), Vec::new());
         if future.is_null() {
             return future;
@@ -286,7 +299,10 @@ pub(crate) unsafe extern "C" fn am_await(object: *mut PyObject) -> *mut PyObject
         let iterator = match methods.as_ref().and_then(|methods| methods.am_await) {
             Some(await_) => await_(future),
             None => {
-                ffi::PyErr_SetString(ffi::PyExc_TypeError, c"the event loop's futures can't be awaited".as_ptr());
+                ffi::PyErr_SetString(
+                    ffi::PyExc_TypeError,
+                    c"the event loop's futures can't be awaited".as_ptr(),
+                );
                 ptr::null_mut()
             }
         };
@@ -359,7 +375,9 @@ unsafe impl Sync for Definition {}
 
 static DONE: Definition = Definition(ffi::PyMethodDef {
     ml_name: c"settle_promise".as_ptr(),
-    ml_meth: ffi::PyMethodDefPointer { PyCFunction: future_done },
+    ml_meth: ffi::PyMethodDefPointer {
+        PyCFunction: future_done,
+    },
     ml_flags: ffi::METH_O,
     ml_doc: ptr::null(),
 });

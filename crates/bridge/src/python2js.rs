@@ -79,7 +79,9 @@ pub(crate) unsafe fn implicit(object: *mut PyObject) -> Option<JSValue> {
             return Some(JS_NULL);
         }
         if ffi::PyLong_Check(object) != 0 {
-            if !(*python).JsBigInt.is_null() && ffi::PyObject_TypeCheck(object, (*python).JsBigInt.cast()) != 0 {
+            if !(*python).JsBigInt.is_null()
+                && ffi::PyObject_TypeCheck(object, (*python).JsBigInt.cast()) != 0
+            {
                 return Some(bigint(object));
             }
             return Some(integer(object));

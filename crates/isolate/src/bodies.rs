@@ -43,7 +43,11 @@ impl Incoming {
             key,
             state: RefCell::new(Arriving {
                 chunks: VecDeque::new(),
-                window: if held { ReceiveWindow::held() } else { ReceiveWindow::stream() },
+                window: if held {
+                    ReceiveWindow::held()
+                } else {
+                    ReceiveWindow::stream()
+                },
                 held,
                 end: None,
                 waiting: None,
@@ -51,7 +55,10 @@ impl Incoming {
             }),
         });
         shared.incoming.borrow_mut().insert(key, Rc::downgrade(&incoming));
-        IncomingBody::Source { source: incoming, length }
+        IncomingBody::Source {
+            source: incoming,
+            length,
+        }
     }
 
     /// A chunk arrived.
@@ -91,7 +98,10 @@ impl Incoming {
     fn consumed(&self, bytes: usize) {
         let credit = self.state.borrow_mut().window.consumed(bytes);
         if credit > 0 {
-            self.send(&Frame::Credit { stream: self.key.1, bytes: credit });
+            self.send(&Frame::Credit {
+                stream: self.key.1,
+                bytes: credit,
+            });
         }
     }
 
@@ -126,7 +136,10 @@ impl ByteSource for Incoming {
             }
         };
         if let Some(bytes) = open {
-            self.send(&Frame::Credit { stream: self.key.1, bytes });
+            self.send(&Frame::Credit {
+                stream: self.key.1,
+                bytes,
+            });
         }
         if let Some((answer, done)) = answer {
             if let Pulled::Chunk(chunk) = &answer {
@@ -234,7 +247,9 @@ impl Outgoing {
 
     /// Sends what credit allows; then the write is done, or the body ends.
     fn advance(&self, ctx: &Ctx<'_>) {
-        let Some(shared) = self.shared.upgrade() else { return };
+        let Some(shared) = self.shared.upgrade() else {
+            return;
+        };
         let mut waiting = None;
         let mut over = false;
         {
@@ -249,12 +264,24 @@ impl Outgoing {
                 }
                 let chunk = state.pending.split_to(size);
                 state.window.sent(size);
-                shared.send(self.key.0, &Frame::Data { stream: self.key.1, chunk: &chunk });
+                shared.send(
+                    self.key.0,
+                    &Frame::Data {
+                        stream: self.key.1,
+                        chunk: &chunk,
+                    },
+                );
             }
             if state.pending.is_empty() {
                 if let Some(end) = state.closing.take() {
                     let error = end.as_ref().err().map(String::as_str);
-                    shared.send(self.key.0, &Frame::End { stream: self.key.1, error });
+                    shared.send(
+                        self.key.0,
+                        &Frame::End {
+                            stream: self.key.1,
+                            error,
+                        },
+                    );
                     state.finished = true;
                     over = true;
                 } else {
@@ -275,7 +302,9 @@ impl Outgoing {
 
     fn finish(&self, end: Result<(), String>) {
         // The engine is entered only to call a waiting writer, and none waits while its stream closes.
-        let Some(shared) = self.shared.upgrade() else { return };
+        let Some(shared) = self.shared.upgrade() else {
+            return;
+        };
         self.state.borrow_mut().closing = Some(end);
         pyo3::Python::attach(|py| shared.engine.with(py, |ctx| self.advance(&ctx)));
     }
@@ -319,7 +348,12 @@ pub(crate) struct Pump {
 impl Pump {
     /// Starts moving; the pump lives as long as a pull or write is under way.
     pub(crate) fn start(ctx: &Ctx<'_>, source: Rc<dyn ByteSource>, sink: Rc<dyn ByteSink>) {
-        let pump = Rc::new(Self { source, sink, running: Cell::new(false), again: Cell::new(false) });
+        let pump = Rc::new(Self {
+            source,
+            sink,
+            running: Cell::new(false),
+            again: Cell::new(false),
+        });
         pump.run(ctx);
     }
 
@@ -330,7 +364,8 @@ impl Pump {
         }
         while self.again.take() {
             let pump = Rc::clone(self);
-            self.source.pull(ctx, Box::new(move |ctx, pulled| pump.pulled(ctx, pulled)));
+            self.source
+                .pull(ctx, Box::new(move |ctx, pulled| pump.pulled(ctx, pulled)));
         }
         self.running.set(false);
     }
@@ -356,6 +391,8 @@ pub(crate) fn announce(bytes: &Bytes) -> Body<'_> {
     if bytes.len() <= INLINE_MAX {
         Body::Inline(bytes)
     } else {
-        Body::Stream { length: Some(bytes.len() as u64) }
+        Body::Stream {
+            length: Some(bytes.len() as u64),
+        }
     }
 }

@@ -38,8 +38,19 @@ impl Broker for IsolateBroker {
         let stream = shared.next_call();
         shared.calls.borrow_mut().insert(stream, done);
         let open = |body: Body<'_>| {
-            let call = Call { channel, event: shared.current_event(), operation: operation.clone() };
-            shared.send(Side::Broker, &Frame::Open { stream, open: Open::Call(call), body });
+            let call = Call {
+                channel,
+                event: shared.current_event(),
+                operation: operation.clone(),
+            };
+            shared.send(
+                Side::Broker,
+                &Frame::Open {
+                    stream,
+                    open: Open::Call(call),
+                    body,
+                },
+            );
         };
         match body {
             CallBody::None => open(Body::None),
@@ -84,14 +95,22 @@ impl Shared {
     /// Answers the calls that were made without a connection.
     pub(crate) fn answer_refused(&self, py: Python<'_>) {
         for done in std::mem::take(&mut *self.refused.borrow_mut()) {
-            let failure = Failure { kind: FailureKind::User, name: "Error", message: GLOBAL_SCOPE, trace: "" };
-            self.engine.with(py, |ctx| done(&ctx, Reply::Failed(failure), IncomingBody::None));
+            let failure = Failure {
+                kind: FailureKind::User,
+                name: "Error",
+                message: GLOBAL_SCOPE,
+                trace: "",
+            };
+            self.engine
+                .with(py, |ctx| done(&ctx, Reply::Failed(failure), IncomingBody::None));
         }
     }
 
     /// Reads and handles all frames that have arrived.
     pub(crate) fn read_broker(self: &Rc<Self>, py: Python<'_>) -> Result<(), ConnectionError> {
-        let Some(connection) = self.connection(Side::Broker) else { return Ok(()) };
+        let Some(connection) = self.connection(Side::Broker) else {
+            return Ok(());
+        };
         connection.fill()?;
         while let Some(frame) = connection.next_frame()? {
             self.engine.with(py, |ctx| self.broker_frame(&ctx, &frame))?;

@@ -94,7 +94,10 @@ impl Connection {
             match rustix::io::read(self.socket.as_fd(), &mut scratch[..]) {
                 Ok(0) => return Err(ConnectionError::Closed),
                 Ok(count) => {
-                    self.reader.borrow_mut().buffer().extend_from_slice(&scratch[..count]);
+                    self.reader
+                        .borrow_mut()
+                        .buffer()
+                        .extend_from_slice(&scratch[..count]);
                     return Ok(());
                 }
                 Err(rustix::io::Errno::INTR) => {}

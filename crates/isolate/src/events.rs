@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use isthmus_protocol::{
-    Body, Event, Failure, FailureKind, Frame, Header, Open, Outcome, Reply, RequestHead, ResponseHead, StreamId,
-    decode,
+    Body, Event, Failure, FailureKind, Frame, Header, Open, Outcome, Reply, RequestHead, ResponseHead,
+    StreamId, decode,
 };
 use isthmus_web::body::OutgoingBody;
 use isthmus_web::fetch::{self, RequestParts, ResponseParts};
@@ -28,7 +28,9 @@ pub(crate) struct OpenEvent {
 impl Shared {
     /// Reads and handles all frames that have arrived.
     pub(crate) fn read_events(self: &Rc<Self>, py: Python<'_>) -> Result<(), ConnectionError> {
-        let Some(connection) = self.connection(Side::Events) else { return Ok(()) };
+        let Some(connection) = self.connection(Side::Events) else {
+            return Ok(());
+        };
         connection.fill()?;
         while let Some(frame) = connection.next_frame()? {
             self.engine.with(py, |ctx| self.event_frame(py, &ctx, &frame))?;
@@ -43,7 +45,11 @@ impl Shared {
         bytes: &Bytes,
     ) -> Result<(), ConnectionError> {
         match decode::<Frame<'_>>(bytes)? {
-            Frame::Open { stream, open: Open::Event(event), body } => {
+            Frame::Open {
+                stream,
+                open: Open::Event(event),
+                body,
+            } => {
                 self.open.borrow_mut().insert(stream, OpenEvent::default());
                 match event {
                     Event::Fetch(head) => self.open_fetch(py, ctx, stream, &head, &body, bytes),
@@ -70,7 +76,11 @@ impl Shared {
     pub(crate) fn body_frame(&self, ctx: &Ctx<'_>, side: Side, frame: Frame<'_>, bytes: &Bytes) {
         match frame {
             Frame::Data { stream, chunk } => {
-                let incoming = self.incoming.borrow().get(&(side, stream)).and_then(std::rc::Weak::upgrade);
+                let incoming = self
+                    .incoming
+                    .borrow()
+                    .get(&(side, stream))
+                    .and_then(std::rc::Weak::upgrade);
                 if let Some(incoming) = incoming
                     && let Err(overrun) = incoming.data(ctx, bytes.slice_ref(chunk))
                 {
@@ -90,7 +100,9 @@ impl Shared {
                     outgoing.credit(ctx, bytes);
                 }
             }
-            frame => self.log_internal(&format!("the host sent a frame that has no meaning here: {frame:?}")),
+            frame => self.log_internal(&format!(
+                "the host sent a frame that has no meaning here: {frame:?}"
+            )),
         }
     }
 
@@ -126,8 +138,12 @@ impl Shared {
         match request {
             Ok(request) => self.tell_server(py, stream, "fetch", (stream, request)),
             Err(message) => {
-                let failure =
-                    Failure { kind: FailureKind::Internal, name: "Error", message: &message, trace: "" };
+                let failure = Failure {
+                    kind: FailureKind::Internal,
+                    name: "Error",
+                    message: &message,
+                    trace: "",
+                };
                 self.fail(stream, &failure);
                 self.handler_ended(stream, Outcome::Exception);
             }
@@ -147,8 +163,12 @@ impl Shared {
             let message = error.to_string();
             self.log_internal(&format!("the event server failed in {method}(): {message}"));
             if self.open.borrow().contains_key(&stream) {
-                let failure =
-                    Failure { kind: FailureKind::Internal, name: "Error", message: &message, trace: "" };
+                let failure = Failure {
+                    kind: FailureKind::Internal,
+                    name: "Error",
+                    message: &message,
+                    trace: "",
+                };
                 self.fail(stream, &failure);
                 self.handler_ended(stream, Outcome::Exception);
             }
@@ -157,13 +177,24 @@ impl Shared {
 
     /// Answers an event with a failure.
     pub(crate) fn fail(&self, stream: StreamId, failure: &Failure<'_>) {
-        let frame = Frame::Reply { stream, reply: Reply::Failed(failure.clone()), body: Body::None };
+        let frame = Frame::Reply {
+            stream,
+            reply: Reply::Failed(failure.clone()),
+            body: Body::None,
+        };
         self.send(Side::Events, &frame);
     }
 
     /// Answers an event that has no value.
     pub(crate) fn finished(&self, stream: StreamId) {
-        self.send(Side::Events, &Frame::Reply { stream, reply: Reply::Finished, body: Body::None });
+        self.send(
+            Side::Events,
+            &Frame::Reply {
+                stream,
+                reply: Reply::Finished,
+                body: Body::None,
+            },
+        );
     }
 
     /// Answers a `fetch` event. Its body may go on after this.
@@ -177,7 +208,11 @@ impl Shared {
         let head = ResponseHead {
             status: parts.status,
             status_text: &parts.status_text,
-            headers: parts.headers.iter().map(|(name, value)| Header { name, value }).collect(),
+            headers: parts
+                .headers
+                .iter()
+                .map(|(name, value)| Header { name, value })
+                .collect(),
             upgrade: false,
         };
         let reply = |body: Body<'_>| {
@@ -204,7 +239,10 @@ impl Shared {
                 }
                 None => Pump::start(ctx, source, streamed(length)),
             },
-            OutgoingBody::Stream { stream: readable, length } => {
+            OutgoingBody::Stream {
+                stream: readable,
+                length,
+            } => {
                 let sink = streamed(length);
                 isthmus_web::streams::drain(ctx, readable, sink)?;
             }
@@ -236,7 +274,10 @@ impl Shared {
         let outcome = {
             let mut open = self.open.borrow_mut();
             match open.get(&stream) {
-                Some(OpenEvent { outcome: Some(outcome), sending: false }) => {
+                Some(OpenEvent {
+                    outcome: Some(outcome),
+                    sending: false,
+                }) => {
                     let outcome = *outcome;
                     open.remove(&stream);
                     outcome

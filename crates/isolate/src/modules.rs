@@ -39,7 +39,10 @@ impl Resolver for Resolve {
             let folder = Path::new(base).parent().filter(|folder| folder.is_absolute());
             self.file(&folder.unwrap_or(&self.0.root).join(name))
         } else if let Some(rest) = name.strip_prefix("python_modules/") {
-            self.0.packages.iter().find_map(|folder| self.file(&folder.join(rest)))
+            self.0
+                .packages
+                .iter()
+                .find_map(|folder| self.file(&folder.join(rest)))
         } else {
             self.file(&self.0.root.join(name))
         };
@@ -58,7 +61,9 @@ impl Resolve {
         let within = std::iter::once(&self.0.root)
             .chain(&self.0.packages)
             .any(|folder| folder.canonicalize().is_ok_and(|folder| path.starts_with(folder)));
-        (script && within && path.is_file()).then(|| path.to_str().map(ToOwned::to_owned)).flatten()
+        (script && within && path.is_file())
+            .then(|| path.to_str().map(ToOwned::to_owned))
+            .flatten()
     }
 }
 
@@ -75,7 +80,8 @@ impl Loader for Load {
         if name == WORKERS {
             return Module::declare_def::<WorkersModule, _>(ctx.clone(), name);
         }
-        let source = std::fs::read(name).map_err(|error| Error::new_loading_message(name, error.to_string()))?;
+        let source =
+            std::fs::read(name).map_err(|error| Error::new_loading_message(name, error.to_string()))?;
         Module::declare(ctx.clone(), name, source)
     }
 }
@@ -84,8 +90,14 @@ impl Loader for Load {
 struct WorkersModule;
 
 /// What it exports; tested against the object that `workers.js` makes.
-const EXPORTS: [&str; 6] =
-    ["WorkerEntrypoint", "DurableObject", "WorkflowEntrypoint", "RpcTarget", "env", "waitUntil"];
+const EXPORTS: [&str; 6] = [
+    "WorkerEntrypoint",
+    "DurableObject",
+    "WorkflowEntrypoint",
+    "RpcTarget",
+    "env",
+    "waitUntil",
+];
 
 impl ModuleDef for WorkersModule {
     fn declare(declarations: &Declarations<'_>) -> Result<()> {

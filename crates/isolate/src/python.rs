@@ -56,7 +56,9 @@ impl Isolate {
         isthmus_bridge::safe_point();
         self.shared.answer_refused(py);
         for side in [Side::Events, Side::Broker] {
-            let Some(connection) = self.shared.connection(side) else { continue };
+            let Some(connection) = self.shared.connection(side) else {
+                continue;
+            };
             if !connection.has_outgoing() {
                 continue;
             }
@@ -70,7 +72,9 @@ impl Isolate {
             if connection.blocked() != was_blocked
                 && let Some(server) = self.shared.server.get()
             {
-                server.bind(py).call_method1("watch_room", (connection.raw_fd(), connection.blocked()))?;
+                server
+                    .bind(py)
+                    .call_method1("watch_room", (connection.raw_fd(), connection.blocked()))?;
             }
         }
         Ok(())
@@ -78,7 +82,11 @@ impl Isolate {
 
     /// The descriptors of the events and the broker connection.
     fn descriptors(&self) -> (i32, i32) {
-        let raw = |side| self.shared.connection(side).map_or(-1, |connection| connection.raw_fd());
+        let raw = |side| {
+            self.shared
+                .connection(side)
+                .map_or(-1, |connection| connection.raw_fd())
+        };
         (raw(Side::Events), raw(Side::Broker))
     }
 
@@ -95,7 +103,11 @@ impl Isolate {
     /// Joins Python's side: the server that events go to and the variable that holds the current event. Starts the
     /// timers asked for before there was a loop.
     fn attach(&self, py: Python<'_>, server: Py<PyAny>, current_event: Py<PyAny>) -> PyResult<()> {
-        let set = self.shared.server.set(server).and(self.shared.current_event.set(current_event));
+        let set = self
+            .shared
+            .server
+            .set(server)
+            .and(self.shared.current_event.set(current_event));
         set.map_err(|_| PyRuntimeError::new_err("the isolate serves already"))?;
         let early = std::mem::take(&mut *self.shared.early_timers.borrow_mut());
         for (id, delay) in early {
@@ -163,7 +175,15 @@ impl Isolate {
     /// Answers an event with the failure of user code: the exception's class, message and traceback.
     fn fail(&self, stream: StreamId, name: &str, message: &str, trace: &str) {
         let (name, message, trace) = (clip(name), clip(message), clip(trace));
-        self.shared.fail(stream, &Failure { kind: FailureKind::User, name, message, trace });
+        self.shared.fail(
+            stream,
+            &Failure {
+                kind: FailureKind::User,
+                name,
+                message,
+                trace,
+            },
+        );
     }
 
     /// The handler of an event has ended: "ok", "exception" or "canceled".
@@ -183,7 +203,9 @@ impl Isolate {
         let py = request.py();
         self.shared.engine.with(py, |ctx| {
             let value = isthmus_bridge::js_value(&ctx, request)?;
-            let Some(object) = value.as_object() else { return Ok(()) };
+            let Some(object) = value.as_object() else {
+                return Ok(());
+            };
             fetch::abort_request(&ctx, object, "The client disconnected.")
                 .map_err(|_| isthmus_bridge::raise(py, &ctx))
         })

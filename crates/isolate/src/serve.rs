@@ -21,9 +21,10 @@ pub(crate) fn serve(
         .map_err(|error| PyOSError::new_err(error.to_string()))?;
     let shared = std::rc::Rc::clone(&isolate.borrow().shared);
     shared.connect(Connection::new(events)?, Connection::new(broker)?);
-    shared.engine.with(py, |ctx| isthmus_web::crypto::reseed(&ctx)).map_err(|error| {
-        pyo3::exceptions::PyRuntimeError::new_err(format!("fresh randomness: {error}"))
-    })?;
+    shared
+        .engine
+        .with(py, |ctx| isthmus_web::crypto::reseed(&ctx))
+        .map_err(|error| pyo3::exceptions::PyRuntimeError::new_err(format!("fresh randomness: {error}")))?;
     boot.call_method0("serve")?;
     Ok(())
 }

@@ -104,7 +104,12 @@ impl Shared {
 
     /// A line about the isolate itself.
     pub(crate) fn log_internal(&self, text: &str) {
-        self.log(isthmus_protocol::LogLevel::Error, isthmus_protocol::LogSource::Runtime, text, None);
+        self.log(
+            isthmus_protocol::LogLevel::Error,
+            isthmus_protocol::LogSource::Runtime,
+            text,
+            None,
+        );
     }
 
     /// Sends a log record at once, so that what is printed before a crash is not lost. In the zygote it goes to
@@ -147,7 +152,14 @@ impl Shared {
     /// The stream of the event in whose course we are, if any.
     pub(crate) fn current_event(&self) -> Option<StreamId> {
         let variable = self.current_event.get()?;
-        Python::attach(|py| variable.bind(py).call_method0("get").ok()?.extract::<Option<StreamId>>().ok()?)
+        Python::attach(|py| {
+            variable
+                .bind(py)
+                .call_method0("get")
+                .ok()?
+                .extract::<Option<StreamId>>()
+                .ok()?
+        })
     }
 
     /// A number for a new call.
@@ -176,6 +188,8 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn now() -> (Instant, Duration) {
-    let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let epoch = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     (Instant::now(), epoch)
 }

@@ -41,12 +41,16 @@ pub(crate) fn install(
     let (parts, env) = made?;
     let proxy = |name: &str| -> Result<Py<PyAny>, String> {
         let value: Value<'_> = parts.get(name).map_err(|error| error.to_string())?;
-        isthmus_bridge::wrap(py, &value).map(Bound::unbind).map_err(|error| error.to_string())
+        isthmus_bridge::wrap(py, &value)
+            .map(Bound::unbind)
+            .map_err(|error| error.to_string())
     };
     Ok(Workers {
         helper: proxy("helper")?,
         new_context: proxy("newContext")?,
-        env: isthmus_bridge::wrap(py, env.as_value()).map_err(|error| error.to_string())?.unbind(),
+        env: isthmus_bridge::wrap(py, env.as_value())
+            .map_err(|error| error.to_string())?
+            .unbind(),
     })
 }
 
@@ -99,6 +103,9 @@ fn natives<'js>(ctx: &Ctx<'js>, shared: &Rc<Shared>) -> rquickjs::Result<Object<
         })?,
     )?;
     let state = Rc::clone(shared);
-    object.set("currentEvent", Function::new(ctx.clone(), move || state.current_event())?)?;
+    object.set(
+        "currentEvent",
+        Function::new(ctx.clone(), move || state.current_event())?,
+    )?;
     Ok(object)
 }

@@ -30,11 +30,18 @@ impl Host for World {
             self.0.early_timers.borrow_mut().push((id, delay));
             return;
         };
-        Python::attach(|py| match server.bind(py).call_method1("start_timer", (id, delay.as_secs_f64())) {
-            Ok(handle) => {
-                self.0.timers.borrow_mut().insert(id, handle.unbind());
+        Python::attach(|py| {
+            match server
+                .bind(py)
+                .call_method1("start_timer", (id, delay.as_secs_f64()))
+            {
+                Ok(handle) => {
+                    self.0.timers.borrow_mut().insert(id, handle.unbind());
+                }
+                Err(error) => self
+                    .0
+                    .log_internal(&format!("a timer could not be started: {error}")),
             }
-            Err(error) => self.0.log_internal(&format!("a timer could not be started: {error}")),
         });
     }
 
@@ -60,7 +67,8 @@ impl Host for World {
     fn fill_random(&self, bytes: &mut [u8]) {
         // On Linux this fails only before the kernel's generator is seeded, early at boot.
         if let Err(error) = getrandom::fill(bytes) {
-            self.0.log_internal(&format!("the kernel gave no randomness: {error}"));
+            self.0
+                .log_internal(&format!("the kernel gave no randomness: {error}"));
             std::process::abort();
         }
     }

@@ -27,12 +27,23 @@ use crate::world::World;
 /// # Errors
 /// A Python exception where not even an answer to the host was possible.
 pub fn run(py: Python<'_>, control: OwnedFd) -> PyResult<()> {
-    let mut control = Control { socket: control, reader: FrameReader::new(), passed: Vec::new() };
-    let Some(ToZygote::Boot(spec)) = control.receive(py)? else { return Ok(()) };
+    let mut control = Control {
+        socket: control,
+        reader: FrameReader::new(),
+        passed: Vec::new(),
+    };
+    let Some(ToZygote::Boot(spec)) = control.receive(py)? else {
+        return Ok(());
+    };
     let engine = match Engine::new(py) {
         Ok(engine) => engine,
         Err(error) => {
-            return control.send(&failed(FailureKind::Internal, "EngineError", &error.to_string(), ""));
+            return control.send(&failed(
+                FailureKind::Internal,
+                "EngineError",
+                &error.to_string(),
+                "",
+            ));
         }
     };
     let isolate = match set_up(py, &engine, &spec) {
@@ -59,19 +70,44 @@ pub fn run(py: Python<'_>, control: OwnedFd) -> PyResult<()> {
         )
     };
     boot.call_method0("freeze")?;
-    control.send(&FromZygote::Booted { entrypoints, fork_hazards })?;
+    control.send(&FromZygote::Booted {
+        entrypoints,
+        fork_hazards,
+    })?;
     fork_loop(py, control, &isolate, &boot)
 }
 
+/// Makes the engine in this process, without a host: what a zygote has before it imports anything. For the tests of the
+/// bridge and the Web platform, and for tools that look at memory. The engine lives as long as the process.
+///
+/// # Errors
+/// The Python exception; `RuntimeError` if there is an engine already.
+pub fn engine_here<'py>(py: Python<'py>, spec: &IsolateSpec) -> PyResult<Bound<'py, Isolate>> {
+    let engine = Engine::new(py).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    let isolate = set_up(py, &engine, spec)?;
+    std::mem::forget(engine);
+    Ok(isolate)
+}
+
 fn failed(kind: FailureKind, name: &str, message: &str, trace: &str) -> FromZygote {
-    FromZygote::Failed { kind, name: name.to_owned(), message: message.to_owned(), trace: trace.to_owned() }
+    FromZygote::Failed {
+        kind,
+        name: name.to_owned(),
+        message: message.to_owned(),
+        trace: trace.to_owned(),
+    }
 }
 
 /// A failed boot, with the traceback as `isthmus._runtime.boot` formats it.
 fn failed_with(py: Python<'_>, kind: FailureKind, error: &PyErr) -> FromZygote {
     let value = error.value(py);
-    let name = value.get_type().qualname().map_or_else(|_| "Exception".to_owned(), |name| name.to_string());
-    let message = value.str().map_or_else(|_| String::new(), |text| text.to_string());
+    let name = value
+        .get_type()
+        .qualname()
+        .map_or_else(|_| "Exception".to_owned(), |name| name.to_string());
+    let message = value
+        .str()
+        .map_or_else(|_| String::new(), |text| text.to_string());
     let trace = py
         .import("isthmus._runtime.tracebacks")
         .and_then(|module| module.call_method1("format_exception", (value,)))
@@ -85,8 +121,16 @@ fn set_up<'py>(py: Python<'py>, engine: &Engine, spec: &IsolateSpec) -> PyResult
     let crossing = py.import("isthmus._runtime.crossing")?;
     isthmus_bridge::configure(&crossing)?;
     let shared = Shared::new(engine.handle());
-    let packages = spec.python_modules.iter().map(Into::into).chain(environment_packages(py)?).collect();
-    let folders = Folders { root: (&spec.module_root).into(), packages };
+    let packages = spec
+        .python_modules
+        .iter()
+        .map(Into::into)
+        .chain(environment_packages(py)?)
+        .collect();
+    let folders = Folders {
+        root: (&spec.module_root).into(),
+        packages,
+    };
     engine.runtime().set_loader(Resolve(folders), Load);
     let workers = engine
         .with(py, |ctx| {
@@ -103,7 +147,13 @@ fn set_up<'py>(py: Python<'py>, engine: &Engine, spec: &IsolateSpec) -> PyResult
 fn python_position() -> Option<String> {
     Python::attach(|py| {
         let frame = py.import("sys").ok()?.call_method1("_getframe", (0,)).ok()?;
-        let file: String = frame.getattr("f_code").ok()?.getattr("co_filename").ok()?.extract().ok()?;
+        let file: String = frame
+            .getattr("f_code")
+            .ok()?
+            .getattr("co_filename")
+            .ok()?
+            .extract()
+            .ok()?;
         let line: u32 = frame.getattr("f_lineno").ok()?.extract().ok()?;
         Some(format!("{file}:{line}"))
     })
@@ -112,7 +162,11 @@ fn python_position() -> Option<String> {
 /// The folders of installed packages.
 fn environment_packages(py: Python<'_>) -> PyResult<Vec<std::path::PathBuf>> {
     let paths: Vec<String> = py.import("sys")?.getattr("path")?.extract()?;
-    Ok(paths.into_iter().filter(|path| path.ends_with("-packages")).map(Into::into).collect())
+    Ok(paths
+        .into_iter()
+        .filter(|path| path.ends_with("-packages"))
+        .map(Into::into)
+        .collect())
 }
 
 /// The parts of the spec that Python needs, as a dict.
@@ -144,10 +198,15 @@ fn fork_loop(
     loop {
         for (pid, status) in isthmus_sandbox::reap() {
             if let Some((isolate, _)) = children.remove(&pid) {
-                control.send(&FromZygote::Exited { isolate, status: status.to_string() })?;
+                control.send(&FromZygote::Exited {
+                    isolate,
+                    status: status.to_string(),
+                })?;
             }
         }
-        let Some(message) = control.receive_while(py, &children)? else { continue };
+        let Some(message) = control.receive_while(py, &children)? else {
+            continue;
+        };
         let number = match message {
             Message::Closed => return Ok(()),
             Message::Control(ToZygote::Fork { isolate }) => isolate,
@@ -156,13 +215,19 @@ fn fork_loop(
         let mut passed = std::mem::take(&mut control.passed).into_iter();
         let (Some(events), Some(broker), None) = (passed.next(), passed.next(), passed.next()) else {
             let error = "two descriptors must go with a fork".to_owned();
-            control.send(&FromZygote::ForkFailed { isolate: number, error })?;
+            control.send(&FromZygote::ForkFailed {
+                isolate: number,
+                error,
+            })?;
             continue;
         };
         let pid: i32 = match os.call_method0("fork").and_then(|pid| pid.extract()) {
             Ok(pid) => pid,
             Err(error) => {
-                control.send(&FromZygote::ForkFailed { isolate: number, error: error.to_string() })?;
+                control.send(&FromZygote::ForkFailed {
+                    isolate: number,
+                    error: error.to_string(),
+                })?;
                 continue;
             }
         };
@@ -177,9 +242,8 @@ fn fork_loop(
         }
         drop((events, broker));
         // Without a pidfd (an old kernel) the end is noticed with the next message.
-        let pidfd = rustix::process::Pid::from_raw(pid).and_then(|pid| {
-            rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
-        });
+        let pidfd = rustix::process::Pid::from_raw(pid)
+            .and_then(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok());
         children.insert(pid, (number, pidfd));
         control.send(&FromZygote::Forked { isolate: number, pid })?;
     }
@@ -229,7 +293,10 @@ impl Control {
         children: &HashMap<i32, (u32, Option<OwnedFd>)>,
     ) -> PyResult<Option<Message>> {
         loop {
-            let frame = self.reader.next_frame().map_err(|error| PyOSError::new_err(error.to_string()))?;
+            let frame = self
+                .reader
+                .next_frame()
+                .map_err(|error| PyOSError::new_err(error.to_string()))?;
             if let Some(frame) = frame {
                 let message = decode(&frame).map_err(|error| PyOSError::new_err(error.to_string()))?;
                 return Ok(Some(Message::Control(message)));
@@ -254,8 +321,7 @@ impl Control {
                 return Ok(None);
             }
             let mut buffer = [0; 16 * 1024];
-            let count =
-                isthmus_sandbox::recv_with_fds(self.socket.as_fd(), &mut buffer, &mut self.passed)?;
+            let count = isthmus_sandbox::recv_with_fds(self.socket.as_fd(), &mut buffer, &mut self.passed)?;
             if count == 0 {
                 return Ok(Some(Message::Closed));
             }
@@ -263,4 +329,3 @@ impl Control {
         }
     }
 }
-

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::PathBuf;
 
-use isthmus_protocol::control::CONTROL_FD;
+use isthmus_protocol::control::{CONTROL_FD, IsolateSpec};
 use pyo3::prelude::*;
 
 /// The command line; returns the exit code.
@@ -12,7 +12,12 @@ use pyo3::prelude::*;
 fn cli_main(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<i32> {
     let python: PathBuf = py.import("sys")?.getattr("executable")?.extract()?;
     // The host runs no Python: without the GIL its threads never wait for this one.
-    Ok(py.detach(|| isthmus_cli::run(isthmus_cli::Invocation { args: arguments, python })))
+    Ok(py.detach(|| {
+        isthmus_cli::run(isthmus_cli::Invocation {
+            args: arguments,
+            python,
+        })
+    }))
 }
 
 /// The life of a zygote, started by the host with the control socket as descriptor 3.
@@ -24,6 +29,12 @@ fn zygote_main(py: Python<'_>) -> PyResult<()> {
     isthmus_isolate::zygote::run(py, control)
 }
 
+/// Makes a JavaScript engine in this process, without a host: for tests of the bridge.
+#[pyfunction]
+fn start_engine(py: Python<'_>) -> PyResult<Bound<'_, isthmus_isolate::python::Isolate>> {
+    isthmus_isolate::zygote::engine_here(py, &IsolateSpec::default())
+}
+
 /// `isthmus._native`.
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -31,11 +42,14 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(cli_main, module)?)?;
     module.add_function(wrap_pyfunction!(zygote_main, module)?)?;
+    module.add_function(wrap_pyfunction!(start_engine, module)?)?;
     module.add_function(wrap_pyfunction!(isthmus_isolate::python::process_counts, module)?)?;
     module.add_class::<isthmus_isolate::python::Isolate>()?;
     let ffi = PyModule::new(py, "isthmus._native.ffi")?;
     isthmus_bridge::register(&ffi)?;
     module.add_submodule(&ffi)?;
-    py.import("sys")?.getattr("modules")?.set_item("isthmus._native.ffi", &ffi)?;
+    py.import("sys")?
+        .getattr("modules")?
+        .set_item("isthmus._native.ffi", &ffi)?;
     Ok(())
 }

@@ -48,12 +48,11 @@ class Boot:
 
     def _set_modules(self) -> None:
         from isthmus._native import ffi
+        from pyodide.ffi import register_js_module, to_js
 
-        sys.modules["js"] = ffi.global_this()
-        from pyodide.ffi import to_js
-
-        sys.modules["_pyodide_entrypoint_helper"] = self._isolate.entrypoint_helper
-        sys.modules["_cloudflare_compat_flags"] = to_js(dict(self._spec["flags"]))
+        register_js_module("js", ffi.global_this())
+        register_js_module("_pyodide_entrypoint_helper", self._isolate.entrypoint_helper)
+        register_js_module("_cloudflare_compat_flags", to_js(dict(self._spec["flags"])))
 
     def import_worker(self) -> None:
         """Imports the SDK and the Worker's main module. Raises what user code raises."""

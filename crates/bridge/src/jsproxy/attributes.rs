@@ -23,7 +23,9 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
         if !state::at_home() {
             return getattro_elsewhere(object, name);
         }
-        let Some(entry) = atoms::name(name) else { return ptr::null_mut() };
+        let Some(entry) = atoms::name(name) else {
+            return ptr::null_mut();
+        };
         let proxy = object.cast::<JsProxy>();
         if entry.python {
             if !_PyType_Lookup(ffi::Py_TYPE(object), name).is_null() {

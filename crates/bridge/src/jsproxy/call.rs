@@ -1,5 +1,6 @@
 //! Calling JavaScript from Python (`spec/ffi.md` §2 "Calling JS").
 
+use std::mem::MaybeUninit;
 use std::ptr;
 
 use pyo3::ffi::{self, PyObject};
@@ -23,9 +24,7 @@ const AFTER_NEW: &str =
 
 /// The converted arguments of one call, owned.
 struct Arguments {
-    inline: [JSValue; INLINE],
-    spilled: Vec<JSValue>,
-    length: usize,
+    values: Vec<JSValue>,
     /// The proxies made for this call alone, with a reference of their own.
     temporaries: Vec<JSValue>,
 }
@@ -36,21 +35,23 @@ impl Arguments {
     ///
     /// # Safety
     /// At home with the GIL; the arguments are as a vectorcall gives them.
-    #[inline(always)]
     unsafe fn convert(values: *const *mut PyObject, count: usize, names: *mut PyObject) -> Option<Self> {
-        let mut arguments =
-            Self { inline: [JS_UNDEFINED; INLINE], spilled: Vec::new(), length: 0, temporaries: Vec::new() };
+        let mut arguments = Self {
+            values: Vec::with_capacity(count + 1),
+            temporaries: Vec::new(),
+        };
         // SAFETY: as the caller promises.
         unsafe {
-            let keywords = if names.is_null() { 0 } else { ffi::PyTuple_GET_SIZE(names) as usize };
-            if count + 1 > INLINE {
-                arguments.spilled.reserve(count + 1);
-            }
+            let keywords = if names.is_null() {
+                0
+            } else {
+                ffi::PyTuple_GET_SIZE(names) as usize
+            };
             for index in 0..count {
                 let Some(value) = arguments.one(*values.add(index)) else {
                     return arguments.fail();
                 };
-                arguments.push(value);
+                arguments.values.push(value);
             }
             if keywords > 0 {
                 let options = qjs::JS_NewObject(state::context());
@@ -69,14 +70,13 @@ impl Arguments {
                         return arguments.fail();
                     }
                 }
-                arguments.push(options);
+                arguments.values.push(options);
             }
         }
         Some(arguments)
     }
 
     /// Converts one argument and notes it if it is a temporary.
-    #[inline(always)]
     unsafe fn one(&mut self, object: *mut PyObject) -> Option<JSValue> {
         // SAFETY: as for `convert`.
         unsafe {
@@ -92,32 +92,12 @@ impl Arguments {
         }
     }
 
-    #[inline(always)]
-    fn push(&mut self, value: JSValue) {
-        if self.spilled.capacity() == 0 {
-            self.inline[self.length] = value;
-        } else {
-            self.spilled.push(value);
-        }
-        self.length += 1;
-    }
-
-    #[inline(always)]
-    fn as_mut_ptr(&mut self) -> *mut JSValue {
-        if self.spilled.capacity() == 0 { self.inline.as_mut_ptr() } else { self.spilled.as_mut_ptr() }
-    }
-
     /// Frees the arguments; the temporaries are left to the caller.
-    #[inline(always)]
     unsafe fn free(&mut self) -> Vec<JSValue> {
         // SAFETY: the values are owned and forgotten here.
         unsafe {
-            let values = self.as_mut_ptr();
-            for index in 0..self.length {
-                let value = *values.add(index);
-                if qjs::JS_VALUE_HAS_REF_COUNT(value) {
-                    qjs::JS_FreeValue(state::context(), value);
-                }
+            for value in self.values.drain(..) {
+                qjs::JS_FreeValue(state::context(), value);
             }
         }
         std::mem::take(&mut self.temporaries)
@@ -152,7 +132,8 @@ pub(crate) unsafe fn destroy(temporaries: Vec<JSValue>, message: &'static str) {
     }
 }
 
-/// `tp_vectorcall` of callable proxies.
+/// `tp_vectorcall` of callable proxies. Recursion is bounded without a check here: a cycle passes through
+/// Python's evaluation loop and the engine's stack limit, each with its own.
 pub(crate) unsafe extern "C" fn vectorcall(
     object: *mut PyObject,
     values: *const *mut PyObject,
@@ -165,35 +146,87 @@ pub(crate) unsafe extern "C" fn vectorcall(
             state::raise_not_home();
             return ptr::null_mut();
         }
-        if ffi::Py_EnterRecursiveCall(c" while calling a JavaScript function".as_ptr()) != 0 {
-            return ptr::null_mut();
-        }
         let proxy = object.cast::<JsProxy>();
-        let result = call_on(
-            (*proxy).value,
-            (*proxy).this,
-            values,
-            ffi::PyVectorcall_NARGS(nargsf) as usize,
-            names,
-        );
-        ffi::Py_LeaveRecursiveCall();
-        result
+        let count = ffi::PyVectorcall_NARGS(nargsf) as usize;
+        if names.is_null() && count <= INLINE {
+            call_few((*proxy).value, (*proxy).this, values, count)
+        } else {
+            call_many((*proxy).value, (*proxy).this, values, count, names)
+        }
     }
 }
 
-/// Calls `function` on `this` (both borrowed) with Python arguments.
-///
-/// # Safety
-/// At home with the GIL; arguments as for a vectorcall.
+/// The usual call: few arguments, no keywords, nothing allocated or moved.
 #[inline(always)]
-pub(crate) unsafe fn call_on(
+unsafe fn call_few(
+    function: JSValue,
+    this: JSValue,
+    values: *const *mut PyObject,
+    count: usize,
+) -> *mut PyObject {
+    // SAFETY: at home with the GIL; `count` is at most INLINE, and the first `count` slots are written
+    // before they are read.
+    unsafe {
+        let mut slots = [const { MaybeUninit::<JSValue>::uninit() }; INLINE];
+        let mut made = 0_u32;
+        for index in 0..count {
+            let mut temporary = false;
+            let value = python2js::convert_argument(*values.add(index), &mut temporary);
+            if qjs::JS_IsException(value) {
+                return abandon(&slots[..index], made);
+            }
+            slots[index].write(value);
+            made |= u32::from(temporary) << index;
+        }
+        let result = qjs::JS_Call(
+            state::context(),
+            function,
+            this,
+            count as i32,
+            slots.as_mut_ptr().cast(),
+        );
+        let mut temporaries = Vec::new();
+        for (index, slot) in slots[..count].iter().enumerate() {
+            let value = slot.assume_init();
+            if made & (1 << index) != 0 {
+                temporaries.push(value);
+            } else if qjs::JS_VALUE_HAS_REF_COUNT(value) {
+                qjs::JS_FreeValue(state::context(), value);
+            }
+        }
+        finish_call(result, temporaries)
+    }
+}
+
+/// An argument could not be converted: undoes those before it and raises.
+#[cold]
+unsafe fn abandon(slots: &[MaybeUninit<JSValue>], made: u32) -> *mut PyObject {
+    // SAFETY: at home with the GIL, a JavaScript exception pending; the slots are written.
+    unsafe {
+        let thrown = qjs::JS_GetException(state::context());
+        for (index, slot) in slots.iter().enumerate() {
+            let value = slot.assume_init();
+            if made & (1 << index) != 0 {
+                pyproxy::destroy(value, AFTER_CALL);
+            }
+            qjs::JS_FreeValue(state::context(), value);
+        }
+        error::raise_value_steal(thrown);
+        ptr::null_mut()
+    }
+}
+
+/// Calls `function` on `this` (both borrowed) with any Python arguments.
+#[cold]
+#[inline(never)]
+unsafe fn call_many(
     function: JSValue,
     this: JSValue,
     values: *const *mut PyObject,
     count: usize,
     names: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: as the caller promises.
+    // SAFETY: at home with the GIL; arguments as for a vectorcall.
     unsafe {
         let Some(mut arguments) = Arguments::convert(values, count, names) else {
             return ptr::null_mut();
@@ -202,8 +235,8 @@ pub(crate) unsafe fn call_on(
             state::context(),
             function,
             this,
-            arguments.length as i32,
-            arguments.as_mut_ptr(),
+            arguments.values.len() as i32,
+            arguments.values.as_mut_ptr(),
         );
         let temporaries = arguments.free();
         finish_call(result, temporaries)
@@ -213,7 +246,7 @@ pub(crate) unsafe fn call_on(
 /// Converts the result of a call (taken) and ends the life of its temporaries, or ties it to the result.
 #[inline(always)]
 unsafe fn finish_call(result: JSValue, temporaries: Vec<JSValue>) -> *mut PyObject {
-    // SAFETY: as for `call_on`.
+    // SAFETY: as for `call_few`.
     unsafe {
         if qjs::JS_VALUE_GET_TAG(result) == qjs::JS_TAG_OBJECT {
             return finish_object(result, temporaries);
@@ -224,8 +257,7 @@ unsafe fn finish_call(result: JSValue, temporaries: Vec<JSValue>) -> *mut PyObje
             return converted;
         }
         // A pending exception must survive the destruction of the temporaries.
-        let thrown =
-            qjs::JS_IsException(result).then(|| qjs::JS_GetException(state::context()));
+        let thrown = qjs::JS_IsException(result).then(|| qjs::JS_GetException(state::context()));
         destroy(temporaries, AFTER_CALL);
         let converted = match thrown {
             Some(thrown) => {
@@ -241,7 +273,7 @@ unsafe fn finish_call(result: JSValue, temporaries: Vec<JSValue>) -> *mut PyObje
 
 #[inline(never)]
 unsafe fn finish_object(result: JSValue, temporaries: Vec<JSValue>) -> *mut PyObject {
-    // SAFETY: as for `call_on`.
+    // SAFETY: as for `call_few`.
     unsafe {
         let converted = if let Some(cell) = pyproxy::cell_of(result) {
             // A PyProxy that a function returns is unwrapped, and as good as handed over: it is destroyed.
@@ -298,12 +330,11 @@ pub(crate) unsafe extern "C" fn new(
                 let result = qjs::JS_CallConstructor(
                     state::context(),
                     (*object.cast::<JsProxy>()).value,
-                    arguments.length as i32,
-                    arguments.as_mut_ptr(),
+                    arguments.values.len() as i32,
+                    arguments.values.as_mut_ptr(),
                 );
                 let temporaries = arguments.free();
-                let thrown =
-                    qjs::JS_IsException(result).then(|| qjs::JS_GetException(state::context()));
+                let thrown = qjs::JS_IsException(result).then(|| qjs::JS_GetException(state::context()));
                 destroy(temporaries, AFTER_NEW);
                 match thrown {
                     Some(thrown) => {

@@ -36,7 +36,10 @@ pub(crate) unsafe extern "C" fn length(object: *mut PyObject) -> ffi::Py_ssize_t
                 Err(()) => return -1,
                 Ok(None) => {}
                 Ok(Some(number)) if number < 0.0 => {
-                    raise_text(ffi::PyExc_ValueError, &format!("length {number} of object is negative"));
+                    raise_text(
+                        ffi::PyExc_ValueError,
+                        &format!("length {number} of object is negative"),
+                    );
                     return -1;
                 }
                 Ok(Some(number)) if number > f64::from(i32::MAX) => {
@@ -50,7 +53,10 @@ pub(crate) unsafe extern "C" fn length(object: *mut PyObject) -> ffi::Py_ssize_t
                 Ok(Some(_)) => {}
             }
         }
-        ffi::PyErr_SetString(ffi::PyExc_TypeError, c"object does not have a valid length".as_ptr());
+        ffi::PyErr_SetString(
+            ffi::PyExc_TypeError,
+            c"object does not have a valid length".as_ptr(),
+        );
         -1
     }
 }
@@ -178,15 +184,18 @@ unsafe fn index_of(value: JSValue, key: *mut PyObject) -> Result<Option<i64>, ()
     }
 }
 
-unsafe fn call_method(object: *mut PyObject, name: &std::ffi::CStr, arguments: &[*mut PyObject]) -> *mut PyObject {
+unsafe fn call_method(
+    object: *mut PyObject,
+    name: &std::ffi::CStr,
+    arguments: &[*mut PyObject],
+) -> *mut PyObject {
     // SAFETY: the GIL is held; the arguments are valid.
     unsafe {
         let method = ffi::PyObject_GetAttrString(object, name.as_ptr());
         if method.is_null() {
             return method;
         }
-        let result =
-            ffi::PyObject_Vectorcall(method, arguments.as_ptr(), arguments.len(), ptr::null_mut());
+        let result = ffi::PyObject_Vectorcall(method, arguments.as_ptr(), arguments.len(), ptr::null_mut());
         ffi::Py_DECREF(method);
         result
     }
@@ -202,7 +211,9 @@ pub(crate) unsafe extern "C" fn sequence_subscript(
         let value = enter!(object, ptr::null_mut());
         if ffi::PyIndex_Check(key) != 0 {
             let context = state::context();
-            let Ok(index) = index_of(value, key) else { return ptr::null_mut() };
+            let Ok(index) = index_of(value, key) else {
+                return ptr::null_mut();
+            };
             if let Some(index) = index {
                 let item = qjs::JS_GetPropertyInt64(context, value, index);
                 if !qjs::JS_IsUndefined(item) {
@@ -227,7 +238,9 @@ unsafe fn has_index(value: JSValue, index: i64) -> bool {
     // SAFETY: at home with the GIL.
     unsafe {
         let context = state::context();
-        let Ok(index) = u32::try_from(index) else { return false };
+        let Ok(index) = u32::try_from(index) else {
+            return false;
+        };
         let atom = qjs::JS_NewAtomUInt32(context, index);
         let has = qjs::JS_HasProperty(context, value, atom);
         qjs::JS_FreeAtom(context, atom);
@@ -260,7 +273,10 @@ pub(crate) unsafe extern "C" fn sequence_ass_subscript(
         let value = enter!(object, -1);
         let proxy = object.cast::<JsProxy>();
         if item.is_null() && (*proxy).flags & flags::ARRAY == 0 {
-            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"object doesn't support item deletion".as_ptr());
+            ffi::PyErr_SetString(
+                ffi::PyExc_TypeError,
+                c"object doesn't support item deletion".as_ptr(),
+            );
             return -1;
         }
         if ffi::PySlice_Check(key) != 0 || (item.is_null() && ffi::PyIndex_Check(key) != 0) {
@@ -280,14 +296,19 @@ pub(crate) unsafe extern "C" fn sequence_ass_subscript(
             return -1;
         }
         let context = state::context();
-        let Ok(index) = index_of(value, key) else { return -1 };
+        let Ok(index) = index_of(value, key) else {
+            return -1;
+        };
         let mut length = 0;
         if qjs::JS_GetLength(context, value, &mut length) < 0 {
             error::raise();
             return -1;
         }
         let Some(index) = index.filter(|&index| index < length) else {
-            ffi::PyErr_SetString(ffi::PyExc_IndexError, c"list assignment index out of range".as_ptr());
+            ffi::PyErr_SetString(
+                ffi::PyExc_IndexError,
+                c"list assignment index out of range".as_ptr(),
+            );
             return -1;
         };
         let item = python2js::convert(item);
@@ -314,7 +335,13 @@ unsafe fn invoke(value: JSValue, name: JSAtom, objects: &[*mut PyObject]) -> JSV
                 return qjs::JS_EXCEPTION;
             }
         }
-        let result = qjs::JS_Invoke(context, value, name, objects.len() as c_int, arguments.as_mut_ptr());
+        let result = qjs::JS_Invoke(
+            context,
+            value,
+            name,
+            objects.len() as c_int,
+            arguments.as_mut_ptr(),
+        );
         for argument in arguments {
             qjs::JS_FreeValue(context, argument);
         }

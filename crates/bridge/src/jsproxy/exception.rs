@@ -41,7 +41,10 @@ pub(crate) unsafe fn class() -> *mut PyTypeObject {
             slot(ffi::Py_tp_hash, hash as *const ()),
             slot(ffi::Py_tp_methods, methods::always() as *const ()),
             slot(ffi::Py_tp_getset, methods::getset() as *const ()),
-            ffi::PyType_Slot { slot: 0, pfunc: ptr::null_mut() },
+            ffi::PyType_Slot {
+                slot: 0,
+                pfunc: ptr::null_mut(),
+            },
         ];
         let mut spec = ffi::PyType_Spec {
             name: c"pyodide.ffi.JsException".as_ptr(),
@@ -62,7 +65,10 @@ pub(crate) unsafe fn class() -> *mut PyTypeObject {
 }
 
 fn slot(slot: c_int, function: *const ()) -> ffi::PyType_Slot {
-    ffi::PyType_Slot { slot, pfunc: function.cast_mut().cast::<c_void>() }
+    ffi::PyType_Slot {
+        slot,
+        pfunc: function.cast_mut().cast::<c_void>(),
+    }
 }
 
 /// A new exception for an error it takes.
@@ -78,9 +84,17 @@ pub(crate) unsafe fn new_steal(error: JSValue) -> *mut PyObject {
             JS_UNDEFINED,
             flags::detect(error) & !flags::ERROR,
         );
-        let arguments = if plain.is_null() { ptr::null_mut() } else { ffi::PyTuple_Pack(1, plain) };
+        let arguments = if plain.is_null() {
+            ptr::null_mut()
+        } else {
+            ffi::PyTuple_Pack(1, plain)
+        };
         ffi::Py_XDECREF(plain);
-        let object = if arguments.is_null() { ptr::null_mut() } else { allocate(class(), arguments) };
+        let object = if arguments.is_null() {
+            ptr::null_mut()
+        } else {
+            allocate(class(), arguments)
+        };
         ffi::Py_XDECREF(arguments);
         if object.is_null() {
             qjs::JS_FreeValue(state::context(), error);
@@ -99,7 +113,9 @@ unsafe fn allocate(class: *mut PyTypeObject, arguments: *mut PyObject) -> *mut P
             return ptr::null_mut();
         }
         let base = ffi::PyExc_Exception.cast::<PyTypeObject>();
-        let Some(base_new) = (*base).tp_new else { return ptr::null_mut() };
+        let Some(base_new) = (*base).tp_new else {
+            return ptr::null_mut();
+        };
         let object = base_new(class, arguments, ptr::null_mut());
         if !object.is_null() {
             (*object.cast::<JsExceptionObject>()).value = JS_UNDEFINED;
@@ -122,8 +138,12 @@ unsafe extern "C" fn new(
             return ptr::null_mut();
         }
         let (mut name, mut message, mut stack) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-        let mut names =
-            [c"name".as_ptr(), c"message".as_ptr(), c"stack".as_ptr(), ptr::null()];
+        let mut names = [
+            c"name".as_ptr(),
+            c"message".as_ptr(),
+            c"stack".as_ptr(),
+            ptr::null(),
+        ];
         if ffi::PyArg_ParseTupleAndKeywords(
             arguments,
             keywords,
@@ -138,7 +158,11 @@ unsafe extern "C" fn new(
         }
         let context = state::context();
         let text = |object: *mut PyObject| {
-            if object.is_null() { JS_UNDEFINED } else { python2js::string(object) }
+            if object.is_null() {
+                JS_UNDEFINED
+            } else {
+                python2js::string(object)
+            }
         };
         let mut values = [text(name), text(message), text(stack)];
         let made = qjs::JS_Call(
@@ -196,10 +220,15 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
     // SAFETY: called by the interpreter with the GIL on an object of our layout.
     unsafe {
         let found = ffi::PyObject_GenericGetAttr(object, name);
-        if !found.is_null() || ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) == 0 || !state::at_home() {
+        if !found.is_null()
+            || ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) == 0
+            || !state::at_home()
+        {
             return found;
         }
-        let Some(entry) = atoms::name(name) else { return ptr::null_mut() };
+        let Some(entry) = atoms::name(name) else {
+            return ptr::null_mut();
+        };
         let context = state::context();
         let value = (*object.cast::<JsExceptionObject>()).value;
         let has = qjs::JS_HasProperty(context, value, entry.atom);
@@ -231,7 +260,11 @@ unsafe extern "C" fn setattro(object: *mut PyObject, name: *mut PyObject, new: *
             qjs::JS_DeleteProperty(context, value, entry.atom, qjs::JS_PROP_THROW as c_int)
         } else {
             let new = python2js::convert(new);
-            if qjs::JS_IsException(new) { -1 } else { qjs::JS_SetProperty(context, value, entry.atom, new) }
+            if qjs::JS_IsException(new) {
+                -1
+            } else {
+                qjs::JS_SetProperty(context, value, entry.atom, new)
+            }
         };
         if done < 0 {
             error::raise();

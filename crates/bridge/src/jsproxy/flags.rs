@@ -98,7 +98,9 @@ pub(crate) unsafe fn detect(value: JSValue) -> u32 {
             flags |= ARRAY | HAS_LENGTH;
         } else if (!callable && property(value, (*atoms).length)) || property(value, (*atoms).size) {
             flags |= HAS_LENGTH;
-            if !callable && flags & (ITERABLE | ITERATOR | TYPEDARRAY) == ITERABLE && property(value, (*atoms).length)
+            if !callable
+                && flags & (ITERABLE | ITERATOR | TYPEDARRAY) == ITERABLE
+                && property(value, (*atoms).length)
             {
                 flags |= ARRAY_LIKE;
             }

@@ -166,7 +166,11 @@ pub(crate) unsafe fn step_steal(result: JSValue) -> Step {
             error::raise();
             return Step::Failed;
         }
-        if finished { Step::Done(value) } else { Step::Value(value) }
+        if finished {
+            Step::Done(value)
+        } else {
+            Step::Value(value)
+        }
     }
 }
 
@@ -189,7 +193,10 @@ unsafe fn array_iterator(array: JSValue) -> *mut PyObject {
                 slot(ffi::Py_tp_dealloc, array_dealloc as *const ()),
                 slot(ffi::Py_tp_iter, iter_self as *const ()),
                 slot(ffi::Py_tp_iternext, array_next as *const ()),
-                ffi::PyType_Slot { slot: 0, pfunc: ptr::null_mut() },
+                ffi::PyType_Slot {
+                    slot: 0,
+                    pfunc: ptr::null_mut(),
+                },
             ];
             let mut spec = ffi::PyType_Spec {
                 name: c"pyodide.ffi.JsArrayIterator".as_ptr(),
@@ -213,7 +220,10 @@ unsafe fn array_iterator(array: JSValue) -> *mut PyObject {
 }
 
 fn slot(slot: c_int, function: *const ()) -> ffi::PyType_Slot {
-    ffi::PyType_Slot { slot, pfunc: function.cast_mut().cast::<c_void>() }
+    ffi::PyType_Slot {
+        slot,
+        pfunc: function.cast_mut().cast::<c_void>(),
+    }
 }
 
 unsafe extern "C" fn array_dealloc(object: *mut PyObject) {

@@ -17,7 +17,9 @@ const fn no_arguments(
 ) -> PyMethodDef {
     PyMethodDef {
         ml_name: name.as_ptr(),
-        ml_meth: PyMethodDefPointer { PyCFunction: function },
+        ml_meth: PyMethodDefPointer {
+            PyCFunction: function,
+        },
         ml_flags: ffi::METH_NOARGS,
         ml_doc: doc.as_ptr(),
     }
@@ -28,15 +30,34 @@ struct Table<T, const N: usize>([T; N]);
 unsafe impl<T, const N: usize> Sync for Table<T, N> {}
 
 static ALWAYS: Table<PyMethodDef, 6> = Table([
-    no_arguments(c"object_keys", object_keys, c"The own enumerable string keys, as a JavaScript array."),
-    no_arguments(c"object_values", object_values, c"The own enumerable values, as a JavaScript array."),
-    no_arguments(c"object_entries", object_entries, c"The own enumerable entries, as a JavaScript array."),
-    no_arguments(c"__dir__", dir, c"The names of Python attributes and JavaScript properties."),
+    no_arguments(
+        c"object_keys",
+        object_keys,
+        c"The own enumerable string keys, as a JavaScript array.",
+    ),
+    no_arguments(
+        c"object_values",
+        object_values,
+        c"The own enumerable values, as a JavaScript array.",
+    ),
+    no_arguments(
+        c"object_entries",
+        object_entries,
+        c"The own enumerable entries, as a JavaScript array.",
+    ),
+    no_arguments(
+        c"__dir__",
+        dir,
+        c"The names of Python attributes and JavaScript properties.",
+    ),
     PyMethodDef {
         ml_name: c"to_py".as_ptr(),
-        ml_meth: PyMethodDefPointer { PyCFunctionFastWithKeywords: to_py::to_py_method },
+        ml_meth: PyMethodDefPointer {
+            PyCFunctionFastWithKeywords: to_py::to_py_method,
+        },
         ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
-        ml_doc: c"to_py(*, depth=-1, default_converter=None)\n--\n\nConverts to Python objects, deeply.".as_ptr(),
+        ml_doc: c"to_py(*, depth=-1, default_converter=None)\n--\n\nConverts to Python objects, deeply."
+            .as_ptr(),
     },
     PyMethodDef::zeroed(),
 ]);
@@ -44,7 +65,9 @@ static ALWAYS: Table<PyMethodDef, 6> = Table([
 static CALLABLE: Table<PyMethodDef, 2> = Table([
     PyMethodDef {
         ml_name: c"new".as_ptr(),
-        ml_meth: PyMethodDefPointer { PyCFunctionFastWithKeywords: call::new },
+        ml_meth: PyMethodDefPointer {
+            PyCFunctionFastWithKeywords: call::new,
+        },
         ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
         ml_doc: c"Constructs an object, as JavaScript's `new` does.".as_ptr(),
     },
@@ -113,7 +136,9 @@ pub(crate) unsafe fn type_of(value: JSValue) -> &'static CStr {
 unsafe extern "C" fn get_typeof(object: *mut PyObject, _: *mut std::ffi::c_void) -> *mut PyObject {
     // SAFETY: called by the interpreter on our types only.
     unsafe {
-        let Some(value) = home_value(object) else { return ptr::null_mut() };
+        let Some(value) = home_value(object) else {
+            return ptr::null_mut();
+        };
         ffi::PyUnicode_FromString(type_of(value).as_ptr())
     }
 }
@@ -121,7 +146,9 @@ unsafe extern "C" fn get_typeof(object: *mut PyObject, _: *mut std::ffi::c_void)
 unsafe extern "C" fn get_js_id(object: *mut PyObject, _: *mut std::ffi::c_void) -> *mut PyObject {
     // SAFETY: called by the interpreter on our types only; the address is not followed.
     unsafe {
-        let Some(value) = home_value(object) else { return ptr::null_mut() };
+        let Some(value) = home_value(object) else {
+            return ptr::null_mut();
+        };
         ffi::PyLong_FromSize_t(qjs::JS_VALUE_GET_PTR(value) as usize)
     }
 }
@@ -144,9 +171,17 @@ pub(crate) unsafe fn home_value(object: *mut PyObject) -> Option<JSValue> {
 unsafe fn by_support(object: *mut PyObject, function: JSValue) -> *mut PyObject {
     // SAFETY: as for the methods below.
     unsafe {
-        let Some(value) = home_value(object) else { return ptr::null_mut() };
+        let Some(value) = home_value(object) else {
+            return ptr::null_mut();
+        };
         let mut arguments = [value];
-        let result = qjs::JS_Call(state::context(), function, JS_UNDEFINED, 1, arguments.as_mut_ptr());
+        let result = qjs::JS_Call(
+            state::context(),
+            function,
+            JS_UNDEFINED,
+            1,
+            arguments.as_mut_ptr(),
+        );
         js2python::convert_steal(result, JS_UNDEFINED)
     }
 }
@@ -171,7 +206,9 @@ unsafe extern "C" fn object_entries(object: *mut PyObject, _: *mut PyObject) -> 
 unsafe extern "C" fn dir(object: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     // SAFETY: a method of our types, called by the interpreter.
     unsafe {
-        let Some(value) = home_value(object) else { return ptr::null_mut() };
+        let Some(value) = home_value(object) else {
+            return ptr::null_mut();
+        };
         let context = state::context();
         let base = (&raw mut ffi::PyBaseObject_Type).cast::<PyObject>();
         let method = ffi::PyObject_GetAttrString(base, c"__dir__".as_ptr());
@@ -205,17 +242,19 @@ unsafe extern "C" fn dir(object: *mut PyObject, _: *mut PyObject) -> *mut PyObje
         qjs::JS_GetLength(context, properties, &mut length);
         let mut failed = false;
         for index in 0..length {
-            let name = js2python::convert_steal(
-                qjs::JS_GetPropertyInt64(context, properties, index),
-                JS_UNDEFINED,
-            );
+            let name =
+                js2python::convert_steal(qjs::JS_GetPropertyInt64(context, properties, index), JS_UNDEFINED);
             if name.is_null() || add_name(names, name) != 0 {
                 failed = true;
                 break;
             }
         }
         qjs::JS_FreeValue(context, properties);
-        let list = if failed { ptr::null_mut() } else { ffi::PySequence_List(names) };
+        let list = if failed {
+            ptr::null_mut()
+        } else {
+            ffi::PySequence_List(names)
+        };
         ffi::Py_DECREF(names);
         if !list.is_null() && ffi::PyList_Sort(list) != 0 {
             ffi::Py_DECREF(list);

@@ -41,7 +41,9 @@ pub(crate) unsafe fn value_of(object: *mut PyObject) -> Option<JSValue> {
     // SAFETY: only types made in this module have these functions in the slot, and our types can't be
     // subclassed with another one, so the slot tells the layout.
     unsafe {
-        let getattro = (*ffi::Py_TYPE(object)).tp_getattro.map_or(0, |function| function as usize);
+        let getattro = (*ffi::Py_TYPE(object))
+            .tp_getattro
+            .map_or(0, |function| function as usize);
         if getattro == attributes::getattro as *const () as usize {
             return Some((*object.cast::<JsProxy>()).value);
         }
@@ -59,7 +61,9 @@ pub(crate) unsafe fn value_of(object: *mut PyObject) -> Option<JSValue> {
 pub(crate) unsafe fn flags_of(object: *mut PyObject) -> Option<u32> {
     // SAFETY: as for `value_of`.
     unsafe {
-        let getattro = (*ffi::Py_TYPE(object)).tp_getattro.map_or(0, |function| function as usize);
+        let getattro = (*ffi::Py_TYPE(object))
+            .tp_getattro
+            .map_or(0, |function| function as usize);
         if getattro == attributes::getattro as *const () as usize {
             return Some((*object.cast::<JsProxy>()).flags);
         }
@@ -101,7 +105,11 @@ pub(crate) unsafe fn new_with_flags_steal(value: JSValue, this: JSValue, flags: 
             qjs::JS_FreeValue(state::context(), value);
             return ptr::null_mut();
         }
-        (*object).vectorcall = if flags & flags::CALLABLE != 0 { Some(call::vectorcall) } else { None };
+        (*object).vectorcall = if flags & flags::CALLABLE != 0 {
+            Some(call::vectorcall)
+        } else {
+            None
+        };
         (*object).value = value;
         (*object).this = if flags & flags::CALLABLE != 0 && qjs::JS_IsObject(this) {
             qjs::JS_DupValue(state::context(), this)

@@ -23,8 +23,7 @@ pub(super) unsafe extern "C" fn call(
 ) -> JSValue {
     // SAFETY: called by the engine at home under the GIL; `function` is of our class and alive during the call.
     unsafe {
-        let cell =
-            qjs::JS_GetOpaque(function, (*state::state()).pyproxy_function_class).cast::<Cell>();
+        let cell = qjs::JS_GetOpaque(function, (*state::state()).pyproxy_function_class).cast::<Cell>();
         let object = (*cell).object;
         if object.is_null() {
             return throw_destroyed(cell);
@@ -37,7 +36,11 @@ pub(super) unsafe extern "C" fn call(
             end(cell, Message::Fixed(ONCE_CALLED));
         }
         let arguments = std::slice::from_raw_parts(
-            if count == 0 { ptr::NonNull::dangling().as_ptr() } else { arguments },
+            if count == 0 {
+                ptr::NonNull::dangling().as_ptr()
+            } else {
+                arguments
+            },
             count as usize,
         );
         let result = if origin.capture_this {

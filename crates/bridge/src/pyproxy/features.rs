@@ -43,7 +43,10 @@ struct Cache {
     prototypes: Vec<(u32, JSValue)>,
 }
 
-static mut CACHE: Cache = Cache { slots: [(ptr::null_mut(), 0, 0); SLOTS], prototypes: Vec::new() };
+static mut CACHE: Cache = Cache {
+    slots: [(ptr::null_mut(), 0, 0); SLOTS],
+    prototypes: Vec::new(),
+};
 
 /// The features of an object; `None` with a Python exception set.
 ///
@@ -103,7 +106,10 @@ unsafe fn examine(object: *mut PyObject, kind: *mut PyTypeObject) -> Option<u32>
         } else {
             set(GET, item);
         }
-        set(ITERABLE, (*kind).tp_iter.is_some() || (item && ffi::PySequence_Check(object) != 0));
+        set(
+            ITERABLE,
+            (*kind).tp_iter.is_some() || (item && ffi::PySequence_Check(object) != 0),
+        );
         set(ITERATOR, ffi::PyIter_Check(object) != 0);
         set(GENERATOR, ffi::PyGen_CheckExact(object) != 0);
         let asynchronous = (*kind).tp_as_async;

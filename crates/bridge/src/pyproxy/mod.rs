@@ -59,7 +59,11 @@ pub(crate) struct Origin {
 
 impl Origin {
     /// A proxy made by an implicit conversion.
-    pub(crate) const OWNED: Self = Self { roundtrip: false, once: false, capture_this: false };
+    pub(crate) const OWNED: Self = Self {
+        roundtrip: false,
+        once: false,
+        capture_this: false,
+    };
 }
 
 const DESTROYED: &str = "Object has already been destroyed";
@@ -106,7 +110,9 @@ pub(crate) unsafe fn register_classes(runtime: *mut JSRuntime) {
 pub(crate) unsafe fn new(object: *mut PyObject, origin: Origin) -> JSValue {
     // SAFETY: as the caller promises; the cell goes to the object, which frees it.
     unsafe {
-        let Some(features) = features::of(object) else { return error::throw() };
+        let Some(features) = features::of(object) else {
+            return error::throw();
+        };
         let prototype = features::prototype(features);
         if qjs::JS_IsException(prototype) {
             return JS_EXCEPTION;
@@ -227,7 +233,11 @@ unsafe fn end(cell: *mut Cell, message: Message) {
         if object.is_null() {
             return;
         }
-        let message = if (*state::state()).debug { with_details(message, object) } else { message };
+        let message = if (*state::state()).debug {
+            with_details(message, object)
+        } else {
+            message
+        };
         (*cell).message = if (*cell).origin.once && matches!(message, Message::Fixed(ONCE_CALLED)) {
             message
         } else if (*cell).origin.once {
@@ -258,17 +268,23 @@ unsafe fn with_details(message: Message, object: *mut PyObject) -> Message {
         };
         let repr = ffi::PyObject_Repr(object);
         let mut length = 0;
-        let text =
-            if repr.is_null() { ptr::null() } else { ffi::PyUnicode_AsUTF8AndSize(repr, &mut length) };
+        let text = if repr.is_null() {
+            ptr::null()
+        } else {
+            ffi::PyUnicode_AsUTF8AndSize(repr, &mut length)
+        };
         let shown = if text.is_null() {
             ffi::PyErr_Clear();
             "an object whose repr raised".to_owned()
         } else {
-            String::from_utf8_lossy(std::slice::from_raw_parts(text.cast::<u8>(), length as usize)).into_owned()
+            String::from_utf8_lossy(std::slice::from_raw_parts(text.cast::<u8>(), length as usize))
+                .into_owned()
         };
         ffi::Py_XDECREF(repr);
         let kind = std::ffi::CStr::from_ptr((*ffi::Py_TYPE(object)).tp_name).to_string_lossy();
-        Message::Given(format!("{start}\nThe object was of type \"{kind}\" and had repr \"{shown}\""))
+        Message::Given(format!(
+            "{start}\nThe object was of type \"{kind}\" and had repr \"{shown}\""
+        ))
     }
 }
 

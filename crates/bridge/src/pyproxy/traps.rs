@@ -167,7 +167,11 @@ unsafe fn converted_steal(object: *mut PyObject) -> Result<JSValue, ()> {
     unsafe {
         let value = python2js::convert(object);
         ffi::Py_DECREF(object);
-        if qjs::JS_IsException(value) { Err(()) } else { Ok(value) }
+        if qjs::JS_IsException(value) {
+            Err(())
+        } else {
+            Ok(value)
+        }
     }
 }
 
@@ -229,8 +233,10 @@ unsafe fn method(
         if !is_bound {
             return converted_steal(bound).map(Some);
         }
-        if let Some(cached) =
-            (*cell).attributes.iter().find(|cached| cached.name == atom && cached.method == found)
+        if let Some(cached) = (*cell)
+            .attributes
+            .iter()
+            .find(|cached| cached.name == atom && cached.method == found)
             && !cell_of(cached.value).is_none_or(|cell| super::is_destroyed(cell))
         {
             let value = qjs::JS_DupValue(state::context(), cached.value);
@@ -326,7 +332,10 @@ unsafe fn set_on_javascript_side(context: Context, object: JSValue, atom: JSAtom
         if symbol {
             return define_symbol(context, object, atom, value);
         }
-        error::throw_error(c"TypeError", c"Cannot assign to a read-only property of a PyProxy");
+        error::throw_error(
+            c"TypeError",
+            c"Cannot assign to a read-only property of a PyProxy",
+        );
         -1
     }
 }
@@ -411,7 +420,11 @@ unsafe extern "C" fn get_own_property_names(
         let target = (*cell).object;
         ffi::Py_INCREF(target);
         let names = ffi::PyObject_Dir(target);
-        let keys = if (*cell).features & features::DICT != 0 { ffi::PyDict_Keys(target) } else { ptr::null_mut() };
+        let keys = if (*cell).features & features::DICT != 0 {
+            ffi::PyDict_Keys(target)
+        } else {
+            ptr::null_mut()
+        };
         ffi::Py_DECREF(target);
         if names.is_null() {
             ffi::Py_XDECREF(keys);
@@ -455,11 +468,13 @@ unsafe extern "C" fn get_own_property_names(
             return -1;
         }
         for (index, &atom) in atoms.iter().enumerate() {
-            memory.add(index).write(qjs::JSPropertyEnum { is_enumerable: false, atom });
+            memory.add(index).write(qjs::JSPropertyEnum {
+                is_enumerable: false,
+                atom,
+            });
         }
         *table = memory;
         *length = atoms.len() as u32;
         0
     }
 }
-
