@@ -10,8 +10,14 @@ use crate::{Host, script};
 pub(crate) fn install(ctx: &Ctx<'_>, host: &Rc<dyn Host>) -> Result<()> {
     script::evaluate(ctx, "performance.js", include_str!("performance.js"), |native| {
         let clock = Rc::clone(host);
-        native.set("now", Function::new(ctx.clone(), move || clock.now().as_secs_f64() * 1e3)?)?;
+        native.set(
+            "now",
+            Function::new(ctx.clone(), move || clock.now().as_secs_f64() * 1e3)?,
+        )?;
         let clock = Rc::clone(host);
-        native.set("timeOrigin", Function::new(ctx.clone(), move || clock.time_origin().as_secs_f64() * 1e3)?)
+        native.set(
+            "timeOrigin",
+            Function::new(ctx.clone(), move || clock.time_origin().as_secs_f64() * 1e3)?,
+        )
     })
 }

@@ -9,6 +9,13 @@
   const { getOwnPropertyDescriptor, getPrototypeOf } = Reflect;
   const getter = (prototype, name) => uncurryThis(getOwnPropertyDescriptor(prototype, name).get);
 
+  // Removes one element in place. `splice` and its like would ask the array's constructor for its
+  // species, which user code can replace.
+  const removeAt = (array, index) => {
+    for (let i = index + 1; i < array.length; i++) array[i - 1] = array[i];
+    array.length--;
+  };
+
   const typedArrayPrototype = getPrototypeOf(Uint8Array.prototype);
 
   shared.primordials = {
@@ -34,8 +41,7 @@
 
     isArray: Array.isArray,
     join: uncurryThis(Array.prototype.join),
-    slice: uncurryThis(Array.prototype.slice),
-    splice: uncurryThis(Array.prototype.splice),
+    removeAt,
     sort: uncurryThis(Array.prototype.sort),
 
     Map,
@@ -96,14 +102,12 @@
     isView: ArrayBuffer.isView,
     bufferByteLength: getter(ArrayBuffer.prototype, "byteLength"),
     sharedByteLength: getter(SharedArrayBuffer.prototype, "byteLength"),
-    bufferSlice: uncurryThis(ArrayBuffer.prototype.slice),
     typedArrayTag: getter(typedArrayPrototype, Symbol.toStringTag),
     typedArrayBuffer: getter(typedArrayPrototype, "buffer"),
     typedArrayByteOffset: getter(typedArrayPrototype, "byteOffset"),
     typedArrayByteLength: getter(typedArrayPrototype, "byteLength"),
     typedArrayLength: getter(typedArrayPrototype, "length"),
     typedArraySet: uncurryThis(typedArrayPrototype.set),
-    typedArraySubarray: uncurryThis(typedArrayPrototype.subarray),
     dataViewBuffer: getter(DataView.prototype, "buffer"),
     dataViewByteOffset: getter(DataView.prototype, "byteOffset"),
     dataViewByteLength: getter(DataView.prototype, "byteLength"),

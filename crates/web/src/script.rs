@@ -30,7 +30,10 @@ pub(crate) fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
         .map_err(|_| Exception::throw_internal(ctx, "The platform is in use and cannot be replaced"))?;
     evaluate(ctx, "primordials.js", include_str!("primordials.js"), |_| Ok(()))?;
     evaluate(ctx, "webidl.js", include_str!("webidl.js"), |native| {
-        native.set("isProxy", Function::new(ctx.clone(), |value: Value<'_>| value.is_proxy())?)
+        native.set(
+            "isProxy",
+            Function::new(ctx.clone(), |value: Value<'_>| value.is_proxy())?,
+        )
     })
 }
 

@@ -24,7 +24,10 @@ pub(crate) fn install(ctx: &Ctx<'_>, host: &Rc<dyn Host>) -> Result<()> {
             })?,
         )?;
         let stopper = Rc::clone(host);
-        native.set("stop", Function::new(ctx.clone(), move |id: TimerId| stopper.stop_timer(id))?)
+        native.set(
+            "stop",
+            Function::new(ctx.clone(), move |id: TimerId| stopper.stop_timer(id))?,
+        )
     })
 }
 

@@ -21,14 +21,28 @@ fn check(cases: &str, answer: impl Fn(&str) -> String) {
     for case in &cases {
         let answer = answer(&case.code);
         let expected = case.ours.as_ref().unwrap_or(&case.workerd);
-        assert_eq!(case.ours.is_some(), case.why.is_some(), "a deliberate difference has a reason: {}", case.code);
+        assert_eq!(
+            case.ours.is_some(),
+            case.why.is_some(),
+            "a deliberate difference has a reason: {}",
+            case.code
+        );
         if answer != *expected {
-            wrong.push(format!(">> {}\n-- expected\n{expected}\n-- got\n{answer}", case.code));
+            wrong.push(format!(
+                ">> {}\n-- expected\n{expected}\n-- got\n{answer}",
+                case.code
+            ));
         } else if case.ours.as_ref().is_some_and(|ours| *ours == case.workerd) {
             wrong.push(format!(">> {}\nis marked as different, but is not", case.code));
         }
     }
-    assert!(wrong.is_empty(), "{} of {} cases\n{}", wrong.len(), cases.len(), wrong.join("\n\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} cases\n{}",
+        wrong.len(),
+        cases.len(),
+        wrong.join("\n\n")
+    );
 }
 
 #[test]

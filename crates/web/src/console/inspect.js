@@ -111,10 +111,11 @@
   const nonIndexKeys = (object, length) => {
     if (length > MAX_ARRAY_KEYS) return [];
     const keys = enumerableKeys(object);
-    let first = 0;
-    // Indices come first in the order of keys.
-    while (first < keys.length && isIndex(keys[first])) first++;
-    return p.slice(keys, first);
+    const named = [];
+    for (let i = 0; i < keys.length; i++) {
+      if (!isIndex(keys[i])) named[named.length] = keys[i];
+    }
+    return named;
   };
 
   const formatNumber = (value) => (is(value, -0) ? "-0" : `${value}`);

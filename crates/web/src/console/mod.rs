@@ -23,26 +23,44 @@ pub(crate) fn install(ctx: &Ctx<'_>, host: &Rc<dyn Host>) -> Result<()> {
     script::evaluate(ctx, "stack.js", include_str!("stack.js"), |_| Ok(()))?;
     script::evaluate(ctx, "layout.js", include_str!("layout.js"), |_| Ok(()))?;
     script::evaluate(ctx, "inspect.js", include_str!("inspect.js"), |native| {
-        native.set("isProxy", Function::new(ctx.clone(), |value: Value<'_>| value.is_proxy())?)?;
+        native.set(
+            "isProxy",
+            Function::new(ctx.clone(), |value: Value<'_>| value.is_proxy())?,
+        )?;
         native.set("proxyTarget", Function::new(ctx.clone(), proxy_target)?)?;
-        native.set("isPromise", Function::new(ctx.clone(), |value: Value<'_>| value.is_promise())?)?;
+        native.set(
+            "isPromise",
+            Function::new(ctx.clone(), |value: Value<'_>| value.is_promise())?,
+        )?;
         native.set("promiseState", Function::new(ctx.clone(), promise_state)?)
     })?;
     script::evaluate(ctx, "table.js", include_str!("table.js"), |native| {
-        native.set("isProxy", Function::new(ctx.clone(), |value: Value<'_>| value.is_proxy())?)
+        native.set(
+            "isProxy",
+            Function::new(ctx.clone(), |value: Value<'_>| value.is_proxy())?,
+        )
     })?;
     script::evaluate(ctx, "console.js", include_str!("console.js"), |native| {
         let clock = Rc::clone(host);
-        native.set("now", Function::new(ctx.clone(), move || clock.now().as_secs_f64() * 1e3)?)?;
-        native.set("isProxy", Function::new(ctx.clone(), |value: Value<'_>| value.is_proxy())?)?;
+        native.set(
+            "now",
+            Function::new(ctx.clone(), move || clock.now().as_secs_f64() * 1e3)?,
+        )?;
+        native.set(
+            "isProxy",
+            Function::new(ctx.clone(), |value: Value<'_>| value.is_proxy())?,
+        )?;
         let log = Rc::clone(host);
         let hook = Rc::clone(&hook);
         native.set(
             "log",
-            Function::new(ctx.clone(), move |level: u8, text: String, position: Option<String>| {
-                let known = hook.borrow().clone().and_then(|hook| hook());
-                log.log(level_of(level), &text, known.or(position).as_deref());
-            })?,
+            Function::new(
+                ctx.clone(),
+                move |level: u8, text: String, position: Option<String>| {
+                    let known = hook.borrow().clone().and_then(|hook| hook());
+                    log.log(level_of(level), &text, known.or(position).as_deref());
+                },
+            )?,
         )
     })?;
     drop(ctx.store_userdata(Position(hook)));
@@ -104,7 +122,9 @@ pub fn set_position_hook(ctx: &Ctx<'_>, hook: PositionHook) {
 
 /// Logs an exception that nobody caught, as an error that begins with "Uncaught".
 pub fn report_exception<'js>(ctx: &Ctx<'js>, exception: Value<'js>) -> Result<()> {
-    script::shared(ctx)?.get::<_, Function>("report")?.call((exception,))
+    script::shared(ctx)?
+        .get::<_, Function>("report")?
+        .call((exception,))
 }
 
 /// The text that `console.log(value)` would write, for messages of other parts of the isolate.

@@ -14,7 +14,12 @@
     const lines = split(stack, "\n");
     const kept = [];
     for (let i = 0; i < lines.length; i++) {
-      if (!includes(lines[i], OWN)) kept[kept.length] = lines[i];
+      if (!includes(lines[i], OWN)) {
+        kept[kept.length] = lines[i];
+      } else if (kept.length > 0 && endsWith(kept[kept.length - 1], "(native)")) {
+        // The `apply` by which the platform called user code.
+        kept.length--;
+      }
     }
     if (kept.length > 0 && kept[kept.length - 1] === "") kept.length--;
     return join(kept, "\n");

@@ -24,7 +24,9 @@ pub(crate) fn install(ctx: &Ctx<'_>, host: &Rc<dyn Host>) -> Result<()> {
         let source = Rc::clone(host);
         native.set(
             "randomBytes",
-            Function::new(ctx.clone(), move |ctx, length| random_bytes(ctx, source.as_ref(), length))?,
+            Function::new(ctx.clone(), move |ctx, length| {
+                random_bytes(ctx, source.as_ref(), length)
+            })?,
         )?;
         let source = Rc::clone(host);
         native.set(
@@ -42,7 +44,9 @@ pub(crate) fn install(ctx: &Ctx<'_>, host: &Rc<dyn Host>) -> Result<()> {
     let function = Function::new(ctx.clone(), move || random.next_f64())?.with_name("random")?;
     ctx.globals().get::<_, Object>("Math")?.prop(
         "random",
-        rquickjs::object::Property::from(function).writable().configurable(),
+        rquickjs::object::Property::from(function)
+            .writable()
+            .configurable(),
     )?;
     drop(ctx.store_userdata(MathRandom(generator)));
     Ok(())

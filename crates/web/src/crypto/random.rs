@@ -24,7 +24,10 @@ impl Generator {
 
     fn next_u64(&self) -> u64 {
         let mut state = self.0.get();
-        let result = state[0].wrapping_add(state[3]).rotate_left(23).wrapping_add(state[0]);
+        let result = state[0]
+            .wrapping_add(state[3])
+            .rotate_left(23)
+            .wrapping_add(state[0]);
         let shifted = state[1] << 17;
         state[2] ^= state[0];
         state[3] ^= state[1];
@@ -45,5 +48,9 @@ fn seed(host: &dyn Host) -> [u64; 4] {
         *word = u64::from_le_bytes(bytes);
     }
     // The one state from which the generator never leaves.
-    if state == [0; 4] { [0x9e37_79b9_7f4a_7c15, 0, 0, 0] } else { state }
+    if state == [0; 4] {
+        [0x9e37_79b9_7f4a_7c15, 0, 0, 0]
+    } else {
+        state
+    }
 }

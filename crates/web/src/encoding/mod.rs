@@ -41,16 +41,24 @@ fn decoder<'js>(ctx: Ctx<'js>, label: String, fatal: bool, ignore_bom: bool) -> 
     let Some(encoding) = Encoding::for_label_no_replacement(label.as_bytes()) else {
         return Ok(None);
     };
-    let state = RefCell::new(TextState { encoding, fatal, ignore_bom, decoder: None });
-    let decode = Function::new(ctx.clone(), move |ctx: Ctx<'js>, bytes: Value<'js>, stream: bool| {
-        let Some(bytes) = bytes_of(&bytes) else {
-            return Err(Exception::throw_type(&ctx, "The buffer to decode is detached."));
-        };
-        match state.borrow_mut().decode(bytes, stream) {
-            Ok(text) => Ok(text),
-            Err(Malformed) => Err(Exception::throw_type(&ctx, "Failed to decode input.")),
-        }
-    })?;
+    let state = RefCell::new(TextState {
+        encoding,
+        fatal,
+        ignore_bom,
+        decoder: None,
+    });
+    let decode = Function::new(
+        ctx.clone(),
+        move |ctx: Ctx<'js>, bytes: Value<'js>, stream: bool| {
+            let Some(bytes) = bytes_of(&bytes) else {
+                return Err(Exception::throw_type(&ctx, "The buffer to decode is detached."));
+            };
+            match state.borrow_mut().decode(bytes, stream) {
+                Ok(text) => Ok(text),
+                Err(Malformed) => Err(Exception::throw_type(&ctx, "Failed to decode input.")),
+            }
+        },
+    )?;
     let result = Array::new(ctx)?;
     result.set(0, encoding.name().to_ascii_lowercase())?;
     result.set(1, decode)?;
@@ -58,7 +66,11 @@ fn decoder<'js>(ctx: Ctx<'js>, label: String, fatal: bool, ignore_bom: bool) -> 
 }
 
 fn bytes_of(value: &Value<'_>) -> Option<Vec<u8>> {
-    if value.is_undefined() { Some(Vec::new()) } else { buffer_source::copy_bytes(value) }
+    if value.is_undefined() {
+        Some(Vec::new())
+    } else {
+        buffer_source::copy_bytes(value)
+    }
 }
 
 /// The input is not what the encoding allows, and the decoder is a fatal one.
@@ -116,12 +128,20 @@ impl TextState {
     }
 }
 
-fn decode_strictly(decoder: &mut Decoder, bytes: &[u8], last: bool) -> std::result::Result<String, Malformed> {
+fn decode_strictly(
+    decoder: &mut Decoder,
+    bytes: &[u8],
+    last: bool,
+) -> std::result::Result<String, Malformed> {
     let mut text = String::new();
     let mut read = 0;
     loop {
         let rest = &bytes[read..];
-        text.reserve(decoder.max_utf8_buffer_length_without_replacement(rest.len()).unwrap_or(rest.len()));
+        text.reserve(
+            decoder
+                .max_utf8_buffer_length_without_replacement(rest.len())
+                .unwrap_or(rest.len()),
+        );
         let (result, consumed) = decoder.decode_to_string_without_replacement(rest, &mut text, last);
         read += consumed;
         match result {

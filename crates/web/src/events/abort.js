@@ -3,7 +3,7 @@
   "use strict";
 
   const {
-    DOMException, TypeError, WeakRef, apply, deref, splice, symbolIterator,
+    DOMException, TypeError, WeakRef, apply, deref, removeAt, symbolIterator,
   } = shared.primordials;
   const { enforceUnsigned, expose, requireArguments } = shared.webidl;
   const { Event, EventTarget } = shared.events;
@@ -53,7 +53,7 @@
           const list = signal.#algorithms;
           for (let i = 0; i < list.length; i++) {
             if (list[i] === algorithm) {
-              splice(list, i, 1);
+              removeAt(list, i);
               signal.#settle();
               return;
             }

@@ -3,7 +3,7 @@
 (function (native, shared) {
   "use strict";
 
-  const { DOMException, Map, TypeError, apply, defineProperty, mapDelete, mapGet, mapSet, splice } =
+  const { DOMException, Map, TypeError, apply, defineProperty, mapDelete, mapGet, mapSet, removeAt } =
     shared.primordials;
   const { expose, requireArguments } = shared.webidl;
   const event = shared.event;
@@ -67,7 +67,7 @@
       const list = mapGet(this.#listeners, type);
       for (let i = 0; i < list.length; i++) {
         if (list[i] === listener) {
-          splice(list, i, 1);
+          removeAt(list, i);
           break;
         }
       }

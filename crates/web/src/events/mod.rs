@@ -14,9 +14,17 @@ use crate::{Host, script};
 pub(crate) fn install(ctx: &Ctx<'_>, host: &Rc<dyn Host>) -> Result<()> {
     script::evaluate(ctx, "event.js", include_str!("event.js"), |native| {
         let clock = Rc::clone(host);
-        native.set("now", Function::new(ctx.clone(), move || clock.now().as_secs_f64() * 1e3)?)
+        native.set(
+            "now",
+            Function::new(ctx.clone(), move || clock.now().as_secs_f64() * 1e3)?,
+        )
     })?;
-    script::evaluate(ctx, "event_target.js", include_str!("event_target.js"), |_| Ok(()))?;
+    script::evaluate(
+        ctx,
+        "event_target.js",
+        include_str!("event_target.js"),
+        |_| Ok(()),
+    )?;
     script::evaluate(ctx, "abort.js", include_str!("abort.js"), |_| Ok(()))
 }
 
@@ -38,7 +46,11 @@ pub fn abort<'js>(ctx: &Ctx<'js>, signal: &Object<'js>, reason: Option<Value<'js
 
 /// Has `algorithm` called with the reason once the signal aborts, before any listener; at once if it is
 /// aborted already. Returns a function that takes the algorithm back.
-pub fn on_abort<'js>(ctx: &Ctx<'js>, signal: &Object<'js>, algorithm: Function<'js>) -> Result<Function<'js>> {
+pub fn on_abort<'js>(
+    ctx: &Ctx<'js>,
+    signal: &Object<'js>,
+    algorithm: Function<'js>,
+) -> Result<Function<'js>> {
     function(ctx, "onAbort")?.call((signal.clone(), algorithm))
 }
 

@@ -3,6 +3,8 @@
 //! A parsed URL lives in JavaScript as its serialisation, which is ASCII, and the offsets of its parts
 //! in it: getters are slices. Parsing, setters and the form encoding are the `url` crate's.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use rquickjs::{Array, Ctx, Function, Result};
 use url::{Position, Url, form_urlencoded, quirks};
 
@@ -10,23 +12,44 @@ use crate::script;
 
 /// Adds `URL` and `URLSearchParams`.
 pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
-    script::evaluate(ctx, "search_params.js", include_str!("search_params.js"), |native| {
-        native.set("parse", Function::new(ctx.clone(), parse_query)?)?;
-        native.set("serialize", Function::new(ctx.clone(), serialize_query)?)
-    })?;
+    script::evaluate(
+        ctx,
+        "search_params.js",
+        include_str!("search_params.js"),
+        |native| {
+            native.set("parse", Function::new(ctx.clone(), parse_query)?)?;
+            native.set("serialize", Function::new(ctx.clone(), serialize_query)?)
+        },
+    )?;
     script::evaluate(ctx, "url.js", include_str!("url.js"), |native| {
         native.set("parse", Function::new(ctx.clone(), parse)?)?;
-        native.set("canParse", Function::new(ctx.clone(), |input: String, base| parse_url(&input, base).is_some())?)?;
-        native.set("origin", Function::new(ctx.clone(), |href: String| Url::parse(&href).map(|url| quirks::origin(&url)).ok())?)?;
+        native.set(
+            "canParse",
+            Function::new(ctx.clone(), |input: String, base| {
+                parse_url(&input, base).is_some()
+            })?,
+        )?;
+        native.set(
+            "origin",
+            Function::new(ctx.clone(), |href: String| {
+                Url::parse(&href).map(|url| quirks::origin(&url)).ok()
+            })?,
+        )?;
         native.set("set", Function::new(ctx.clone(), set)?)
     })
 }
 
+/// Runs a piece of the parser, which is not proof against all input: a panic counts as a failure,
+/// and must not end the isolate.
+fn guarded<T>(run: impl FnOnce() -> Option<T>) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(run)).ok().flatten()
+}
+
 fn parse_url(input: &str, base: Option<String>) -> Option<Url> {
-    match base {
+    guarded(|| match base {
         None => Url::parse(input).ok(),
         Some(base) => Url::parse(&base).ok()?.join(input).ok(),
-    }
+    })
 }
 
 fn parse<'js>(ctx: Ctx<'js>, input: String, base: Option<String>) -> Result<Option<Array<'js>>> {
@@ -35,31 +58,24 @@ fn parse<'js>(ctx: Ctx<'js>, input: String, base: Option<String>) -> Result<Opti
 
 /// The URL after a setter, or nothing if the setter leaves it as it is.
 fn set<'js>(ctx: Ctx<'js>, href: String, part: String, value: String) -> Result<Option<Array<'js>>> {
-    let Ok(mut url) = Url::parse(&href) else {
-        return Ok(None);
-    };
-    let changed = match part.as_str() {
-        "protocol" => quirks::set_protocol(&mut url, &value),
-        "username" => quirks::set_username(&mut url, &value),
-        "password" => quirks::set_password(&mut url, &value),
-        "host" => quirks::set_host(&mut url, &value),
-        "hostname" => quirks::set_hostname(&mut url, &value),
-        "port" => quirks::set_port(&mut url, &value),
-        "pathname" => {
-            quirks::set_pathname(&mut url, &value);
-            Ok(())
+    let changed = guarded(|| {
+        let mut url = Url::parse(&href).ok()?;
+        match part.as_str() {
+            "protocol" => quirks::set_protocol(&mut url, &value).ok()?,
+            "username" => quirks::set_username(&mut url, &value).ok()?,
+            "password" => quirks::set_password(&mut url, &value).ok()?,
+            "host" => quirks::set_host(&mut url, &value).ok()?,
+            "hostname" => quirks::set_hostname(&mut url, &value).ok()?,
+            "port" => quirks::set_port(&mut url, &value).ok()?,
+            "pathname" => quirks::set_pathname(&mut url, &value),
+            "search" => quirks::set_search(&mut url, &value),
+            "hash" => quirks::set_hash(&mut url, &value),
+            _ => return None,
         }
-        "search" => {
-            quirks::set_search(&mut url, &value);
-            Ok(())
-        }
-        "hash" => {
-            quirks::set_hash(&mut url, &value);
-            Ok(())
-        }
-        _ => Err(()),
-    };
-    changed.ok().map(|()| record(ctx, &url)).transpose()
+        // Setters leave the "/." before a path that no longer needs it; parsing removes it.
+        Url::parse(url.as_str()).ok()
+    });
+    changed.map(|url| record(ctx, &url)).transpose()
 }
 
 /// `[href, end of protocol, username from, to, password from, to, host from, to, port from, to,
@@ -70,9 +86,13 @@ fn record<'js>(ctx: Ctx<'js>, url: &Url) -> Result<Array<'js>> {
     record.set(0, url.as_str())?;
     record.set(1, quirks::protocol(url).len())?;
     record.set(2, at(Position::BeforeUsername))?;
-    record.set(3, at(Position::AfterUsername))?;
-    record.set(4, at(Position::BeforePassword))?;
-    record.set(5, at(Position::AfterPassword))?;
+    // Not by `Position::BeforePassword`, which panics for `foo://`.
+    let username_end = at(Position::AfterUsername);
+    let password = quirks::password(url).len();
+    let password_start = username_end + usize::from(password > 0);
+    record.set(3, username_end)?;
+    record.set(4, password_start)?;
+    record.set(5, password_start + password)?;
     record.set(6, at(Position::BeforeHost))?;
     record.set(7, at(Position::AfterHost))?;
     record.set(8, at(Position::BeforePort))?;
