@@ -304,7 +304,10 @@ fn errors_show_their_class_and_the_users_frames() {
     let reported: Vec<_> = texts[1].lines().collect();
     assert!(texts[1].starts_with(&format!("Uncaught {thrown}")), "{texts:?}");
     assert_eq!(reported.len(), 4, "{texts:?}");
-    assert!(reported[3].starts_with("    at <eval> (worker.js:7:"), "{texts:?}");
+    assert!(
+        reported[3].starts_with("    at <eval> (worker.js:7:"),
+        "{texts:?}"
+    );
     assert!(texts[2].starts_with("AbortError: m\n    at"), "{texts:?}");
     assert_eq!(texts[3], "[ [TypeError: t] { code: 5 } ]");
 }

@@ -182,16 +182,37 @@ fn patched_intrinsics_do_not_reach_inside() {
     );
     // From here on nothing but the platform works.
     for (code, expected) in [
-        ("var u = new URL('http://a/?x=1&y=2'); u.searchParams.append('z', 'w'); u.searchParams.sort(); u.href", "http://a/?x=1&y=2&z=w"),
-        ("u.searchParams.set('x', 5); u.searchParams.delete('y'); new URLSearchParams({q: 1}) + u.search", "q=1?x=5&z=w"),
-        ("var c = new AbortController(), seen = ''; c.signal.addEventListener('abort', () => { seen += 'listener' }); ''", ""),
-        ("c.signal.onabort = () => { seen += ' handler' }; AbortSignal.timeout(5); c.abort(); seen", "listener handler"),
+        (
+            "var u = new URL('http://a/?x=1&y=2'); u.searchParams.append('z', 'w'); u.searchParams.sort(); u.href",
+            "http://a/?x=1&y=2&z=w",
+        ),
+        (
+            "u.searchParams.set('x', 5); u.searchParams.delete('y'); new URLSearchParams({q: 1}) + u.search",
+            "q=1?x=5&z=w",
+        ),
+        (
+            "var c = new AbortController(), seen = ''; c.signal.addEventListener('abort', () => { seen += 'listener' }); ''",
+            "",
+        ),
+        (
+            "c.signal.onabort = () => { seen += ' handler' }; AbortSignal.timeout(5); c.abort(); seen",
+            "listener handler",
+        ),
         ("new TextDecoder().decode(new TextEncoder().encode('ok'))", "ok"),
-        ("btoa('q') + atob('cQ==') + crypto.randomUUID()", "cQ==q00070e15-1c23-4a31-b83f-464d545b6269"),
+        (
+            "btoa('q') + atob('cQ==') + crypto.randomUUID()",
+            "cQ==q00070e15-1c23-4a31-b83f-464d545b6269",
+        ),
         ("setTimeout((x) => console.log('fired', x), 1, 2) + ''", "2"),
         ("console.log({a: [1, 'b', {}], m: null}, '%s', 5); ''", ""),
-        ("console.log('%s|%d|%j', 'x', '7', 1); console.count(); console.group('g'); console.groupEnd(); ''", ""),
-        ("console.time(); console.timeEnd(); console.trace(); console.table([1]); ''", ""),
+        (
+            "console.log('%s|%d|%j', 'x', '7', 1); console.count(); console.group('g'); console.groupEnd(); ''",
+            "",
+        ),
+        (
+            "console.time(); console.timeEnd(); console.trace(); console.table([1]); ''",
+            "",
+        ),
     ] {
         assert_eq!(world.script::<String>(code), expected);
     }

@@ -181,29 +181,41 @@ fn platform_tests(path: &str) -> Option<Value> {
     Some(serde_json::from_str(&text).unwrap())
 }
 
+/// Inputs on which the standard has decided otherwise since the tests of 2020.
+const OUTDATED: [&str; 6] = [
+    "http://0..0x300/",
+    "http://256.256.256.256.256",
+    "http://0177.0.0.0189",
+    "sc://\u{1f}!\"$&'()*+,-.;<=>^_`{|}~/",
+    "example.com:8080",
+    "example.com:",
+];
+
+fn report(passed: usize, failed: &[String]) {
+    assert!(
+        passed > 150 && failed.is_empty(),
+        "{passed} passed, {} failed:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+}
+
 #[test]
 fn parses_as_the_web_platform_tests_say() {
     let Some(Value::Array(cases)) = platform_tests("url/resources/urltestdata.json") else {
         return;
     };
+    let parts = [
+        "href", "origin", "protocol", "username", "password", "host", "hostname", "port", "pathname",
+        "search", "hash",
+    ];
     let mut passed = 0;
     let mut failed = Vec::new();
     for case in cases.iter().filter(|case| case.is_object()) {
-        let keys: Vec<&str> = [
-            "href", "origin", "protocol", "username", "password", "host", "hostname", "port", "pathname",
-            "search", "hash",
-        ]
-        .into_iter()
-        .filter(|key| case.get(key).is_some())
-        .collect();
-        let base = if case["base"] == "about:blank" && case.get("relativeTo").is_none() {
-            Value::Null
-        } else {
-            case["base"].clone()
-        };
+        let keys: Vec<&str> = parts.into_iter().filter(|key| case.get(key).is_some()).collect();
         let got = call(
-            "(input, base, keys) => { const u = base === null ? URL.parse(input) : URL.parse(input, base); return u && keys.map((k) => u[k]) }",
-            json!([case["input"], base, keys]),
+            "(input, base, keys) => { const u = URL.parse(input, base ?? undefined); return u && keys.map((k) => u[k]) }",
+            json!([case["input"], case["base"], keys]),
         );
         let expected = if case["failure"] == true {
             Value::Null
@@ -211,21 +223,15 @@ fn parses_as_the_web_platform_tests_say() {
             json!(keys.iter().map(|key| &case[key]).collect::<Vec<_>>())
         };
         if got == expected {
-            passed += 1
-        } else {
+            passed += 1;
+        } else if !OUTDATED.contains(&case["input"].as_str().unwrap()) {
             failed.push(format!(
                 "{} + {}: {got}, not {expected}",
                 case["base"], case["input"]
-            ))
+            ));
         }
     }
-    // The tests of 2020 hold a few cases that the standard has since decided otherwise.
-    assert!(
-        failed.len() * 50 <= passed,
-        "{passed} passed, {} failed:\n{}",
-        failed.len(),
-        failed.join("\n")
-    );
+    report(passed, &failed);
 }
 
 #[test]
@@ -245,19 +251,14 @@ fn sets_as_the_web_platform_tests_say() {
             );
             let expected = json!(expected.values().collect::<Vec<_>>());
             if got == expected {
-                passed += 1
-            } else {
+                passed += 1;
+            } else if part != "hostname" || !OUTDATED.contains(&case["new_value"].as_str().unwrap()) {
                 failed.push(format!(
                     "{}.{part} = {}: {got}, not {expected}",
                     case["href"], case["new_value"]
-                ))
+                ));
             }
         }
     }
-    assert!(
-        failed.len() * 20 <= passed,
-        "{passed} passed, {} failed:\n{}",
-        failed.len(),
-        failed.join("\n")
-    );
+    report(passed, &failed);
 }
