@@ -39,5 +39,5 @@ pub use engine::{Engine, EngineError, EngineHandle, Rejection, configure, jobs_p
 pub use error::raise_pending as raise;
 pub use jsproxy::{js_value, wrap};
 pub use lifetime::safe_point;
-pub use module::register;
+pub use module::{context_enter, context_exit, register};
 pub use state::entry_depth;

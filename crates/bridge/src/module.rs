@@ -146,6 +146,29 @@ fn set_debug(debug: bool) -> bool {
     unsafe { std::mem::replace(&mut (*state::state()).debug, debug) }
 }
 
+/// Enters a `contextvars.Context` in this thread: what Python does around a task's step, and the event loop around a switch
+/// of greenlets.
+///
+/// # Errors
+/// `RuntimeError` if it is entered already, `TypeError` if it is none.
+pub fn context_enter(context: &Bound<'_, PyAny>) -> PyResult<()> {
+    // SAFETY: the Bound proves the GIL; CPython checks the type.
+    done(context.py(), unsafe { ffi::PyContext_Enter(context.as_ptr()) })
+}
+
+/// Leaves the context that was entered last.
+///
+/// # Errors
+/// `RuntimeError` if that is another one, `TypeError` if it is none.
+pub fn context_exit(context: &Bound<'_, PyAny>) -> PyResult<()> {
+    // SAFETY: the Bound proves the GIL; CPython checks the type.
+    done(context.py(), unsafe { ffi::PyContext_Exit(context.as_ptr()) })
+}
+
+fn done(py: Python<'_>, status: i32) -> PyResult<()> {
+    if status < 0 { Err(PyErr::fetch(py)) } else { Ok(()) }
+}
+
 /// Home, or an exception.
 unsafe fn enter() -> bool {
     // SAFETY: called from Python with the GIL.

@@ -51,6 +51,16 @@ impl Isolate {
         isthmus_bridge::entry_depth()
     }
 
+    /// Enters a context, for a switch of greenlets.
+    fn context_enter(&self, context: &Bound<'_, PyAny>) -> PyResult<()> {
+        isthmus_bridge::context_enter(context)
+    }
+
+    /// Leaves a context, for a switch of greenlets.
+    fn context_exit(&self, context: &Bound<'_, PyAny>) -> PyResult<()> {
+        isthmus_bridge::context_exit(context)
+    }
+
     /// Before the loop waits: sends the frames that were collected and frees what finalizers gave up.
     fn before_poll(&self, py: Python<'_>) -> PyResult<()> {
         isthmus_bridge::safe_point();

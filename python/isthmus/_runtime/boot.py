@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib
 import importlib.abc
@@ -14,11 +15,17 @@ from typing import Any
 
 from isthmus import _native
 
-from . import serve, worker
+# The event loop's modules are imported here, in the zygote, so that isolates need not: none of them makes a loop.
+from . import loop as event_loop
+from . import nesting, serve, stdio, worker
 
 __all__ = ["Boot"]
 
 _ISOLATE_PATH = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "_isolate")
+
+
+_WARM_ROUNDS = 20
+"""Enough for CPython to specialise what runs (after 8 to 16 executions)."""
 
 
 class Boot:
@@ -56,6 +63,8 @@ class Boot:
 
     def import_worker(self) -> None:
         """Imports the SDK and the Worker's main module. Raises what user code raises."""
+        # A collection would leave holes in the memory that isolates share, see `freeze`.
+        gc.disable()
         # Line by line, so that nothing waits in a buffer that every isolate would inherit.
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
@@ -91,23 +100,44 @@ class Boot:
         return [f"{thing}{source}" for thing in found]
 
     def freeze(self) -> None:
-        """Before the first fork: what is alive now is shared with all isolates, so their collectors leave it alone."""
-        gc.collect()
+        """Before the first fork: what is alive now is shared with all isolates, so their collectors leave it alone. Nothing
+        is collected here: what that freed would be holes in shared pages, and filling them unshares the pages.
+        """
+        nesting.install_policy()
+        self._warm()
         gc.freeze()
+
+    def _warm(self) -> None:
+        """Goes the way of a request a few times with nobody there. What that leaves behind (specialised code, types of
+        proxies, caches) is then shared memory, and no isolate's first request pays for it.
+        """
+        import js
+        from workers import Request, Response
+
+        isolate = self._isolate
+
+        async def request() -> None:
+            incoming = Request(js.Request.new("http://localhost/", method="GET"))
+            text = f"{incoming.method} {incoming.url}"
+            await asyncio.sleep(0)
+            isolate.new_context(0)
+            isolate.respond(0, Response(text, headers={"content-type": "text/plain"}).js_object)
+
+        for _ in range(_WARM_ROUNDS):
+            loop = event_loop.IsolateLoop(isolate)
+            try:
+                loop.run_until_complete(loop.create_task(request()))
+            finally:
+                loop.close()
 
     def serve(self) -> None:
         """In a forked child: serves events until the host closes the connections."""
-        from . import loop as event_loop
-        from . import nesting, stdio
-
+        gc.enable()
         stdio.install(self._isolate)
         _reseed()
         if self._worker is None:
             self.import_worker_in_isolate()
-        nesting.install_policy()
         loop = event_loop.IsolateLoop(self._isolate)
-        import asyncio
-
         asyncio.set_event_loop(loop)
         assert self._worker is not None
         serve.Server(self._isolate, loop, self._worker).run()
