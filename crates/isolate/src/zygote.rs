@@ -143,19 +143,11 @@ fn set_up<'py>(py: Python<'py>, engine: &Engine, spec: &IsolateSpec) -> PyResult
     Bound::new(py, Isolate { shared, workers })
 }
 
-/// `file:line` of the Python code that called into JavaScript, if any did.
+/// `file:line` of the Python code that called into JavaScript; `None` where only our own is running, as in a timer.
 fn python_position() -> Option<String> {
     Python::attach(|py| {
-        let frame = py.import("sys").ok()?.call_method1("_getframe", (0,)).ok()?;
-        let file: String = frame
-            .getattr("f_code")
-            .ok()?
-            .getattr("co_filename")
-            .ok()?
-            .extract()
-            .ok()?;
-        let line: u32 = frame.getattr("f_lineno").ok()?.extract().ok()?;
-        Some(format!("{file}:{line}"))
+        let position = py.import("isthmus._runtime.tracebacks").ok()?.call_method0("caller_position").ok()?;
+        position.extract().ok()?
     })
 }
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from types import TracebackType
 
-__all__ = ["format_exception", "user_traceback"]
+__all__ = ["caller_position", "format_exception", "user_traceback"]
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -33,3 +34,13 @@ def format_exception(exception: BaseException) -> str:
         )
     except Exception as failure:  # a hostile __str__ or __cause__
         return f"{type(exception).__name__} (its traceback can't be formatted: {type(failure).__name__})\n"
+
+
+def caller_position() -> str | None:
+    """`file:line` of the innermost Python frame; None if that is Isthmus's own. Called from native code."""
+    try:
+        frame = sys._getframe(1)
+    except ValueError:  # no Python below: a job that native code runs
+        return None
+    file = frame.f_code.co_filename
+    return None if file.startswith(_OURS) else f"{file}:{frame.f_lineno}"
