@@ -7,11 +7,11 @@ import pytest
 
 CRATES = Path(__file__).resolve().parents[2] / "crates"
 
-# `web` reaches the world through `trait Host`, `bindings` through the broker, `protocol` and `bridge` not at all.
+# `web` reaches the world through `trait Host`, `bindings` through the broker, `protocol` not at all.
 WORLD = re.compile(r"\bstd::(fs|net|process|env|thread|os::unix::net)\b")
 
 
-@pytest.mark.parametrize("crate", ["web", "bindings", "bridge", "protocol"])
+@pytest.mark.parametrize("crate", ["web", "bindings", "protocol"])
 def test_the_world_is_out_of_reach(crate: str) -> None:
     reached = [
         f"{file.relative_to(CRATES)}:{number}: {line.strip()}"

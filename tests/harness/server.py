@@ -142,17 +142,17 @@ class Server:
             eventually(lambda pid=pid: not processes.is_running(pid), f"process {pid} ends with the host")
         self._reader.join(10)
 
-    def stop(self) -> int:
-        """Ends the server as a user does (`SIGTERM`); answers its exit code."""
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ends the server in order, by a signal; answers its exit code."""
         self.client.close()
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(number)
         try:
             code = self._process.wait(20)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            raise AssertionError(f"isthmus dev did not end within 20 s of SIGTERM:\n{self.log}") from None
+            raise AssertionError(f"isthmus dev did not end within 20 s of {number.name}:\n{self.log}") from None
         self._reader.join(10)
         return code
 

@@ -17,7 +17,7 @@ class Default(WorkerEntrypoint):
     async def fetch(self, request):
         found = {}
         try:
-            js.Array.new(1).forEach(create_proxy(fail))
+            js.Array.of(1).forEach(create_proxy(fail))
         except Mine as error:
             found["through javascript"] = [str(error), "in fail" in "".join(traceback.format_exception(error))]
 

@@ -23,7 +23,7 @@ class Default(WorkerEntrypoint):
             "to_py": record.to_py()["inner"],
             "type": type(record).__name__,
             "is proxy": isinstance(record, JsProxy),
-            "map": js.Object.prototype.toString.call(to_js({"a": 1})),
+            "dict": js.Object.prototype.toString.call(to_js({"a": 1})),
             "big": [2**53 - 1 == to_js([2**53 - 1])[0], repr(js.BigInt(2**70))],
             "bytes": list(js.Uint8Array.new([1, 2, 255]).to_bytes()),
             "callable": callable(identity),
@@ -43,8 +43,8 @@ class Default(WorkerEntrypoint):
         except JsException as error:
             found["error"] = error.name
         calls = []
-        once = create_once_callable(calls.append)
-        js.Array.new(1).forEach(once)
+        once = create_once_callable(lambda value, *_: calls.append(value))
+        js.Array.of(1).forEach(once)
         found["once"] = calls
         kept = create_proxy(lambda value, *_: value * 2)
         found["mapped"] = js.Array.new(1, 2).map(kept).to_py()

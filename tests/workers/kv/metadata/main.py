@@ -5,7 +5,7 @@ class Default(WorkerEntrypoint):
     async def fetch(self, request):
         kv = self.env.KV
         await kv.put("a", "1", metadata={"by": "python", "n": 1})
-        await kv.put("b", "2", {"expiration": 4_000_000_000})
+        await kv.put("b", "2", {"expiration": 2_000_000_000})
         await kv.put("c", "3")
         await kv.put("null", "4", metadata=None)
         with_metadata = await kv.getWithMetadata("a")
