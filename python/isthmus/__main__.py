@@ -12,8 +12,14 @@ def main() -> None:
 
     if sys.argv[1:2] == ["zygote"]:
         _native.zygote_main()
-    else:
-        sys.exit(_native.cli_main(sys.argv))
+        return
+
+    import signal
+
+    # The host handles Ctrl-C. Python's own handler would be called as well and raise KeyboardInterrupt
+    # once the host has ended in order.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(_native.cli_main(sys.argv))
 
 
 if __name__ == "__main__":
