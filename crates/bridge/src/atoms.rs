@@ -12,8 +12,9 @@ const SLOTS: usize = 1024;
 /// What an attribute name of a JsProxy means.
 #[derive(Clone, Copy)]
 pub(crate) struct Name {
-    /// The interned (or at least kept) string; null in an empty slot.
-    text: *mut PyObject,
+    /// The name, an exact `str` (so that neither its hash nor its end runs user code); borrowed from the cache. Null
+    /// in an empty slot.
+    pub(crate) text: *mut PyObject,
     /// The property it stands for, `_` after keywords removed.
     pub(crate) atom: JSAtom,
     /// Whether some type of JsProxy might have a Python attribute of this name.
@@ -59,10 +60,11 @@ impl NameCache {
     }
 }
 
-/// Looks an attribute name up; `None` with a Python exception set if it is no string.
+/// Looks an attribute name up; `None` with a Python exception set if it is no string. The atom may be evicted by user
+/// code: use it before running any but JavaScript's (which keeps evicted atoms while it is on the stack).
 ///
 /// # Safety
-/// At home with the GIL; `name` is a valid object.
+/// At home with the GIL; `name` is a valid object, and no Python exception is set.
 #[inline(always)]
 pub(crate) unsafe fn name(name: *mut PyObject) -> Option<Name> {
     // SAFETY: the cache is only touched under the GIL at home, and nothing here calls out.
@@ -93,6 +95,15 @@ unsafe fn fill(name: *mut PyObject, slot: *mut Name) -> Option<Name> {
             );
             return None;
         }
+        if ffi::PyUnicode_CheckExact(name) == 0 {
+            let exact = ffi::PyUnicode_FromObject(name);
+            if exact.is_null() {
+                return None;
+            }
+            let found = self::name(exact);
+            ffi::Py_DECREF(exact);
+            return found;
+        }
         let stem = without_keyword_underscore(name)?;
         let atom = atom_of(stem);
         ffi::Py_DECREF(stem);
@@ -108,7 +119,7 @@ unsafe fn fill(name: *mut PyObject, slot: *mut Name) -> Option<Name> {
         } else {
             std::slice::from_raw_parts(text.cast::<u8>(), length as usize)
         };
-        let python = bytes.starts_with(b"__") || crate::jsproxy::is_python_name(name);
+        let python = bytes.starts_with(b"__") || bytes == b"keys" || crate::jsproxy::is_python_name(name);
         let module_attribute = matches!(
             bytes,
             b"__loader__" | b"__name__" | b"__package__" | b"__path__" | b"__spec__"
@@ -257,9 +268,13 @@ pub(crate) unsafe fn attribute(
             return Ok(None);
         }
         if (*slot).prototype != features {
+            // A prototype changed by user code may have traps after all, which may evict the name.
             let has = qjs::JS_HasProperty(state::context(), prototype, atom);
             if has < 0 {
                 return Err(());
+            }
+            if (*slot).atom != atom {
+                return attribute(atom, features, prototype);
             }
             (*slot).inherited = has > 0;
             (*slot).prototype = features;

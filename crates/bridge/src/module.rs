@@ -46,7 +46,7 @@ const fn any_arguments(
     }
 }
 
-static FUNCTIONS: Table<12> = Table([
+static FUNCTIONS: Table<13> = Table([
     any_arguments(
         c"to_js",
         to_js::to_js,
@@ -70,6 +70,11 @@ static FUNCTIONS: Table<12> = Table([
     any_arguments(c"js_has", js_has, c"js_has(proxy, name): whether the object has the property."),
     any_arguments(c"js_call_method", js_call_method, c"js_call_method(proxy, name, *args): calls a method."),
     one_argument(c"js_is_pyproxy", js_is_pyproxy, c"Whether the proxy is one of a PyProxy."),
+    any_arguments(
+        c"js_with_flags",
+        js_with_flags,
+        c"js_with_flags(proxy, flags): a proxy of the same object with further feature flags.",
+    ),
     one_argument(c"unwrap", unwrap, c"The Python object behind a double proxy."),
     PyMethodDef::zeroed(),
 ]);
@@ -448,6 +453,35 @@ unsafe extern "C" fn js_call_method(
         let result = ffi::PyObject_Vectorcall(method, values.add(2), count as usize - 2, names);
         ffi::Py_DECREF(method);
         result
+    }
+}
+
+unsafe extern "C" fn js_with_flags(
+    _: *mut PyObject,
+    values: *const *mut PyObject,
+    count: ffi::Py_ssize_t,
+    _: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: called by the interpreter.
+    unsafe {
+        if !enter() {
+            return ptr::null_mut();
+        }
+        let value = if count == 2 {
+            jsproxy::value_of(*values)
+        } else {
+            None
+        };
+        let Some(value) = value else {
+            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"expected a JsProxy and feature flags".as_ptr());
+            return ptr::null_mut();
+        };
+        let further = ffi::PyLong_AsUnsignedLong(*values.add(1)) as u32;
+        if !ffi::PyErr_Occurred().is_null() {
+            return ptr::null_mut();
+        }
+        let flags = (flags::detect(value) | further) & !flags::ERROR;
+        jsproxy::new_with_flags_steal(qjs::JS_DupValue(state::context(), value), JS_UNDEFINED, flags)
     }
 }
 

@@ -89,10 +89,11 @@ pub(crate) unsafe extern "C" fn to_js(
             ffi::Py_INCREF(object);
             return object;
         }
-        let Ok(options) = Options::from_keywords(values.add(1), names, keywords) else {
+        let unchanged = stays_as_it_is(object);
+        let Ok(options) = Options::from_keywords(values.add(1), names, keywords, !unchanged) else {
             return ptr::null_mut();
         };
-        let result = if stays_as_it_is(object) {
+        let result = if unchanged {
             ffi::Py_INCREF(object);
             object
         } else {

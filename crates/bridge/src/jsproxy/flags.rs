@@ -40,6 +40,7 @@ flags! {
     OBJECT_MAP = 21,
     PY_JSON_DICT = 22,
     PY_JSON_SEQUENCE = 23,
+    HEREDITARY = 24,
 }
 
 /// The flags of a value (borrowed); 0 for symbols and destroyed PyProxies.

@@ -210,12 +210,13 @@ impl Conversion {
             if (*this).depth == 0 {
                 return Self::fallback(this, object).map(Item::Value);
             }
-            if has((*this).options.eager_converter) && (*this).visited.insert(object as usize) {
-                let converter = (*this).options.eager_converter;
-                return Self::ask(this, converter, object).map(Item::Value);
-            }
             (*this).depth -= 1;
-            let result = Self::container(this, object);
+            let converter = (*this).options.eager_converter;
+            let result = if has(converter) && (*this).visited.insert(object as usize) {
+                Self::ask(this, converter, object)
+            } else {
+                Self::container(this, object)
+            };
             (*this).depth += 1;
             result.map(Item::Value)
         }

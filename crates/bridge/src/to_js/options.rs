@@ -37,18 +37,20 @@ impl Options {
     /// Reads Python keyword arguments; Python converters become PyProxies.
     ///
     /// # Safety
-    /// At home with the GIL; `values` holds one value for each of `names`.
+    /// At home with the GIL; `values` holds one value for each of `names`. A wrong list of proxies is only an error
+    /// if it is `used`.
     pub(super) unsafe fn from_keywords(
         values: *const *mut PyObject,
         names: *mut PyObject,
         count: isize,
+        used: bool,
     ) -> Result<Self, Raised> {
         // SAFETY: as the caller promises.
         unsafe {
             let mut options = Self::DEFAULT;
             for index in 0..count {
                 let name = ffi::PyTuple_GET_ITEM(names, index);
-                if options.keyword(name, *values.offset(index)).is_err() {
+                if options.keyword(name, *values.offset(index), used).is_err() {
                     options.release();
                     return Err(Raised);
                 }
@@ -57,7 +59,12 @@ impl Options {
         }
     }
 
-    unsafe fn keyword(&mut self, name: *mut PyObject, value: *mut PyObject) -> Result<(), Raised> {
+    unsafe fn keyword(
+        &mut self,
+        name: *mut PyObject,
+        value: *mut PyObject,
+        used: bool,
+    ) -> Result<(), Raised> {
         // SAFETY: as for `from_keywords`.
         unsafe {
             let is = |known: &CStr| ffi::PyUnicode_CompareWithASCIIString(name, known.as_ptr()) == 0;
@@ -78,7 +85,7 @@ impl Options {
                 }
                 self.create_pyproxies = truth > 0;
             } else if is(c"pyproxies") {
-                if value == ffi::Py_None() {
+                if value == ffi::Py_None() || !used {
                     return Ok(());
                 }
                 match jsproxy::value_of(value).filter(|&array| qjs::JS_IsArray(array)) {
