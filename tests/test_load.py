@@ -1,13 +1,12 @@
 """Many clients at once: no error, no growth, no request held up by another."""
 
-import asyncio
 import concurrent.futures
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
-from harness import processes
+from harness import clients, processes
 from harness.server import Server, copy_worker
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -15,22 +14,8 @@ CLIENTS = 100
 
 
 def load(url: str, requests: int) -> None:
-    """Sends requests from many clients at once, each on its own connection; checks every answer."""
-
-    async def run() -> set[tuple[int, str]]:
-        remaining = iter(range(requests))
-        answers: set[tuple[int, str]] = set()
-
-        async def client() -> None:
-            async with httpx.AsyncClient(timeout=30) as session:
-                for _ in remaining:
-                    response = await session.get(url)
-                    answers.add((response.status_code, response.text))
-
-        await asyncio.gather(*(client() for _ in range(CLIENTS)))
-        return answers
-
-    answers = asyncio.run(run())
+    """Sends requests from many clients at once; every answer is the same, and a good one."""
+    answers = clients.send(url, requests, CLIENTS)
     assert len(answers) == 1 and next(iter(answers))[0] == 200, answers
 
 
