@@ -15,6 +15,4 @@ class Default(WorkerEntrypoint):
         js.console.log("logged", 1, js.Array.new(1, 2))
         js.console.error("an error")
         logging.getLogger("test").info("by logging")
-        # A terminal must not obey what a client sends.
-        print("escape \x1b[2J\x1b]0;title\x07 end")
         return Response("ok")
