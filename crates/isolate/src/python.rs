@@ -21,6 +21,12 @@ pub struct Isolate {
     pub(crate) workers: Workers,
 }
 
+/// Large enough that no hole has room for it, small enough to come from the heap (the C library maps larger ones).
+const FRESH: usize = 100 * 1024;
+
+/// How many bytes `fill_heap` spends at most.
+const FILL_LIMIT: usize = 16 * 1024 * 1024;
+
 fn broken(error: &ConnectionError) -> PyErr {
     PyRuntimeError::new_err(error.to_string())
 }
@@ -59,6 +65,26 @@ impl Isolate {
     /// Leaves a context, for a switch of greenlets.
     fn context_exit(&self, context: &Bound<'_, PyAny>) -> PyResult<()> {
         isthmus_bridge::context_exit(context)
+    }
+
+    /// Before the first fork: fills the free places of the C heap, for the reason that `_runtime/packing.py` gives.
+    fn fill_heap(&self) {
+        let mut filled = 0;
+        for size in (24..=4096).step_by(16) {
+            // A chunk beyond all that was ever handed out marks the end of the holes of this size.
+            let far = Vec::<u8>::with_capacity(FRESH);
+            let end = far.as_ptr() as usize;
+            drop(far);
+            while filled < FILL_LIMIT {
+                let piece = Vec::<u8>::with_capacity(size);
+                let address = piece.as_ptr() as usize;
+                std::mem::forget(piece);
+                filled += size;
+                if address >= end {
+                    break;
+                }
+            }
+        }
     }
 
     /// Before the loop waits: sends the frames that were collected and frees what finalizers gave up.

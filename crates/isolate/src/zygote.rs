@@ -146,7 +146,11 @@ fn set_up<'py>(py: Python<'py>, engine: &Engine, spec: &IsolateSpec) -> PyResult
 /// `file:line` of the Python code that called into JavaScript; `None` where only our own is running, as in a timer.
 fn python_position() -> Option<String> {
     Python::attach(|py| {
-        let position = py.import("isthmus._runtime.tracebacks").ok()?.call_method0("caller_position").ok()?;
+        let position = py
+            .import("isthmus._runtime.tracebacks")
+            .ok()?
+            .call_method0("caller_position")
+            .ok()?;
         position.extract().ok()?
     })
 }

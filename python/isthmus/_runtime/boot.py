@@ -17,7 +17,7 @@ from isthmus import _native
 
 # The event loop's modules are imported here, in the zygote, so that isolates need not: none of them makes a loop.
 from . import loop as event_loop
-from . import nesting, serve, stdio, worker
+from . import nesting, packing, serve, stdio, worker
 
 __all__ = ["Boot"]
 
@@ -105,6 +105,8 @@ class Boot:
         """
         nesting.install_policy()
         self._warm()
+        self._isolate.fill_heap()
+        packing.fill()
         gc.freeze()
 
     def _warm(self) -> None:
