@@ -252,10 +252,32 @@ pub(crate) unsafe fn attribute(
     features: u32,
     prototype: JSValue,
 ) -> Result<Option<Attribute>, ()> {
-    // SAFETY: the cache is only touched at home; user code can't run in between (names only are converted,
-    // and the prototypes of PyProxies have no traps).
+    // SAFETY: the cache is only touched at home.
     unsafe {
         let slot = &raw mut (*state::state()).attributes.slots[atom as usize & (SLOTS - 1)];
+        fill_attribute(slot, atom)?;
+        if (*slot).text.is_null() {
+            return Ok(None);
+        }
+        if (*slot).prototype != features {
+            let has = qjs::JS_HasProperty(state::context(), prototype, atom);
+            if has < 0 {
+                return Err(());
+            }
+            // A prototype that user code changed may have traps after all, which may have evicted the name.
+            fill_attribute(slot, atom)?;
+            (*slot).inherited = has > 0;
+            (*slot).prototype = features;
+        }
+        Ok((!(*slot).inherited).then_some(*slot))
+    }
+}
+
+/// Has the slot describe `atom`.
+#[inline(always)]
+unsafe fn fill_attribute(slot: *mut Attribute, atom: JSAtom) -> Result<(), ()> {
+    // SAFETY: as for `attribute`; the old content is released after the new one is complete.
+    unsafe {
         if (*slot).atom != atom {
             let fresh = describe(atom)?;
             let old = std::ptr::replace(slot, fresh);
@@ -264,22 +286,7 @@ pub(crate) unsafe fn attribute(
                 ffi::Py_XDECREF(old.text);
             }
         }
-        if (*slot).text.is_null() {
-            return Ok(None);
-        }
-        if (*slot).prototype != features {
-            // A prototype changed by user code may have traps after all, which may evict the name.
-            let has = qjs::JS_HasProperty(state::context(), prototype, atom);
-            if has < 0 {
-                return Err(());
-            }
-            if (*slot).atom != atom {
-                return attribute(atom, features, prototype);
-            }
-            (*slot).inherited = has > 0;
-            (*slot).prototype = features;
-        }
-        Ok((!(*slot).inherited).then_some(*slot))
+        Ok(())
     }
 }
 

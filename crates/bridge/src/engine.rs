@@ -17,7 +17,7 @@ const STACK_SIZE: usize = 4 * 1024 * 1024;
 /// Why there is no engine.
 #[derive(Debug)]
 pub enum EngineError {
-    /// This process has one already.
+    /// This process has one already, or still has objects of an earlier one.
     Exists,
     /// QuickJS could not be set up; the text says how far it came.
     Failed(String),
@@ -59,7 +59,7 @@ impl Engine {
     /// [`EngineError`].
     pub fn new(_py: Python<'_>) -> Result<Self, EngineError> {
         // SAFETY: `_py` proves the GIL.
-        if unsafe { !(*state::state()).context.is_null() } {
+        if unsafe { !(*state::state()).context.is_null() || (*state::state()).live_jsproxies > 0 } {
             return Err(EngineError::Exists);
         }
         let failed = |error: rquickjs::Error| EngineError::Failed(error.to_string());
@@ -77,7 +77,17 @@ impl Engine {
             (*state).depth = 0;
             pyproxy::register_classes((*state).runtime);
             (*state).atoms = Atoms::load(raw.as_ptr());
-            let support = Self::load_support().map_err(EngineError::Failed)?;
+            let support = match Self::load_support() {
+                Ok(support) => support,
+                Err(text) => {
+                    (*state).context = ptr::null_mut();
+                    (*state).runtime = ptr::null_mut();
+                    (*state).home = ptr::null_mut();
+                    // What was made in it so far is not worth finding: it is left to the process's end.
+                    std::mem::forget((runtime, context));
+                    return Err(EngineError::Failed(text));
+                }
+            };
             (*state).support = Support::load(raw.as_ptr(), support);
             qjs::JS_FreeValue(raw.as_ptr(), support);
             qjs::JS_SetHostPromiseRejectionTracker(
@@ -205,6 +215,8 @@ pub fn run_jobs(
             "JavaScript jobs run on the thread that JavaScript belongs to"
         );
         let state = state::state();
+        // Jobs and what settles with them run below this frame: no greenlet may leave it.
+        let entry = state::Entry::new();
         loop {
             let mut context = ptr::null_mut();
             loop {
@@ -231,21 +243,24 @@ pub fn run_jobs(
                 rejected(&ctx, Rejection { reason });
             }
         }
+        drop(entry);
         lifetime::safe_point_at_home();
     }
 }
 
 impl Drop for Engine {
-    /// Frees what the bridge holds of the engine. Proxies that Python still holds keep their values, so then the
-    /// runtime itself is left to the process's end: freeing it below them would be a use after free.
+    /// Frees what the bridge holds of the engine and closes it to Python. The runtime itself is left to the process's
+    /// end: proxies, futures, iterators and native classes may hold values of it, and freeing it below them would be a
+    /// use after free.
     fn drop(&mut self) {
+        std::mem::forget(self.runtime.clone());
+        std::mem::forget(self.context.clone());
         Python::attach(|_py| {
-            // SAFETY: the GIL is held; the engine can't be entered again once the state is empty.
+            // SAFETY: the GIL is held; the engine can't be entered again once the state is empty. With JavaScript on
+            // the stack, or on another thread, all stays as it is.
             unsafe {
                 let state = state::state();
-                if !state::at_home() {
-                    std::mem::forget(self.runtime.clone());
-                    std::mem::forget(self.context.clone());
+                if !state::at_home() || (*state).depth > 0 {
                     return;
                 }
                 lifetime::safe_point_at_home();
@@ -257,22 +272,18 @@ impl Drop for Engine {
                     qjs::JS_FreeValue((*state).context, promise);
                     qjs::JS_FreeValue((*state).context, reason);
                 }
-                (*&raw mut (*state).names).clear();
-                (*&raw mut (*state).attributes).clear();
+                let (names, attributes) = (&raw mut (*state).names, &raw mut (*state).attributes);
+                (*names).clear();
+                (*attributes).clear();
                 pyproxy::features::clear();
                 let (atoms, support) = ((*state).atoms, (*state).support);
                 atoms.free((*state).context);
                 support.free((*state).context);
                 qjs::JS_RunGC((*state).runtime);
                 lifetime::safe_point_at_home();
-                let alive = (*state).live_jsproxies;
                 (*state).home = ptr::null_mut();
                 (*state).context = ptr::null_mut();
                 (*state).runtime = ptr::null_mut();
-                if alive > 0 {
-                    std::mem::forget(self.runtime.clone());
-                    std::mem::forget(self.context.clone());
-                }
             }
         });
     }
@@ -285,7 +296,8 @@ impl Drop for Engine {
 pub fn configure(module: &Bound<'_, PyModule>) -> PyResult<()> {
     // SAFETY: the Bound proves the GIL.
     unsafe {
-        if (*&raw mut (*state::state()).python).load(module.as_ptr()) < 0 {
+        let python = &raw mut (*state::state()).python;
+        if (*python).load(module.as_ptr()) < 0 {
             return Err(PyErr::fetch(module.py()));
         }
     }

@@ -104,7 +104,7 @@ unsafe fn original_exception(thrown: JSValue) -> Option<*mut PyObject> {
             ffi::PyErr_Clear();
             return None;
         }
-        if last as usize as f64 == number {
+        if last as usize as f64 == number && ffi::PyExceptionInstance_Check(last) != 0 {
             return Some(last);
         }
         ffi::Py_DECREF(last);

@@ -55,11 +55,14 @@ unsafe fn release() {
     unsafe {
         let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
         ffi::PyErr_Fetch(&mut kind, &mut value, &mut trace);
+        // `__del__` may not switch greenlets.
+        let _entry = state::Entry::new();
         loop {
             let state = state::state();
             let objects = std::mem::take(&mut (*state).dropped_objects);
             let values = std::mem::take(&mut (*state).dropped_values);
-            if (*state).depth == 0 {
+            // No other entry than ours: no frame uses an atom that a cache evicted.
+            if (*state).depth == 1 {
                 for atom in std::mem::take(&mut (*state).dropped_atoms) {
                     qjs::JS_FreeAtom((*state).context, atom);
                 }
@@ -96,6 +99,89 @@ pub(crate) unsafe fn drop_value(value: JSValue) {
         } else if !(*state::state()).home.is_null() {
             (*state::state()).dropped_values.push(value);
         }
+    }
+}
+
+/// Gives up a Python reference where a JavaScript exception may be pending: `__del__` may run JavaScript, which
+/// would take it for its own.
+///
+/// # Safety
+/// At home with the GIL, neither engine inside a free or collection; the caller owns the reference and forgets it.
+#[inline(always)]
+pub(crate) unsafe fn release_object(object: *mut ffi::PyObject) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if ffi::Py_REFCNT(object) > 1 {
+            ffi::Py_DECREF(object);
+        } else {
+            release_last(object);
+        }
+    }
+}
+
+#[inline(never)]
+unsafe fn release_last(object: *mut ffi::PyObject) {
+    // SAFETY: as for `release_object`; the exception is kept aside meanwhile.
+    unsafe {
+        let context = state::context();
+        let thrown = qjs::JS_HasException(context).then(|| qjs::JS_GetException(context));
+        ffi::Py_DECREF(object);
+        if let Some(thrown) = thrown {
+            qjs::JS_Throw(context, thrown);
+        }
+    }
+}
+
+/// A Python object kept alive while foreign code runs that may give up the reference it was found by.
+pub(crate) struct Held(*mut ffi::PyObject);
+
+impl Held {
+    /// Takes a reference of its own.
+    ///
+    /// # Safety
+    /// At home with the GIL, and so when it is dropped; `object` is valid.
+    #[inline(always)]
+    pub(crate) unsafe fn new(object: *mut ffi::PyObject) -> Self {
+        // SAFETY: as the caller promises.
+        unsafe { ffi::Py_INCREF(object) };
+        Self(object)
+    }
+
+    /// The object, borrowed.
+    #[inline(always)]
+    pub(crate) fn as_ptr(&self) -> *mut ffi::PyObject {
+        self.0
+    }
+}
+
+impl Drop for Held {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: the reference is ours; it never leaves the stack frame it was made in.
+        unsafe { release_object(self.0) };
+    }
+}
+
+/// A JavaScript value kept alive while foreign code runs.
+pub(crate) struct HeldValue(JSValue);
+
+impl HeldValue {
+    /// Takes a reference of its own.
+    ///
+    /// # Safety
+    /// At home with the GIL, and so when it is dropped.
+    #[inline(always)]
+    pub(crate) unsafe fn new(value: JSValue) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { qjs::JS_DupValue(state::context(), value) })
+    }
+}
+
+impl Drop for HeldValue {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: the reference is ours; finalizers that this sets off only enqueue.
+        unsafe { qjs::JS_FreeValue(state::context(), self.0) };
     }
 }
 

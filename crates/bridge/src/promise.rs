@@ -160,48 +160,68 @@ unsafe extern "C" fn drop_shared(opaque: *mut c_void) {
     unsafe { drop(Rc::from_raw(opaque.cast::<std::cell::RefCell<Option<Waiting>>>())) }
 }
 
-/// Resolves a future (borrowed) with a value (borrowed); one that is done already stays as it is.
+/// Resolves a future (borrowed) with a value (borrowed); one that is done already stays as it is. Where the value or the
+/// exception can't be had or is refused (a future takes no `StopIteration`), the future fails with that: it never stays
+/// pending.
 unsafe fn resolve(future: *mut PyObject, value: JSValue, rejected: bool) {
     // SAFETY: at home with the GIL.
     unsafe {
-        let (name, argument) = if rejected {
-            (c"set_exception", error::exception_of(value))
+        let done = if rejected {
+            tell_steal(future, c"set_exception", error::exception_of(value))
         } else {
-            (c"set_result", js2python::convert(value))
+            tell_steal(future, c"set_result", js2python::convert(value))
         };
-        let mut done = ptr::null_mut();
-        if !argument.is_null() {
-            let name = ffi::PyUnicode_InternFromString(name.as_ptr());
-            let mut arguments = [future, argument];
-            done = ffi::PyObject_VectorcallMethod(name, arguments.as_mut_ptr(), 2, ptr::null_mut());
-            ffi::Py_XDECREF(name);
-            ffi::Py_DECREF(argument);
-        }
-        if done.is_null() {
-            // Cancelled meanwhile: nobody waits any more. Anything else is reported.
-            let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-            ffi::PyErr_Fetch(&mut kind, &mut value, &mut trace);
-            let is_done = ffi::PyObject_CallMethodNoArgs(future, intern(c"done"));
-            if is_done == ffi::Py_True() {
-                ffi::Py_XDECREF(kind);
-                ffi::Py_XDECREF(value);
-                ffi::Py_XDECREF(trace);
-            } else {
-                ffi::PyErr_Restore(kind, value, trace);
-                ffi::PyErr_WriteUnraisable(future);
-            }
-            ffi::Py_XDECREF(is_done);
-            ffi::PyErr_Clear();
+        if done {
             return;
         }
-        ffi::Py_DECREF(done);
+        let (mut kind, mut raised, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        ffi::PyErr_Fetch(&mut kind, &mut raised, &mut trace);
+        ffi::PyErr_NormalizeException(&mut kind, &mut raised, &mut trace);
+        let is_done = call_method(future, c"done");
+        // Cancelled meanwhile: nobody waits any more.
+        if is_done != ffi::Py_True() {
+            ffi::PyErr_Clear();
+            if !raised.is_null() {
+                ffi::Py_INCREF(raised);
+            }
+            if !tell_steal(future, c"set_exception", raised) {
+                ffi::PyErr_WriteUnraisable(future);
+            }
+        }
+        ffi::Py_XDECREF(is_done);
+        ffi::Py_XDECREF(kind);
+        ffi::Py_XDECREF(raised);
+        ffi::Py_XDECREF(trace);
     }
 }
 
-/// An interned name, kept for good (there are a handful).
-unsafe fn intern(name: &std::ffi::CStr) -> *mut PyObject {
+/// Calls a method of one argument, which it takes; null stands for an exception that is set. False with a Python
+/// exception set.
+unsafe fn tell_steal(future: *mut PyObject, method: &std::ffi::CStr, argument: *mut PyObject) -> bool {
+    // SAFETY: at home with the GIL.
+    unsafe {
+        if argument.is_null() {
+            return false;
+        }
+        let name = ffi::PyUnicode_InternFromString(method.as_ptr());
+        let mut arguments = [future, argument];
+        let done = ffi::PyObject_VectorcallMethod(name, arguments.as_mut_ptr(), 2, ptr::null_mut());
+        ffi::Py_XDECREF(name);
+        ffi::Py_DECREF(argument);
+        ffi::Py_XDECREF(done);
+        !done.is_null()
+    }
+}
+
+/// Calls a method without arguments; a new reference, null with an exception set.
+unsafe fn call_method(object: *mut PyObject, method: &std::ffi::CStr) -> *mut PyObject {
     // SAFETY: the GIL is held.
-    unsafe { ffi::PyUnicode_InternFromString(name.as_ptr()) }
+    unsafe {
+        let name = ffi::PyUnicode_InternFromString(method.as_ptr());
+        let result = ffi::PyObject_CallMethodNoArgs(object, name);
+        ffi::Py_XDECREF(name);
+        result
+    }
 }
 
 /// Resolves the futures of promises that were settled when they were asked for; returns whether there were any.
@@ -354,7 +374,7 @@ pub(crate) unsafe fn promise_of(future: *mut PyObject) -> JSValue {
         ffi::Py_XDECREF(capsule);
         let mut added = ptr::null_mut();
         if !callback.is_null() {
-            let name = intern(c"add_done_callback");
+            let name = ffi::PyUnicode_InternFromString(c"add_done_callback".as_ptr());
             let mut arguments = [future, callback];
             added = ffi::PyObject_VectorcallMethod(name, arguments.as_mut_ptr(), 2, ptr::null_mut());
             ffi::Py_XDECREF(name);
@@ -405,18 +425,17 @@ unsafe extern "C" fn future_done(capsule: *mut PyObject, future: *mut PyObject) 
             return ptr::null_mut();
         }
         let context = state::context();
-        let result = ffi::PyObject_CallMethodNoArgs(future, intern(c"result"));
-        let (value, function) = if result.is_null() {
+        let result = call_method(future, c"result");
+        let (mut value, mut function) = if result.is_null() {
             (error::pending_as_value(), (*resolvers).functions[1])
         } else {
             let value = crate::python2js::convert(result);
-            ffi::Py_DECREF(result);
-            if qjs::JS_IsException(value) {
-                (qjs::JS_GetException(context), (*resolvers).functions[1])
-            } else {
-                (value, (*resolvers).functions[0])
-            }
+            lifetime::release_object(result);
+            (value, (*resolvers).functions[0])
         };
+        if qjs::JS_IsException(value) {
+            (value, function) = (qjs::JS_GetException(context), (*resolvers).functions[1]);
+        }
         let mut arguments = [value];
         let done = qjs::JS_Call(context, function, JS_UNDEFINED, 1, arguments.as_mut_ptr());
         qjs::JS_FreeValue(context, value);

@@ -28,11 +28,11 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
         };
         let proxy = object.cast::<JsProxy>();
         if entry.python {
-            if !_PyType_Lookup(ffi::Py_TYPE(object), name).is_null() {
-                return ffi::PyObject_GenericGetAttr(object, name);
+            if !_PyType_Lookup(ffi::Py_TYPE(object), entry.text).is_null() {
+                return ffi::PyObject_GenericGetAttr(object, entry.text);
             }
             if !(*proxy).dict.is_null() {
-                let found = ffi::PyDict_GetItemWithError((*proxy).dict, name);
+                let found = ffi::PyDict_GetItemWithError((*proxy).dict, entry.text);
                 if !found.is_null() {
                     ffi::Py_INCREF(found);
                     return found;
@@ -103,7 +103,7 @@ pub(crate) unsafe extern "C" fn setattro(
         }
         let Some(entry) = atoms::name(name) else { return -1 };
         if entry.module_attribute {
-            return ffi::PyObject_GenericSetAttr(object, name, value);
+            return ffi::PyObject_GenericSetAttr(object, entry.text, value);
         }
         let proxy = object.cast::<JsProxy>();
         let context = state::context();
@@ -125,7 +125,16 @@ pub(crate) unsafe extern "C" fn setattro(
             return 0;
         }
         let value = python2js::convert(value);
-        if qjs::JS_IsException(value) || qjs::JS_SetProperty(context, (*proxy).value, entry.atom, value) < 0 {
+        if qjs::JS_IsException(value) {
+            error::raise();
+            return -1;
+        }
+        // The conversion may have run user code, which may have evicted the name.
+        let Some(entry) = atoms::name(name) else {
+            qjs::JS_FreeValue(context, value);
+            return -1;
+        };
+        if qjs::JS_SetProperty(context, (*proxy).value, entry.atom, value) < 0 {
             error::raise();
             return -1;
         }

@@ -199,15 +199,46 @@ unsafe extern "C" fn hash(object: *mut PyObject) -> ffi::Py_hash_t {
     (object as usize >> 4) as ffi::Py_hash_t
 }
 
+/// How deep destructors may nest in each other: exceptions hold exceptions, in chains of any length.
+const NESTED: usize = 50;
+
+/// Destructors under way, and exceptions that wait for the outermost of them.
+static mut ENDING: (usize, Vec<*mut PyObject>) = (0, Vec::new());
+
 unsafe extern "C" fn dealloc(object: *mut PyObject) {
-    // SAFETY: called once by the interpreter. The base's dealloc untracks and frees the memory, but
-    // releases no reference to a heap type.
+    // SAFETY: called once by the interpreter, with the GIL, which guards the static; no reference into it lives
+    // across the end of an object.
+    unsafe {
+        ffi::PyObject_GC_UnTrack(object.cast());
+        let ending = &raw mut ENDING;
+        if (*ending).0 >= NESTED {
+            (*ending).1.push(object);
+            return;
+        }
+        (*ending).0 += 1;
+        end(object);
+        if (*ending).0 == 1 {
+            while let Some(waiting) = (*ending).1.pop() {
+                end(waiting);
+            }
+        }
+        (*ending).0 -= 1;
+    }
+}
+
+/// Frees an exception that the collector does not know any more.
+unsafe fn end(object: *mut PyObject) {
+    // SAFETY: as for `dealloc`. The base's destructor is not called, since it might put the object off by itself;
+    // what it does is done here.
     unsafe {
         let value = (*object.cast::<JsExceptionObject>()).value;
         let class = ffi::Py_TYPE(object);
         let base = ffi::PyExc_Exception.cast::<PyTypeObject>();
-        if let Some(base_dealloc) = (*base).tp_dealloc {
-            base_dealloc(object);
+        if let Some(clear) = (*base).tp_clear {
+            clear(object);
+        }
+        if let Some(free) = (*class).tp_free {
+            free(object.cast());
         }
         (*state::state()).live_jsproxies -= 1;
         lifetime::drop_value(value);
@@ -226,21 +257,29 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
         {
             return found;
         }
-        let Some(entry) = atoms::name(name) else {
-            return ptr::null_mut();
-        };
+        // No code, of either language, may meet the exception.
+        let (mut kind, mut raised, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        ffi::PyErr_Fetch(&mut kind, &mut raised, &mut trace);
         let context = state::context();
         let value = (*object.cast::<JsExceptionObject>()).value;
-        let has = qjs::JS_HasProperty(context, value, entry.atom);
-        if has == 0 {
-            return ptr::null_mut();
-        }
-        ffi::PyErr_Clear();
-        if has < 0 {
-            error::raise();
-            return ptr::null_mut();
-        }
-        js2python::convert_steal(qjs::JS_GetProperty(context, value, entry.atom), value)
+        let result = match atoms::name(name) {
+            None => ptr::null_mut(),
+            Some(entry) => match qjs::JS_HasProperty(context, value, entry.atom) {
+                0 => {
+                    ffi::PyErr_Restore(kind, raised, trace);
+                    return ptr::null_mut();
+                }
+                has if has < 0 => {
+                    error::raise();
+                    ptr::null_mut()
+                }
+                _ => js2python::convert_steal(qjs::JS_GetProperty(context, value, entry.atom), value),
+            },
+        };
+        ffi::Py_XDECREF(kind);
+        ffi::Py_XDECREF(raised);
+        ffi::Py_XDECREF(trace);
+        result
     }
 }
 
@@ -249,9 +288,11 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
 unsafe extern "C" fn setattro(object: *mut PyObject, name: *mut PyObject, new: *mut PyObject) -> c_int {
     // SAFETY: as for `getattro`.
     unsafe {
+        if !state::at_home() || ffi::PyObject_HasAttr(ffi::PyExc_Exception, name) != 0 {
+            return ffi::PyObject_GenericSetAttr(object, name, new);
+        }
         let Some(entry) = atoms::name(name) else { return -1 };
-        let own = ffi::PyObject_HasAttr(ffi::PyExc_Exception, name) != 0;
-        if entry.python || own || !state::at_home() {
+        if entry.python {
             return ffi::PyObject_GenericSetAttr(object, name, new);
         }
         let context = state::context();
@@ -263,6 +304,11 @@ unsafe extern "C" fn setattro(object: *mut PyObject, name: *mut PyObject, new: *
             if qjs::JS_IsException(new) {
                 -1
             } else {
+                // The conversion may have run user code, which may have evicted the name.
+                let Some(entry) = atoms::name(name) else {
+                    qjs::JS_FreeValue(context, new);
+                    return -1;
+                };
                 qjs::JS_SetProperty(context, value, entry.atom, new)
             }
         };

@@ -7,7 +7,8 @@ use pyo3::ffi::{self, PyObject, PyTypeObject};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSAtom, JSValue};
 
 use super::{JsProxy, flags};
-use crate::{error, js2python, lifetime, state};
+use crate::lifetime::{self, HeldValue};
+use crate::{error, js2python, state};
 
 /// `tp_iter` of iterables.
 pub(crate) unsafe extern "C" fn iter(object: *mut PyObject) -> *mut PyObject {
@@ -147,8 +148,12 @@ pub(crate) unsafe fn step_steal(result: JSValue) -> Step {
                 c"Result has no \"done\" field."
             };
             // An absent `done` counts as false for the language; only a result without the field is refused.
-            if qjs::JS_HasProperty(context, result, (*state).atoms.done) == 0 {
-                ffi::PyErr_SetString(ffi::PyExc_TypeError, text.as_ptr());
+            match qjs::JS_HasProperty(context, result, (*state).atoms.done) {
+                0 => ffi::PyErr_SetString(ffi::PyExc_TypeError, text.as_ptr()),
+                has if has < 0 => error::raise(),
+                _ => {}
+            }
+            if !ffi::PyErr_Occurred().is_null() {
                 qjs::JS_FreeValue(context, result);
                 return Step::Failed;
             }
@@ -252,6 +257,8 @@ unsafe extern "C" fn array_next(object: *mut PyObject) -> *mut PyObject {
             return ptr::null_mut();
         }
         let context = state::context();
+        // A getter may come back to this iterator and exhaust it.
+        let _alive = HeldValue::new(array);
         let item = qjs::JS_GetPropertyInt64(context, array, (*iterator).index);
         // Undefined may be an element or the end: only then the length is asked for.
         if qjs::JS_IsUndefined(item) {
@@ -261,7 +268,7 @@ unsafe extern "C" fn array_next(object: *mut PyObject) -> *mut PyObject {
                 return ptr::null_mut();
             }
             if (*iterator).index >= length {
-                (*iterator).array = JS_UNDEFINED;
+                let array = std::mem::replace(&mut (*iterator).array, JS_UNDEFINED);
                 qjs::JS_FreeValue(context, array);
                 return ptr::null_mut();
             }

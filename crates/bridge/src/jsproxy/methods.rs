@@ -164,7 +164,15 @@ pub(crate) unsafe fn home_value(object: *mut PyObject) -> Option<JSValue> {
             state::raise_not_home();
             return None;
         }
-        value_of(object)
+        let value = value_of(object);
+        if value.is_none() {
+            // A subclass of JsException with an attribute access of its own.
+            ffi::PyErr_SetString(
+                ffi::PyExc_TypeError,
+                c"this object has no JavaScript side: its class overrides __getattribute__".as_ptr(),
+            );
+        }
+        value
     }
 }
 

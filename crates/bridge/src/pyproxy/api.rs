@@ -7,7 +7,7 @@ use rquickjs::qjs::{self, JS_EXCEPTION, JS_FALSE, JS_TRUE, JS_UNDEFINED, JSValue
 
 use super::{Cell, Context, DESTROYED, Message, Origin, call, cell_of, end, features, receiver};
 use crate::state::Entry;
-use crate::{buffer, error, js2python, promise, python2js, state, to_js};
+use crate::{buffer, error, js2python, lifetime, promise, python2js, state, to_js};
 
 type Native = unsafe fn(&[JSValue]) -> Result<JSValue, Thrown>;
 
@@ -113,7 +113,7 @@ unsafe fn steal(result: *mut PyObject) -> Result<JSValue, Thrown> {
             return Err(Thrown::Python);
         }
         let value = python2js::convert(result);
-        ffi::Py_DECREF(result);
+        lifetime::release_object(result);
         if qjs::JS_IsException(value) {
             Err(Thrown::JavaScript)
         } else {
@@ -138,7 +138,8 @@ unsafe fn argument(value: JSValue) -> Result<*mut PyObject, Thrown> {
 unsafe fn type_name(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: as for `dispatch`, and so in all functions below.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         let kind = ffi::Py_TYPE(object).cast::<PyObject>();
         let name = ffi::PyObject_GetAttrString(kind, c"__qualname__".as_ptr());
         let module = ffi::PyObject_GetAttrString(kind, c"__module__".as_ptr());
@@ -163,7 +164,8 @@ unsafe fn type_name(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 unsafe fn to_string(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         steal(ffi::PyObject_Str(object))
     }
 }
@@ -204,7 +206,8 @@ unsafe fn destroy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 unsafe fn copy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (cell, object) = receiver(arguments[0])?;
+        let (cell, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         let value = super::new(
             object,
             Origin {
@@ -223,10 +226,9 @@ unsafe fn copy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 unsafe fn to_js_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
-        ffi::Py_INCREF(object);
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         let value = to_js::with_options_object(object, arguments[1]);
-        ffi::Py_DECREF(object);
         if qjs::JS_IsException(value) {
             Err(Thrown::JavaScript)
         } else {
@@ -238,7 +240,8 @@ unsafe fn to_js_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 unsafe fn length(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         let length = ffi::PyObject_Size(object);
         if length < 0 {
             Err(Thrown::Python)
@@ -251,7 +254,8 @@ unsafe fn length(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 unsafe fn get(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         let key = argument(arguments[1])?;
         let item = ffi::PyObject_GetItem(object, key);
         ffi::Py_DECREF(key);
@@ -269,7 +273,8 @@ unsafe fn get(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 unsafe fn set(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         let key = argument(arguments[1])?;
         let value = match argument(arguments[2]) {
             Ok(value) => value,
@@ -292,7 +297,8 @@ unsafe fn set(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 unsafe fn delete(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         let key = argument(arguments[1])?;
         let done = ffi::PyObject_DelItem(object, key);
         ffi::Py_DECREF(key);
@@ -307,7 +313,8 @@ unsafe fn delete(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 unsafe fn has(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         let key = argument(arguments[1])?;
         let found = ffi::PySequence_Contains(object, key);
         ffi::Py_DECREF(key);
@@ -327,7 +334,7 @@ unsafe fn proxy_steal(object: *mut PyObject) -> Result<JSValue, Thrown> {
             return Err(Thrown::Python);
         }
         let value = super::new(object, Origin::OWNED);
-        ffi::Py_DECREF(object);
+        lifetime::release_object(object);
         if qjs::JS_IsException(value) {
             Err(Thrown::JavaScript)
         } else {
@@ -339,7 +346,8 @@ unsafe fn proxy_steal(object: *mut PyObject) -> Result<JSValue, Thrown> {
 unsafe fn iterator(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         proxy_steal(ffi::PyObject_GetIter(object))
     }
 }
@@ -365,7 +373,8 @@ unsafe fn step(done: bool, value: JSValue) -> JSValue {
 unsafe fn next(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         let sent = argument(arguments[1])?;
         let mut result = ptr::null_mut();
         let outcome = ffi::PyIter_Send(object, sent, &mut result);
@@ -416,7 +425,8 @@ unsafe fn throw_into(
 unsafe fn throw(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         let exception = argument(arguments[1])?;
         throw_into(object, exception, None)
     }
@@ -425,7 +435,8 @@ unsafe fn throw(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 unsafe fn return_(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         let exit = ffi::PyObject_CallNoArgs(ffi::PyExc_GeneratorExit);
         if exit.is_null() {
             return Err(Thrown::Python);
@@ -437,7 +448,8 @@ unsafe fn return_(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 unsafe fn async_iterator(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         proxy_steal(ffi::PyObject_GetAIter(object))
     }
 }
@@ -446,7 +458,8 @@ unsafe fn async_iterator(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 unsafe fn async_next(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         let sent = argument(arguments[1])?;
         let helper = (*state::state()).python.async_next;
         let mut values = [object, sent];
@@ -512,7 +525,7 @@ unsafe fn future_of(cell: *mut Cell) -> Result<*mut PyObject, Thrown> {
 unsafe fn promise_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (cell, _) = receiver(arguments[0])?;
+        let (cell, _held) = receiver(arguments[0])?;
         let future = future_of(cell)?;
         ffi::Py_INCREF(future);
         let promise = promise::promise_of(future);
@@ -529,7 +542,8 @@ unsafe fn promise_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 unsafe fn method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         let mut converted = vec![object];
         ffi::Py_INCREF(object);
         let mut name = ptr::null_mut();
@@ -565,11 +579,11 @@ unsafe fn call_with(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
         let context = state::context();
-        let (cell, object) = receiver(arguments[0])?;
+        let (cell, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         if (*cell).features & features::CALLABLE == 0 {
             return Err(error::throw_error(c"TypeError", c"the Python object is not callable").into());
         }
-        ffi::Py_INCREF(object);
         if (*cell).origin.once {
             end(cell, Message::Fixed(super::ONCE_CALLED));
         }
@@ -596,18 +610,15 @@ unsafe fn call_with(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
         };
         ffi::Py_XDECREF(positional);
         ffi::Py_XDECREF(named);
-        let value = if result.is_null() {
-            Err(Thrown::Python)
+        if result.is_null() {
+            return Err(Thrown::Python);
+        }
+        let value = call::result_steal(object, result);
+        if qjs::JS_IsException(value) {
+            Err(Thrown::JavaScript)
         } else {
-            let value = call::result_steal(object, result);
-            if qjs::JS_IsException(value) {
-                Err(Thrown::JavaScript)
-            } else {
-                Ok(value)
-            }
-        };
-        ffi::Py_DECREF(object);
-        value
+            Ok(value)
+        }
     }
 }
 
@@ -678,7 +689,8 @@ unsafe fn dict_of(object: JSValue) -> *mut PyObject {
 unsafe fn get_buffer(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, object) = receiver(arguments[0])?;
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
         let value = buffer::get_buffer(object, arguments[1]);
         if qjs::JS_IsException(value) {
             Err(Thrown::JavaScript)

@@ -6,6 +6,7 @@ use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JSValue};
 
 use super::{Cell, Context, Message, ONCE_CALLED, end, throw_destroyed};
+use crate::lifetime::{self, Held};
 use crate::state::Entry;
 use crate::{error, js2python, python2js, state};
 
@@ -30,7 +31,7 @@ pub(super) unsafe extern "C" fn call(
         }
         let _entry = Entry::new();
         // The proxy may be destroyed during the call: the callable must outlive it.
-        ffi::Py_INCREF(object);
+        let _held = Held::new(object);
         let origin = (*cell).origin;
         if origin.once {
             end(cell, Message::Fixed(ONCE_CALLED));
@@ -52,12 +53,9 @@ pub(super) unsafe extern "C" fn call(
             invoke(object, arguments)
         };
         if result.is_null() {
-            ffi::Py_DECREF(object);
             return error::throw();
         }
-        let value = result_steal(object, result);
-        ffi::Py_DECREF(object);
-        value
+        result_steal(object, result)
     }
 }
 
@@ -112,7 +110,7 @@ pub(super) unsafe fn result_steal(function: *mut PyObject, result: *mut PyObject
             return coroutine_steal(function, result);
         }
         let value = python2js::convert(result);
-        ffi::Py_DECREF(result);
+        lifetime::release_object(result);
         value
     }
 }
@@ -122,7 +120,7 @@ unsafe fn coroutine_steal(function: *mut PyObject, result: *mut PyObject) -> JSV
     // SAFETY: as for `result_steal`.
     unsafe {
         let value = python2js::convert(result);
-        ffi::Py_DECREF(result);
+        lifetime::release_object(result);
         if qjs::JS_IsException(value) {
             return value;
         }

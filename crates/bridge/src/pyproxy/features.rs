@@ -5,6 +5,7 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject, PyTypeObject};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
+use crate::lifetime::Held;
 use crate::state;
 
 macro_rules! features {
@@ -58,10 +59,13 @@ pub(crate) unsafe fn of(object: *mut PyObject) -> Option<u32> {
     unsafe {
         let kind = ffi::Py_TYPE(object);
         let version = (*kind).tp_version_tag as u32;
-        let slot = &raw mut (*&raw mut CACHE).slots[(kind as usize >> 5) & (SLOTS - 1)];
+        let cache = &raw mut CACHE;
+        let slot = &raw mut (*cache).slots[(kind as usize >> 5) & (SLOTS - 1)];
         if version != 0 && (*slot).0 == kind && (*slot).1 == version {
             return Some((*slot).2);
         }
+        // Predicates run user code, which may give the object another class.
+        let _kind = Held::new(kind.cast());
         let features = examine(object, kind)?;
         // A class shows what the class itself can do (`list[int]`), so its metatype doesn't decide.
         if ffi::PyType_Check(object) == 0 {
@@ -162,7 +166,8 @@ unsafe fn check(predicate: *mut PyObject, object: *mut PyObject) -> Option<bool>
 pub(crate) unsafe fn prototype(features: u32) -> JSValue {
     // SAFETY: the static is guarded by the GIL; the call runs our own JavaScript only.
     unsafe {
-        let prototypes = &raw mut (*&raw mut CACHE).prototypes;
+        let cache = &raw mut CACHE;
+        let prototypes = &raw mut (*cache).prototypes;
         if let Some(found) = (*prototypes).iter().find(|(known, _)| *known == features) {
             return found.1;
         }
@@ -188,7 +193,8 @@ pub(crate) unsafe fn prototype(features: u32) -> JSValue {
 pub(crate) unsafe fn clear() {
     // SAFETY: as the caller promises; each prototype is owned and freed once.
     unsafe {
-        for (_, value) in std::mem::take(&mut (*&raw mut CACHE).prototypes) {
+        let cache = &raw mut CACHE;
+        for (_, value) in std::mem::take(&mut (*cache).prototypes) {
             qjs::JS_FreeValue(state::context(), value);
         }
     }

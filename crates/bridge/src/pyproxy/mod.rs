@@ -14,7 +14,8 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JSAtom, JSContext, JSRuntime, JSValue};
 
-use crate::{error, lifetime, state};
+use crate::lifetime::{self, Held};
+use crate::{error, state};
 
 /// What stands behind a PyProxy. Owned by the JavaScript object, freed by its finalizer.
 pub(crate) struct Cell {
@@ -322,17 +323,18 @@ unsafe extern "C" fn mark(runtime: *mut JSRuntime, value: JSValue, mark: qjs::JS
     }
 }
 
-/// The cell and its object (borrowed, not null) of `this`; `Err` with a JavaScript exception set.
+/// The cell of `this` and its object, kept alive even if user code destroys the proxy; `Err` with a JavaScript
+/// exception set.
 ///
 /// # Safety
 /// At home with the GIL.
-pub(crate) unsafe fn receiver(this: JSValue) -> Result<(*mut Cell, *mut PyObject), JSValue> {
+pub(crate) unsafe fn receiver(this: JSValue) -> Result<(*mut Cell, Held), JSValue> {
     // SAFETY: as the caller promises.
     unsafe {
         match cell_of(this) {
             None => Err(error::throw_error(c"TypeError", c"Expected a PyProxy")),
             Some(cell) if (*cell).object.is_null() => Err(throw_destroyed(cell)),
-            Some(cell) => Ok((cell, (*cell).object)),
+            Some(cell) => Ok((cell, Held::new((*cell).object))),
         }
     }
 }

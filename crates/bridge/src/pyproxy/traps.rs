@@ -4,15 +4,16 @@
 //! engine goes on to the prototype with the right receiver. All else is a Python attribute, an index of a
 //! sequence, or an item of an exact dict.
 
+use std::collections::HashSet;
 use std::ptr;
 
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JSAtom, JSClassExoticMethods, JSValue};
 
 use super::{Cached, Cell, Context, Origin, cell_of, features, throw_destroyed};
-use crate::atoms::{self, Attribute};
+use crate::lifetime::{self, Held, HeldValue};
 use crate::state::Entry;
-use crate::{error, js2python, python2js, state};
+use crate::{atoms, error, js2python, python2js, state};
 
 static mut METHODS: JSClassExoticMethods = JSClassExoticMethods {
     get_own_property: Some(get_own_property),
@@ -40,8 +41,15 @@ unsafe extern "C" {
 enum Meaning {
     /// The JavaScript side answers.
     JavaScript,
-    /// An attribute or item of the object (borrowed).
-    Python(*mut PyObject, Attribute),
+    /// An attribute or item of the object.
+    Python(Asked),
+}
+
+/// An object and an attribute name of it, kept alive: user code may destroy the proxy and evict the name.
+struct Asked {
+    target: Held,
+    text: Held,
+    index: Option<u32>,
 }
 
 /// `Err` with a JavaScript exception set.
@@ -56,7 +64,11 @@ unsafe fn meaning(cell: *mut Cell, atom: JSAtom) -> Result<Meaning, ()> {
                     throw_destroyed(cell);
                     return Err(());
                 }
-                Ok(Meaning::Python((*cell).object, attribute))
+                Ok(Meaning::Python(Asked {
+                    target: Held::new((*cell).object),
+                    text: Held::new(attribute.text),
+                    index: attribute.index,
+                }))
             }
         }
     }
@@ -82,18 +94,14 @@ unsafe extern "C" fn get_own_property(
     // need no freeing.
     unsafe {
         let Some(cell) = cell_of(object) else { return 0 };
-        let (target, attribute) = match meaning(cell, atom) {
+        let _entry = Entry::new();
+        let _alive = HeldValue::new(object);
+        let asked = match meaning(cell, atom) {
             Err(()) => return -1,
             Ok(Meaning::JavaScript) => return 0,
-            Ok(Meaning::Python(target, attribute)) => (target, attribute),
+            Ok(Meaning::Python(asked)) => asked,
         };
-        let _entry = Entry::new();
-        ffi::Py_INCREF(target);
-        ffi::Py_INCREF(attribute.text);
-        let found = read(cell, target, &attribute, atom);
-        ffi::Py_DECREF(attribute.text);
-        ffi::Py_DECREF(target);
-        let (value, flags) = match found {
+        let (value, flags) = match read(cell, &asked, atom) {
             Err(()) => return -1,
             Ok(Found::Missing) => return 0,
             Ok(Found::Attribute(value)) => (value, qjs::JS_PROP_CONFIGURABLE | qjs::JS_PROP_WRITABLE),
@@ -111,15 +119,11 @@ unsafe extern "C" fn get_own_property(
     }
 }
 
-unsafe fn read(
-    cell: *mut Cell,
-    target: *mut PyObject,
-    attribute: &Attribute,
-    atom: JSAtom,
-) -> Result<Found, ()> {
-    // SAFETY: as for `get_own_property`; `target` and the name are kept alive by the caller.
+unsafe fn read(cell: *mut Cell, asked: &Asked, atom: JSAtom) -> Result<Found, ()> {
+    // SAFETY: as for `get_own_property`.
     unsafe {
-        if let Some(index) = attribute.index
+        let target = asked.target.as_ptr();
+        if let Some(index) = asked.index
             && (*cell).features & features::SEQUENCE != 0
         {
             let item = ffi::PySequence_GetItem(target, index as isize);
@@ -129,11 +133,11 @@ unsafe fn read(
             return converted_steal(item).map(Found::Item);
         }
         if (*cell).features & features::BUFFER == 0
-            && let Some(value) = method(cell, target, attribute, atom)?
+            && let Some(value) = method(cell, asked, atom)?
         {
             return Ok(Found::Attribute(value));
         }
-        let value = ffi::PyObject_GetAttr(target, attribute.text);
+        let value = ffi::PyObject_GetAttr(target, asked.text.as_ptr());
         if !value.is_null() {
             return converted_steal(value).map(Found::Attribute);
         }
@@ -143,7 +147,7 @@ unsafe fn read(
         }
         ffi::PyErr_Clear();
         if (*cell).features & features::DICT != 0 {
-            return dict_item(target, attribute);
+            return dict_item(asked);
         }
         Ok(Found::Missing)
     }
@@ -166,7 +170,7 @@ unsafe fn converted_steal(object: *mut PyObject) -> Result<JSValue, ()> {
     // SAFETY: at home with the GIL.
     unsafe {
         let value = python2js::convert(object);
-        ffi::Py_DECREF(object);
+        lifetime::release_object(object);
         if qjs::JS_IsException(value) {
             Err(())
         } else {
@@ -176,17 +180,20 @@ unsafe fn converted_steal(object: *mut PyObject) -> Result<JSValue, ()> {
 }
 
 /// An item of an exact dict: by the string, and if that spells an integer by it too.
-unsafe fn dict_item(dict: *mut PyObject, attribute: &Attribute) -> Result<Found, ()> {
+unsafe fn dict_item(asked: &Asked) -> Result<Found, ()> {
     // SAFETY: as for `read`.
     unsafe {
-        let mut item = ffi::PyDict_GetItemWithError(dict, attribute.text);
+        let dict = asked.target.as_ptr();
+        let mut item = ffi::PyDict_GetItemWithError(dict, asked.text.as_ptr());
         if item.is_null()
             && ffi::PyErr_Occurred().is_null()
-            && let Some(index) = attribute.index
+            && let Some(index) = asked.index
         {
             let key = ffi::PyLong_FromUnsignedLong(u64::from(index));
-            item = ffi::PyDict_GetItemWithError(dict, key);
-            ffi::Py_XDECREF(key);
+            if !key.is_null() {
+                item = ffi::PyDict_GetItemWithError(dict, key);
+                ffi::Py_DECREF(key);
+            }
         }
         if item.is_null() {
             if ffi::PyErr_Occurred().is_null() {
@@ -201,14 +208,10 @@ unsafe fn dict_item(dict: *mut PyObject, attribute: &Attribute) -> Result<Found,
 }
 
 /// A method of the type that the instance doesn't hide: its proxy is made once and handed out again.
-unsafe fn method(
-    cell: *mut Cell,
-    target: *mut PyObject,
-    attribute: &Attribute,
-    atom: JSAtom,
-) -> Result<Option<JSValue>, ()> {
+unsafe fn method(cell: *mut Cell, asked: &Asked, atom: JSAtom) -> Result<Option<JSValue>, ()> {
     // SAFETY: as for `read`.
     unsafe {
+        let (target, text) = (asked.target.as_ptr(), asked.text.as_ptr());
         let kind = ffi::Py_TYPE(target);
         // A type with its own attribute protocol decides by itself.
         if (*kind).tp_getattro.map(|function| function as usize)
@@ -216,13 +219,13 @@ unsafe fn method(
         {
             return Ok(None);
         }
-        let found = _PyType_Lookup(kind, attribute.text);
+        let found = _PyType_Lookup(kind, text);
         if found.is_null()
             || ffi::PyType_HasFeature(ffi::Py_TYPE(found), ffi::Py_TPFLAGS_METHOD_DESCRIPTOR) == 0
         {
             return Ok(None);
         }
-        let bound = ffi::PyObject_GetAttr(target, attribute.text);
+        let bound = ffi::PyObject_GetAttr(target, text);
         if bound.is_null() {
             error::throw();
             return Err(());
@@ -244,16 +247,33 @@ unsafe fn method(
             return Ok(Some(value));
         }
         let value = super::new(bound, Origin::OWNED);
-        ffi::Py_DECREF(bound);
+        lifetime::release_object(bound);
         if qjs::JS_IsException(value) {
             return Err(());
         }
-        (*cell).attributes.push(Cached {
-            name: qjs::JS_DupAtom(state::context(), atom),
-            method: found,
-            value: qjs::JS_DupValue(state::context(), value),
-        });
+        remember(cell, atom, found, value);
         Ok(Some(value))
+    }
+}
+
+/// Keeps the proxy (borrowed) of a method, in the place of one that was destroyed or is of a method no longer
+/// there. A proxy destroyed meanwhile keeps nothing.
+unsafe fn remember(cell: *mut Cell, atom: JSAtom, method: *mut PyObject, value: JSValue) {
+    // SAFETY: as for `read`; the borrow of the list ends before anything is freed.
+    unsafe {
+        if (*cell).object.is_null() {
+            return;
+        }
+        let value = qjs::JS_DupValue(state::context(), value);
+        let attributes = &mut (*cell).attributes;
+        if let Some(cached) = attributes.iter_mut().find(|cached| cached.name == atom) {
+            cached.method = method;
+            let old = std::mem::replace(&mut cached.value, value);
+            qjs::JS_FreeValue(state::context(), old);
+        } else {
+            let name = qjs::JS_DupAtom(state::context(), atom);
+            attributes.push(Cached { name, method, value });
+        }
     }
 }
 
@@ -268,32 +288,31 @@ unsafe extern "C" fn set_property(
     // SAFETY: as for `get_own_property`; `value` is borrowed.
     unsafe {
         let Some(cell) = cell_of(object) else { return 0 };
-        let (target, attribute) = match meaning(cell, atom) {
+        let _entry = Entry::new();
+        let _alive = HeldValue::new(object);
+        let asked = match meaning(cell, atom) {
             Err(()) => return -1,
             Ok(Meaning::JavaScript) => return set_on_javascript_side(context, object, atom, value),
-            Ok(Meaning::Python(target, attribute)) => (target, attribute),
+            Ok(Meaning::Python(asked)) => asked,
         };
-        let _entry = Entry::new();
         let new = js2python::convert(value);
         if new.is_null() {
             error::throw();
             return -1;
         }
-        let done = write(cell, target, &attribute, new);
-        ffi::Py_DECREF(new);
+        let done = write(cell, &asked, new);
+        lifetime::release_object(new);
         done
     }
 }
 
 /// Sets (or, with a null `new`, deletes) an attribute or item.
-unsafe fn write(cell: *mut Cell, target: *mut PyObject, attribute: &Attribute, new: *mut PyObject) -> i32 {
+unsafe fn write(cell: *mut Cell, asked: &Asked, new: *mut PyObject) -> i32 {
     // SAFETY: as for `get_own_property`.
     unsafe {
-        ffi::Py_INCREF(target);
-        let text = attribute.text;
-        ffi::Py_INCREF(text);
+        let (target, text) = (asked.target.as_ptr(), asked.text.as_ptr());
         let features = (*cell).features;
-        let done = if let Some(index) = attribute.index.filter(|_| features & features::SEQUENCE != 0) {
+        let done = if let Some(index) = asked.index.filter(|_| features & features::SEQUENCE != 0) {
             if new.is_null() {
                 ffi::PySequence_DelItem(target, index as isize)
             } else {
@@ -308,8 +327,6 @@ unsafe fn write(cell: *mut Cell, target: *mut PyObject, attribute: &Attribute, n
         } else {
             ffi::PyObject_SetAttr(target, text, new)
         };
-        ffi::Py_DECREF(text);
-        ffi::Py_DECREF(target);
         if done == 0 {
             return 1;
         }
@@ -375,6 +392,11 @@ unsafe extern "C" fn define_own_property(
             error::throw_error(c"TypeError", c"A PyProxy can't have accessor properties");
             return -1;
         }
+        if flags as u32 & qjs::JS_PROP_HAS_VALUE == 0 {
+            // `Object.freeze` and the like: without a value there is nothing to set.
+            error::throw_error(c"TypeError", c"The properties of a PyProxy can't be redefined");
+            return -1;
+        }
         let key = qjs::JS_AtomToValue(context, atom);
         let symbol = qjs::JS_IsSymbol(key);
         qjs::JS_FreeValue(context, key);
@@ -389,16 +411,15 @@ unsafe extern "C" fn delete_property(_: Context, object: JSValue, atom: JSAtom) 
     // SAFETY: as for `get_own_property`.
     unsafe {
         let Some(cell) = cell_of(object) else { return 0 };
+        let _entry = Entry::new();
+        let _alive = HeldValue::new(object);
         match meaning(cell, atom) {
             Err(()) => -1,
             Ok(Meaning::JavaScript) => {
                 error::throw_error(c"TypeError", c"Cannot delete a read-only property of a PyProxy");
                 -1
             }
-            Ok(Meaning::Python(target, attribute)) => {
-                let _entry = Entry::new();
-                write(cell, target, &attribute, ptr::null_mut())
-            }
+            Ok(Meaning::Python(asked)) => write(cell, &asked, ptr::null_mut()),
         }
     }
 }
@@ -417,21 +438,20 @@ unsafe extern "C" fn get_own_property_names(
             return -1;
         }
         let _entry = Entry::new();
-        let target = (*cell).object;
-        ffi::Py_INCREF(target);
-        let names = ffi::PyObject_Dir(target);
-        let keys = if (*cell).features & features::DICT != 0 {
-            ffi::PyDict_Keys(target)
+        let _alive = HeldValue::new(object);
+        let target = Held::new((*cell).object);
+        let names = ffi::PyObject_Dir(target.as_ptr());
+        let keys = if (*cell).features & features::DICT != 0 && !names.is_null() {
+            ffi::PyDict_Keys(target.as_ptr())
         } else {
             ptr::null_mut()
         };
-        ffi::Py_DECREF(target);
         if names.is_null() {
-            ffi::Py_XDECREF(keys);
             error::throw();
             return -1;
         }
         let mut atoms = Vec::new();
+        let mut known = HashSet::new();
         for list in [names, keys] {
             if list.is_null() {
                 continue;
@@ -451,7 +471,7 @@ unsafe extern "C" fn get_own_property_names(
                 ffi::Py_DECREF(spelled);
                 if atom == 0 {
                     error::discard();
-                } else if atoms.contains(&atom) {
+                } else if !known.insert(atom) {
                     qjs::JS_FreeAtom(context, atom);
                 } else {
                     atoms.push(atom);
