@@ -96,3 +96,15 @@ def read(text):
         elif line.strip():
             cases[name] += line + "\n"
     return cases
+
+
+def load(name):
+    """Name, source and the reference's outcome of each case in recorded/NAME.cases."""
+    import json
+    from pathlib import Path
+
+    folder = Path(__file__).parent / "recorded"
+    cases = read((folder / f"{name}.cases").read_text())
+    answers = json.loads((folder / f"{name}.json").read_text())["answers"]
+    assert cases.keys() == answers.keys(), f"record {name}.cases again (record.mjs)"
+    return [(label, source, answers[label]) for label, source in cases.items()]

@@ -242,7 +242,7 @@ values! {
         bigint_from_hex, bigint_to_hex, PythonError, PyProxy, make_error, describe_thrown, prototype_for, object_keys,
         object_values, object_entries, compare, to_string, delete_property, property_names, is_plain_object,
         from_entries, array_values, Object, make_set, map_entries, set_values, becomes_dict, make_data_view,
-        make_buffer_view,
+        PyBufferView, buffer_view_key,
     }
 }
 

@@ -221,10 +221,21 @@
   const secret = {};
   class PyBufferView {
     #memory;
-    constructor(key, fields) {
+    constructor(key, memory, offset, readonly, format, itemsize, ndim, nbytes, shape, strides, data,
+      c_contiguous, f_contiguous) {
       if (key !== secret) throw new TypeError("PyBufferView is not a constructor");
-      [this.#memory, this.offset, this.readonly, this.format, this.itemsize, this.ndim, this.nbytes, this.shape,
-        this.strides, this.data, this.c_contiguous, this.f_contiguous] = fields;
+      this.#memory = memory;
+      this.offset = offset;
+      this.readonly = readonly;
+      this.format = format;
+      this.itemsize = itemsize;
+      this.ndim = ndim;
+      this.nbytes = nbytes;
+      this.shape = shape;
+      this.strides = strides;
+      this.data = data;
+      this.c_contiguous = c_contiguous;
+      this.f_contiguous = f_contiguous;
     }
     release() {
       if (this.#memory === undefined) return;
@@ -288,6 +299,6 @@
       return constructor === undefined || constructor.name === "Object";
     },
     make_data_view: (memory) => new DataView(memory),
-    make_buffer_view: (...fields) => new PyBufferView(secret, fields),
+    PyBufferView, buffer_view_key: secret,
   };
 })

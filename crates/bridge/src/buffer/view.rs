@@ -33,15 +33,11 @@ pub(crate) unsafe fn get_buffer(object: *mut PyObject, kind: JSValue) -> JSValue
             Err(exception) => return exception,
         };
         let mut view = Box::new(std::mem::zeroed::<ffi::Py_buffer>());
-        let mut writable = true;
-        if ffi::PyObject_GetBuffer(object, &mut *view, ffi::PyBUF_FULL) != 0 {
-            ffi::PyErr_Clear();
-            writable = false;
-            if ffi::PyObject_GetBuffer(object, &mut *view, ffi::PyBUF_FULL_RO) != 0 {
-                return error::throw();
-            }
+        // Exporters say whether the memory may be written, so that there is no need to ask for that first.
+        if ffi::PyObject_GetBuffer(object, &mut *view, ffi::PyBUF_FULL_RO) != 0 {
+            return error::throw();
         }
-        let readonly = !writable || view.readonly != 0;
+        let readonly = view.readonly != 0;
         match Layout::of(&view, asked) {
             Ok(layout) => layout.show_steal(view, readonly),
             Err(text) => {
@@ -216,7 +212,9 @@ impl Layout {
             };
             let integer = |number: usize| qjs::JS_NewFloat64(number as f64);
             let boolean = |yes: bool| if yes { qjs::JS_TRUE } else { qjs::JS_FALSE };
+            let support = &raw const (*state::state()).support;
             let mut arguments = [
+                qjs::JS_DupValue(context, (*support).buffer_view_key),
                 memory,
                 qjs::JS_NewFloat64(self.offset as f64 / size),
                 boolean(readonly),
@@ -233,10 +231,9 @@ impl Layout {
             let result = if arguments.iter().any(|&argument| qjs::JS_IsException(argument)) {
                 JS_EXCEPTION
             } else {
-                qjs::JS_Call(
+                qjs::JS_CallConstructor(
                     context,
-                    (*state::state()).support.make_buffer_view,
-                    JS_UNDEFINED,
+                    (*support).PyBufferView,
                     arguments.len() as i32,
                     arguments.as_mut_ptr(),
                 )

@@ -1,0 +1,70 @@
+"""The bridge under test: a JavaScript engine in this process, without a host."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+PYTHON = HERE.parents[1] / "python"
+# `pyodide` comes from where isolates have it; at the end, so that it shadows nothing.
+for folder in (HERE, PYTHON, PYTHON / "isthmus" / "_isolate"):
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+def start() -> Any:
+    """The engine of this process; it lives as long as the process."""
+    from isthmus import _native
+    from isthmus._native import ffi
+    from pyodide.ffi import register_js_module
+
+    isolate = _native.start_engine()
+    register_js_module("js", ffi.global_this())
+    return isolate
+
+
+@pytest.fixture(scope="session")
+def isolate() -> Any:
+    from isthmus import _native
+
+    # Another folder's tests may have needed the one engine first.
+    if not hasattr(_native, "_engine_of_tests"):
+        _native._engine_of_tests = start()
+    return _native._engine_of_tests
+
+
+@pytest.fixture(autouse=True)
+def _engine(isolate: Any) -> None:
+    """Every test here needs the engine."""
+
+
+@pytest.fixture
+def run(isolate: Any) -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """Runs a coroutine on the loop of isolates."""
+    from isthmus._runtime.loop import IsolateLoop
+
+    def run(main: Coroutine[Any, Any, Any]) -> Any:
+        with asyncio.Runner(loop_factory=lambda: IsolateLoop(isolate)) as runner:
+            return runner.run(main)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def case(isolate: Any) -> Any:
+    """Runs recorded cases (recorded_cases.py)."""
+    from isthmus._native import ffi
+    from pyodide.code import run_js
+    from recorded_cases import Case
+
+    class_of_proxies = """(proxy) => {
+      const { constructor } = Object.getPrototypeOf(Object.getPrototypeOf(proxy));
+      return (x) => { try { return x instanceof constructor } catch { return false } };
+    }"""
+    return Case(run_js(class_of_proxies)(ffi.create_proxy(object())))
