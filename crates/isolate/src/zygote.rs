@@ -62,7 +62,7 @@ pub fn run(py: Python<'_>, control: OwnedFd) -> PyResult<()> {
     let (entrypoints, fork_hazards) = if spec.fresh {
         (Vec::new(), Vec::new())
     } else {
-        let found = isthmus_sandbox::self_check(&[control.socket.as_raw_fd()])?;
+        let found = settled_self_check(&control)?;
         let words = (found.threads, found.sockets, found.epolls);
         (
             boot.call_method0("entrypoints")?.extract()?,
@@ -76,6 +76,23 @@ pub fn run(py: Python<'_>, control: OwnedFd) -> PyResult<()> {
     })?;
     fork_loop(py, control, &isolate, &boot)
 }
+
+/// The self-check, with a moment's patience for threads: one that has been joined may still be listed by the kernel.
+fn settled_self_check(control: &Control) -> PyResult<isthmus_sandbox::Hazards> {
+    let known = [control.socket.as_raw_fd()];
+    let mut found = isthmus_sandbox::self_check(&known)?;
+    for _ in 0..THREAD_PATIENCE {
+        if found.threads.is_empty() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        found = isthmus_sandbox::self_check(&known)?;
+    }
+    Ok(found)
+}
+
+/// How often a thread is looked for again, 5 ms apart, before it counts.
+const THREAD_PATIENCE: u32 = 20;
 
 /// Makes the engine in this process, without a host: what a zygote has before it imports anything. For the tests of the
 /// bridge and the Web platform, and for tools that look at memory. The engine lives as long as the process.

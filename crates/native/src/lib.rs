@@ -11,9 +11,6 @@ use pyo3::prelude::*;
 #[pyfunction]
 fn cli_main(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<i32> {
     let python: PathBuf = py.import("sys")?.getattr("executable")?.extract()?;
-    // Ctrl-C is the host's to handle: Python's own handler would raise KeyboardInterrupt after the orderly end.
-    let signal = py.import("_signal")?;
-    signal.call_method1("signal", (signal.getattr("SIGINT")?, signal.getattr("SIG_DFL")?))?;
     // The host runs no Python: without the GIL its threads never wait for this one.
     Ok(py.detach(|| {
         isthmus_cli::run(isthmus_cli::Invocation {

@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from .loop import IsolateLoop
-from .tracebacks import format_exception
+from .tracebacks import format_both_sides, format_exception
 from .worker import Worker
 
 __all__ = ["Server", "current_event"]
@@ -115,7 +115,7 @@ class Server:
             message = str(exception)
         except Exception:
             message = "(the exception's text can't be had)"
-        self._isolate.fail(stream, type(exception).__qualname__, message, format_exception(exception))
+        self._isolate.fail(stream, type(exception).__qualname__, message, format_both_sides(exception))
 
     def _over(self, stream: int, outcome: str) -> None:
         self._tasks.pop(stream, None)

@@ -6,7 +6,7 @@ import os
 import sys
 from types import TracebackType
 
-__all__ = ["caller_position", "format_exception", "user_traceback"]
+__all__ = ["caller_position", "format_both_sides", "format_exception", "user_traceback"]
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -34,6 +34,22 @@ def format_exception(exception: BaseException) -> str:
         )
     except Exception as failure:  # a hostile __str__ or __cause__
         return f"{type(exception).__name__} (its traceback can't be formatted: {type(failure).__name__})\n"
+
+
+def format_both_sides(exception: BaseException) -> str:
+    """As `format_exception`; below it, for an error that JavaScript threw, where in JavaScript that was."""
+    from isthmus._native.ffi import JsException
+
+    text = format_exception(exception)
+    if not isinstance(exception, JsException):
+        return text
+    try:
+        stack = exception.stack
+    except Exception:  # a hostile getter
+        return text
+    if not isinstance(stack, str) or not stack.strip():
+        return text
+    return f"{text.rstrip()}\nJavaScript, innermost call first:\n{stack.rstrip()}\n"
 
 
 def caller_position() -> str | None:
