@@ -165,7 +165,7 @@ def test_a_view_that_lies_about_its_size() -> None:
     lying = run_js(
         "Object.defineProperties(new DataView(new Uint8Array([1, 2, 3]).buffer), {byteLength: {value: 1e9}, byteOffset: {value: 1e9}})"
     )
-    assert lying.to_bytes() == b""
+    assert lying.to_bytes() == b"\x01\x02\x03"
 
 
 def test_files(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ pub(crate) struct Bytes {
     pub(crate) length: usize,
     /// The element type; `None` for `ArrayBuffer` and `DataView`.
     pub(crate) element: Option<format::Element>,
+    /// False for an immutable buffer.
+    pub(crate) writable: bool,
 }
 
 /// Where the bytes of a typed array, `ArrayBuffer` or `DataView` (borrowed) are. `Err` with a JavaScript
@@ -39,59 +41,57 @@ pub(crate) unsafe fn bytes_of(value: JSValue) -> Result<Bytes, ()> {
         let context = state::context();
         let kind = qjs::JS_GetTypedArrayType(value);
         if kind >= 0 {
+            let element = format::Element::of_array(kind as u32);
             let (mut offset, mut length, mut size) = (0, 0, 0);
             let buffer = qjs::JS_GetTypedArrayBuffer(context, value, &mut offset, &mut length, &mut size);
             if qjs::JS_IsException(buffer) {
                 return Err(());
             }
-            let whole = memory_of(buffer);
+            let memory = memory_of(buffer);
             qjs::JS_FreeValue(context, buffer);
-            let (start, total) = whole?;
+            let memory = memory?;
+            let (offset, mut length) = (offset as usize, length as usize);
             // The engine's answer is out of date for an array that follows a resizable buffer.
-            if offset as usize + length as usize != total {
-                length = number(value, c"byteLength")? as _;
+            if offset + length != memory.length {
+                length = parts(value, (*state::state()).support.typed_array_parts)?.2;
             }
-            let element = format::Element::of_array(kind as u32);
-            return part(start, total, offset as usize, length as usize, element);
+            return Ok(memory.part(offset, length, element));
         }
         if qjs::JS_IsDataView(value) {
-            let offset = number(value, c"byteOffset")?;
-            let length = number(value, c"byteLength")?;
-            let buffer = qjs::JS_GetPropertyStr(context, value, c"buffer".as_ptr());
-            if qjs::JS_IsException(buffer) {
-                return Err(());
-            }
-            let whole = memory_of(buffer);
-            qjs::JS_FreeValue(context, buffer);
-            let (start, total) = whole?;
-            return part(start, total, offset, length, None);
+            let (memory, offset, length) = parts(value, (*state::state()).support.data_view_parts)?;
+            return Ok(memory.part(offset, length, None));
         }
-        let (start, length) = memory_of(value)?;
-        Ok(Bytes {
-            start,
-            length,
-            element: None,
-        })
+        let memory = memory_of(value)?;
+        let length = memory.length;
+        Ok(memory.part(0, length, None))
     }
 }
 
-/// A part of the memory of a buffer; clamped, so that even a property that lies can't reach beyond it.
-fn part(
+/// The memory of a whole `ArrayBuffer`.
+struct Memory {
     start: *mut u8,
-    total: usize,
-    offset: usize,
     length: usize,
-    element: Option<format::Element>,
-) -> Result<Bytes, ()> {
-    let offset = offset.min(total);
-    let length = length.min(total - offset);
-    // SAFETY: within the memory of the buffer, by the two lines above.
-    let start = unsafe { start.add(offset) };
-    Ok(Bytes { start, length, element })
+    writable: bool,
 }
 
-/// The memory of an `ArrayBuffer` (borrowed), never null.
-unsafe fn memory_of(buffer: JSValue) -> Result<(*mut u8, usize), ()> {
+impl Memory {
+    /// A part of it; clamped, for a buffer that shrank below its view.
+    fn part(&self, offset: usize, length: usize, element: Option<format::Element>) -> Bytes {
+        let offset = offset.min(self.length);
+        let length = length.min(self.length - offset);
+        // SAFETY: within the memory of the buffer, by the two lines above.
+        let start = unsafe { self.start.add(offset) };
+        Bytes {
+            start,
+            length,
+            element,
+            writable: self.writable,
+        }
+    }
+}
+
+/// Where the memory of an `ArrayBuffer` (borrowed) is.
+unsafe fn memory_of(buffer: JSValue) -> Result<Memory, ()> {
     // SAFETY: as for `bytes_of`.
     unsafe {
         let mut length = 0;
@@ -99,23 +99,40 @@ unsafe fn memory_of(buffer: JSValue) -> Result<(*mut u8, usize), ()> {
         if start.is_null() {
             return Err(());
         }
-        Ok((start, length as usize))
+        Ok(Memory {
+            start,
+            length: length as usize,
+            writable: qjs::JS_IsImmutableArrayBuffer(buffer) != 1,
+        })
     }
 }
 
-/// A number-valued property as a size.
-unsafe fn number(value: JSValue, name: &std::ffi::CStr) -> Result<usize, ()> {
-    // SAFETY: as for `bytes_of`.
+/// Memory, offset and length of a view, by one of our functions: it asks the engine's own getters, so no foreign
+/// code runs, and the view keeps the memory.
+unsafe fn parts(view: JSValue, function: JSValue) -> Result<(Memory, usize, usize), ()> {
+    // SAFETY: as for `bytes_of`; the function returns an array of a buffer and two numbers.
     unsafe {
         let context = state::context();
-        let found = qjs::JS_GetPropertyStr(context, value, name.as_ptr());
-        let mut number = 0;
-        let done = qjs::JS_ToInt64(context, &mut number, found);
-        qjs::JS_FreeValue(context, found);
-        if done < 0 {
+        let mut arguments = [view];
+        let parts = qjs::JS_Call(context, function, qjs::JS_UNDEFINED, 1, arguments.as_mut_ptr());
+        if qjs::JS_IsException(parts) {
             return Err(());
         }
-        Ok(usize::try_from(number).unwrap_or(0))
+        let buffer = qjs::JS_GetPropertyUint32(context, parts, 0);
+        let memory = memory_of(buffer);
+        qjs::JS_FreeValue(context, buffer);
+        let size = |index| {
+            let mut number = 0;
+            qjs::JS_ToInt64(
+                context,
+                &mut number,
+                qjs::JS_GetPropertyUint32(context, parts, index),
+            );
+            usize::try_from(number).unwrap_or(0)
+        };
+        let (offset, length) = (size(1), size(2));
+        qjs::JS_FreeValue(context, parts);
+        Ok((memory?, offset, length))
     }
 }
 

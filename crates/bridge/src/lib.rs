@@ -20,6 +20,7 @@
 //! - **Depth.** [`state::State::depth`] counts the JavaScript → Python entries on the stack, so that `run_sync`
 //!   never parks a JavaScript frame.
 
+mod addresses;
 mod atoms;
 mod buffer;
 mod engine;

@@ -3,7 +3,7 @@
 (function (native) {
   "use strict";
   const { Object, Array, BigInt, Error, Symbol, String, Function, TypeError, Promise } = globalThis;
-  const { Map, Set, DataView } = globalThis;
+  const { Map, Set, DataView, Uint8Array } = globalThis;
   const { create, defineProperty, getPrototypeOf, getOwnPropertyNames } = Object;
   const uncurry = (method) => Function.prototype.call.bind(method);
   const bigintToString = uncurry(BigInt.prototype.toString);
@@ -11,6 +11,12 @@
   const has = uncurry(Object.prototype.hasOwnProperty);
   const mapForEach = uncurry(Map.prototype.forEach);
   const setForEach = uncurry(Set.prototype.forEach);
+  const getter = (prototype, name) => uncurry(Object.getOwnPropertyDescriptor(prototype, name).get);
+  const typedArray = getPrototypeOf(Uint8Array.prototype);
+  const [viewBuffer, viewOffset, viewLength] =
+    ["buffer", "byteOffset", "byteLength"].map((name) => getter(DataView.prototype, name));
+  const [arrayBuffer, arrayOffset, arrayLength] =
+    ["buffer", "byteOffset", "byteLength"].map((name) => getter(typedArray, name));
   const apply = Reflect.apply;
 
   const errorClasses = create(null);
@@ -298,6 +304,8 @@
       const constructor = value.constructor;
       return constructor === undefined || constructor.name === "Object";
     },
+    data_view_parts: (view) => [viewBuffer(view), viewOffset(view), viewLength(view)],
+    typed_array_parts: (array) => [arrayBuffer(array), arrayOffset(array), arrayLength(array)],
     make_data_view: (memory) => new DataView(memory),
     PyBufferView, buffer_view_key: secret,
   };

@@ -1,11 +1,12 @@
 //! Deep conversion from Python to JavaScript (`spec/ffi.md` §4): `to_js` and `PyProxy.toJs`.
 //!
-//! [`conversion`] walks the containers, [`options`] reads what the caller asks for, [`callbacks`] are the
+//! [`conversion`] walks the containers (dicts and sets in [`mapping`]), [`options`] reads what the caller asks for, [`callbacks`] are the
 //! functions that converters receive.
 
 mod callbacks;
 mod conversion;
 mod keys;
+mod mapping;
 mod options;
 
 use std::ptr;

@@ -4,6 +4,8 @@
 //! ([`callbacks`]), and getters may change what is being converted.
 
 mod callbacks;
+mod kind;
+mod mapping;
 mod names;
 
 use std::collections::HashMap;
@@ -12,10 +14,12 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSPropertyEnum, JSValue};
 
+use crate::addresses::Addresses;
 use crate::jsproxy::methods::home_value;
-use crate::{buffer, error, js2python, jsproxy, pyproxy, python2js, state};
+use crate::{buffer, error, js2python, pyproxy, python2js, state};
 
 use callbacks::Callbacks;
+use kind::Kind;
 use names::Names;
 
 /// What a proxy says that was made for a converter alone.
@@ -133,7 +137,7 @@ struct Conversion {
     depth: i64,
     default_converter: JSValue,
     /// Converted containers by the address of the object; each entry owns both.
-    cache: HashMap<usize, (JSValue, *mut PyObject)>,
+    cache: HashMap<usize, (JSValue, *mut PyObject), Addresses>,
     names: Names,
     callbacks: Option<Callbacks>,
 }
@@ -231,37 +235,22 @@ impl Conversion {
                 return list;
             }
             Self::remember(this, value, list);
-            let mut index = 0;
-            loop {
-                let mut length = 0;
-                if qjs::JS_GetLength(context, value, &mut length) < 0 {
-                    error::raise();
-                    break;
-                }
-                if index >= length {
-                    return list;
-                }
-                // The length can only change below if something other than a plain value is converted.
-                let mut stale = false;
-                while index < length && !stale {
-                    let element = qjs::JS_GetPropertyInt64(context, value, index);
-                    stale = qjs::JS_IsObject(element) || qjs::JS_IsUndefined(element);
-                    let item = Self::value_steal(this, element);
-                    if item.is_null() {
-                        ffi::Py_DECREF(list);
-                        return item;
-                    }
-                    let done = ffi::PyList_Append(list, item);
-                    ffi::Py_DECREF(item);
-                    if done < 0 {
-                        ffi::Py_DECREF(list);
-                        return ptr::null_mut();
-                    }
-                    index += 1;
+            let mut length = 0;
+            if qjs::JS_GetLength(context, value, &mut length) < 0 {
+                ffi::Py_DECREF(list);
+                error::raise();
+                return ptr::null_mut();
+            }
+            for index in 0..length {
+                let item = Self::value_steal(this, qjs::JS_GetPropertyInt64(context, value, index));
+                let failed = item.is_null() || ffi::PyList_Append(list, item) < 0;
+                ffi::Py_XDECREF(item);
+                if failed {
+                    ffi::Py_DECREF(list);
+                    return ptr::null_mut();
                 }
             }
-            ffi::Py_DECREF(list);
-            ptr::null_mut()
+            list
         }
     }
 
@@ -309,89 +298,6 @@ impl Conversion {
         }
     }
 
-    unsafe fn map(this: *mut Self, value: JSValue) -> *mut PyObject {
-        // SAFETY: as for `value_steal`. Our own function gives keys and values in turn, as a fresh true array.
-        unsafe {
-            let context = state::context();
-            let entries = collect(value, (*state::state()).support.map_entries);
-            if qjs::JS_IsException(entries) {
-                error::raise();
-                return ptr::null_mut();
-            }
-            let dict = ffi::PyDict_New();
-            if !dict.is_null() {
-                Self::remember(this, value, dict);
-            }
-            let mut length = 0;
-            qjs::JS_GetLength(context, entries, &mut length);
-            let mut seen = Seen::default();
-            let mut failed = dict.is_null();
-            let mut index = 0;
-            // The collision comes first: it is the container that can't be converted.
-            while !failed && index < length {
-                failed = !seen.add(qjs::JS_GetPropertyInt64(context, entries, index), "Map");
-                index += 2;
-            }
-            index = 0;
-            while !failed && index < length {
-                let key = key_steal(qjs::JS_GetPropertyInt64(context, entries, index), "dict");
-                let item = if key.is_null() {
-                    key
-                } else {
-                    Self::value_steal(this, qjs::JS_GetPropertyInt64(context, entries, index + 1))
-                };
-                failed = item.is_null() || ffi::PyDict_SetItem(dict, key, item) < 0;
-                ffi::Py_XDECREF(key);
-                ffi::Py_XDECREF(item);
-                index += 2;
-            }
-            qjs::JS_FreeValue(context, entries);
-            if failed {
-                ffi::Py_XDECREF(dict);
-                return ptr::null_mut();
-            }
-            dict
-        }
-    }
-
-    unsafe fn set(this: *mut Self, value: JSValue) -> *mut PyObject {
-        // SAFETY: as for `map`.
-        unsafe {
-            let context = state::context();
-            let values = collect(value, (*state::state()).support.set_values);
-            if qjs::JS_IsException(values) {
-                error::raise();
-                return ptr::null_mut();
-            }
-            let set = ffi::PySet_New(ptr::null_mut());
-            if !set.is_null() {
-                Self::remember(this, value, set);
-            }
-            let mut length = 0;
-            qjs::JS_GetLength(context, values, &mut length);
-            let mut seen = Seen::default();
-            let mut failed = set.is_null();
-            let mut index = 0;
-            while !failed && index < length {
-                failed = !seen.add(qjs::JS_GetPropertyInt64(context, values, index), "Set");
-                index += 1;
-            }
-            index = 0;
-            while !failed && index < length {
-                let key = key_steal(qjs::JS_GetPropertyInt64(context, values, index), "set");
-                failed = key.is_null() || ffi::PySet_Add(set, key) < 0;
-                ffi::Py_XDECREF(key);
-                index += 1;
-            }
-            qjs::JS_FreeValue(context, values);
-            if failed {
-                ffi::Py_XDECREF(set);
-                return ptr::null_mut();
-            }
-            set
-        }
-    }
-
     /// What has no conversion: the default converter, else a proxy.
     unsafe fn other(this: *mut Self, value: JSValue) -> *mut PyObject {
         // SAFETY: as for `value_steal`; the functions live until the conversion ends.
@@ -425,230 +331,8 @@ impl Conversion {
     }
 }
 
-/// What an object becomes.
-enum Kind {
-    Array,
-    Map,
-    Set,
-    Buffer,
-    Plain,
-    Other,
-}
-
-impl Kind {
-    /// `Err` with a JavaScript exception set.
-    #[inline]
-    unsafe fn of(value: JSValue) -> Result<Self, ()> {
-        // SAFETY: at home with the GIL; `value` is an object.
-        unsafe {
-            if qjs::JS_IsArray(value) {
-                return Ok(Self::Array);
-            }
-            if qjs::JS_IsMap(value) {
-                return Ok(Self::Map);
-            }
-            if qjs::JS_IsSet(value) {
-                return Ok(Self::Set);
-            }
-            if qjs::JS_GetTypedArrayType(value) >= 0
-                || qjs::JS_IsArrayBuffer(value)
-                || qjs::JS_IsDataView(value)
-            {
-                return Ok(Self::Buffer);
-            }
-            let context = state::context();
-            if qjs::JS_IsProxy(value) {
-                return Self::of_proxy(value);
-            }
-            let support = &raw const (*state::state()).support;
-            // Most objects are literals: of the plain class, with the engine's own `Object` as constructor.
-            if qjs::JS_GetClassID(value) == PLAIN_CLASS {
-                let atoms = &raw const (*state::state()).atoms;
-                let constructor = qjs::JS_GetProperty(context, value, (*atoms).constructor);
-                let literal = qjs::JS_IsStrictEqual(context, constructor, (*support).Object);
-                qjs::JS_FreeValue(context, constructor);
-                if qjs::JS_IsException(constructor) {
-                    return Err(());
-                }
-                if literal {
-                    let tag = qjs::JS_GetProperty(context, value, (*atoms).to_string_tag);
-                    let tagged = !qjs::JS_IsUndefined(tag);
-                    qjs::JS_FreeValue(context, tag);
-                    if qjs::JS_IsException(tag) {
-                        return Err(());
-                    }
-                    if !tagged {
-                        return Ok(Self::Plain);
-                    }
-                }
-            }
-            Self::by_asking(value)
-        }
-    }
-
-    /// A proxy of an array is an array.
-    #[cold]
-    unsafe fn of_proxy(value: JSValue) -> Result<Self, ()> {
-        // SAFETY: as for `of`.
-        unsafe {
-            let context = state::context();
-            let mut target = qjs::JS_DupValue(context, value);
-            while qjs::JS_IsProxy(target) {
-                let inner = qjs::JS_GetProxyTarget(context, target);
-                qjs::JS_FreeValue(context, target);
-                target = inner;
-            }
-            let array = qjs::JS_IsArray(target);
-            qjs::JS_FreeValue(context, target);
-            if qjs::JS_IsException(target) {
-                return Err(());
-            }
-            if array {
-                Ok(Self::Array)
-            } else {
-                Self::by_asking(value)
-            }
-        }
-    }
-
-    #[cold]
-    unsafe fn by_asking(value: JSValue) -> Result<Self, ()> {
-        // SAFETY: as for `of`.
-        unsafe {
-            let context = state::context();
-            let mut arguments = [value];
-            let answer = qjs::JS_Call(
-                context,
-                (*state::state()).support.becomes_dict,
-                JS_UNDEFINED,
-                1,
-                arguments.as_mut_ptr(),
-            );
-            if qjs::JS_IsException(answer) {
-                return Err(());
-            }
-            let plain = qjs::JS_ToBool(context, answer) == 1;
-            qjs::JS_FreeValue(context, answer);
-            Ok(if plain { Self::Plain } else { Self::Other })
-        }
-    }
-}
-
-/// The class of plain objects: the first of the engine's enumeration, by its own comment.
-const PLAIN_CLASS: qjs::JSClassID = 1;
-
 /// The address of an object, by which the cache knows it.
 unsafe fn address(value: JSValue) -> usize {
     // SAFETY: `value` is an object; the pointer is not followed.
     unsafe { qjs::JS_VALUE_GET_PTR(value) as usize }
-}
-
-/// Calls one of our functions with `value` (borrowed); the result is owned.
-unsafe fn collect(value: JSValue, function: JSValue) -> JSValue {
-    // SAFETY: at home with the GIL.
-    unsafe {
-        let mut arguments = [value];
-        qjs::JS_Call(
-            state::context(),
-            function,
-            JS_UNDEFINED,
-            1,
-            arguments.as_mut_ptr(),
-        )
-    }
-}
-
-/// Which of the keys were seen that JavaScript tells apart and Python doesn't.
-#[derive(Default)]
-struct Seen {
-    one: bool,
-    yes: bool,
-    zero: bool,
-    no: bool,
-}
-
-impl Seen {
-    /// Adds a key it takes; false with a Python exception set if that can't be.
-    unsafe fn add(&mut self, key: JSValue, container: &str) -> bool {
-        // SAFETY: at home with the GIL.
-        unsafe {
-            match qjs::JS_VALUE_GET_TAG(key) {
-                qjs::JS_TAG_BOOL if qjs::JS_VALUE_GET_BOOL(key) => self.yes = true,
-                qjs::JS_TAG_BOOL => self.no = true,
-                qjs::JS_TAG_INT | qjs::JS_TAG_FLOAT64 => {
-                    let mut number = 0.0;
-                    qjs::JS_ToFloat64(state::context(), &mut number, key);
-                    self.one |= number == 1.0;
-                    self.zero |= number == 0.0;
-                }
-                _ => {}
-            }
-            qjs::JS_FreeValue(state::context(), key);
-            let pair = match self {
-                Self {
-                    one: true, yes: true, ..
-                } => "1 and true",
-                Self {
-                    zero: true, no: true, ..
-                } => "0 and false",
-                _ => return true,
-            };
-            raise_error(format!(
-                "Cannot faithfully convert {container} into Python since it contains both {pair} as keys."
-            ));
-            false
-        }
-    }
-}
-
-/// A key of a dict or set from a value it takes: only values that cross by value can be one.
-unsafe fn key_steal(value: JSValue, container: &str) -> *mut PyObject {
-    // SAFETY: at home with the GIL.
-    unsafe {
-        let object = qjs::JS_IsObject(value)
-            && !pyproxy::cell_of(value).is_some_and(|cell| pyproxy::unwrap(cell).is_some());
-        if !object && !qjs::JS_IsSymbol(value) {
-            return js2python::convert_steal(value, JS_UNDEFINED);
-        }
-        let context = state::context();
-        let atoms = &raw const (*state::state()).atoms;
-        let constructor = qjs::JS_GetProperty(context, value, (*atoms).constructor);
-        let name = if qjs::JS_IsObject(constructor) {
-            qjs::JS_GetProperty(context, constructor, (*atoms).name)
-        } else {
-            JS_UNDEFINED
-        };
-        let failed = qjs::JS_IsException(constructor) || qjs::JS_IsException(name);
-        qjs::JS_FreeValue(context, constructor);
-        if failed {
-            qjs::JS_FreeValue(context, value);
-            error::raise();
-            return ptr::null_mut();
-        }
-        let mut shown = if qjs::JS_IsString(name) {
-            error::describe(name)
-        } else {
-            String::new()
-        };
-        qjs::JS_FreeValue(context, name);
-        if shown.is_empty() {
-            shown = jsproxy::methods::type_of(value).to_string_lossy().into_owned();
-        }
-        qjs::JS_FreeValue(context, value);
-        raise_error(format!(
-            "Cannot use key of type {shown} as a key to a Python {container}"
-        ));
-        ptr::null_mut()
-    }
-}
-
-/// Raises the JavaScript `Error` with this message.
-#[cold]
-unsafe fn raise_error(message: String) {
-    // SAFETY: at home with the GIL.
-    unsafe {
-        let message = std::ffi::CString::new(message.replace('\0', "\u{fffd}")).unwrap_or_default();
-        error::throw_error(c"Error", &message);
-        error::raise();
-    }
 }

@@ -291,16 +291,13 @@ unsafe fn transfer(object: *mut PyObject, other: *mut PyObject, into_array: bool
             return ptr::null_mut();
         }
         let done = match enter(object) {
-            Some(bytes) if check(&bytes, &view, into_array) => {
-                if into_array {
-                    if !refuse_immutable(object) {
-                        ffi::PyBuffer_Release(&mut view);
-                        return ptr::null_mut();
-                    }
-                    ptr::copy(view.buf.cast::<u8>(), bytes.start, bytes.length);
+            Some(bytes) if check(&bytes, &view, into_array) && (!into_array || writable(&bytes)) => {
+                let (from, to) = if into_array {
+                    (view.buf.cast::<u8>(), bytes.start)
                 } else {
-                    ptr::copy(bytes.start, view.buf.cast::<u8>(), bytes.length);
-                }
+                    (bytes.start, view.buf.cast::<u8>())
+                };
+                ptr::copy(from, to, bytes.length);
                 true
             }
             _ => false,
@@ -310,27 +307,15 @@ unsafe fn transfer(object: *mut PyObject, other: *mut PyObject, into_array: bool
     }
 }
 
-/// False with a Python exception set if the memory of the proxy's buffer must not be written.
-unsafe fn refuse_immutable(object: *mut PyObject) -> bool {
-    // SAFETY: a method of our types.
+/// False with a Python exception set if the memory must not be written.
+unsafe fn writable(bytes: &Bytes) -> bool {
+    // SAFETY: at home with the GIL.
     unsafe {
-        let Some(value) = home_value(object) else {
-            return false;
-        };
-        let context = state::context();
-        let immutable = if rquickjs::qjs::JS_IsArrayBuffer(value) {
-            rquickjs::qjs::JS_IsImmutableArrayBuffer(value) == 1
-        } else {
-            let memory = rquickjs::qjs::JS_GetPropertyStr(context, value, c"buffer".as_ptr());
-            let immutable = rquickjs::qjs::JS_IsImmutableArrayBuffer(memory) == 1;
-            rquickjs::qjs::JS_FreeValue(context, memory);
-            immutable
-        };
-        if immutable {
+        if !bytes.writable {
             error::throw_error(c"TypeError", c"ArrayBuffer is immutable");
             error::raise();
         }
-        !immutable
+        bytes.writable
     }
 }
 
@@ -385,10 +370,7 @@ unsafe extern "C" fn from_file(object: *mut PyObject, file: *mut PyObject) -> *m
         let Some(mut file) = descriptor(file) else {
             return ptr::null_mut();
         };
-        if !refuse_immutable(object) {
-            return ptr::null_mut();
-        }
-        let Some(bytes) = enter(object) else {
+        let Some(bytes) = enter(object).filter(|bytes| writable(bytes)) else {
             return ptr::null_mut();
         };
         let mut rest = slice::from_raw_parts_mut(bytes.start, bytes.length);

@@ -54,7 +54,8 @@ impl Callbacks {
                     return Err(raised);
                 }
             };
-            (*&raw mut ACTIVE).push((number, conversion));
+            let active = &raw mut ACTIVE;
+            (*active).push((number, conversion));
             Ok(Self {
                 number,
                 convert,
@@ -70,7 +71,8 @@ impl Callbacks {
     pub(super) unsafe fn end(self) {
         // SAFETY: as the caller promises.
         unsafe {
-            (*&raw mut ACTIVE).retain(|(number, _)| *number != self.number);
+            let active = &raw mut ACTIVE;
+            (*active).retain(|(number, _)| *number != self.number);
             qjs::JS_FreeValue(state::context(), self.convert);
             qjs::JS_FreeValue(state::context(), self.cache);
         }

@@ -8,34 +8,34 @@
 //! of a cycle, so it is not entered: rows of numbers pay nothing.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::CStr;
-use std::hash::{BuildHasherDefault, Hasher};
 
 use pyo3::ffi::{self, PyObject};
-use rquickjs::qjs::{self, JS_UNDEFINED, JSAtom, JSValue};
+use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
 use super::callbacks::Callbacks;
 use super::keys::Keys;
 use super::options::Options;
 use super::{DESTROYED, Raised, checked, raise_about, raised};
+use crate::addresses::Addresses;
 use crate::{buffer, pyproxy, python2js, state};
 
-const DATA: i32 = qjs::JS_PROP_C_W_E as i32;
+/// An ordinary property.
+pub(super) const DATA: i32 = qjs::JS_PROP_C_W_E as i32;
 
 /// A conversion; made by [`Conversion::new`], run once, then ended.
 pub(super) struct Conversion {
-    options: Options,
+    pub(super) options: Options,
     /// Levels left; negative for no limit.
     depth: i64,
     /// Whether `dict_converter` is the engine's own `Object.fromEntries`: its result is built at once.
-    from_entries: bool,
+    pub(super) from_entries: bool,
     /// Converted objects by address; each entry owns a reference to the object and its value.
-    cache: HashMap<usize, Converted, BuildHasherDefault<AddressHasher>>,
+    cache: HashMap<usize, Converted, Addresses>,
     /// Array elements that stand for a dict whose converter had not run yet.
     late: Vec<Late>,
-    visited: HashSet<usize, BuildHasherDefault<AddressHasher>>,
+    visited: HashSet<usize, Addresses>,
     callbacks: Option<Callbacks>,
-    keys: Keys,
+    pub(super) keys: Keys,
 }
 
 /// What an object converts to.
@@ -46,7 +46,8 @@ pub(super) enum Item {
     UnderWay(usize),
 }
 
-enum Converted {
+/// What a container was converted to.
+pub(super) enum Converted {
     /// Owned.
     Value(JSValue),
     /// A dict whose entries are being converted for a converter.
@@ -59,29 +60,6 @@ struct Late {
     index: u32,
     /// The dict, which the cache keeps alive.
     target: usize,
-}
-
-/// Addresses are as good as random but for their low bits.
-#[derive(Default)]
-struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-        }
-    }
-
-    fn write_usize(&mut self, address: usize) {
-        // Multiplication spreads to the upper bits, where the map looks; the swap brings them down as well.
-        self.0 = ((address >> 4) as u64)
-            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-            .swap_bytes();
-    }
 }
 
 impl Conversion {
@@ -278,7 +256,15 @@ impl Conversion {
             let mut index = 0;
             // The plain values at the beginning (often all) go in as one block; no code of others runs here.
             let mut rest = None;
-            while index < size(object).unwrap_or(-1) && values.len() < i32::MAX as usize {
+            while values.len() < i32::MAX as usize {
+                match size(object) {
+                    Some(now) if index < now.min(length) => {}
+                    Some(_) => break,
+                    None => {
+                        free_all(&values);
+                        return Err(Raised);
+                    }
+                }
                 let element = item(object, index);
                 if element.is_null() {
                     free_all(&values);
@@ -318,7 +304,7 @@ impl Conversion {
                 if element.is_null() {
                     match size(object) {
                         None => break Err(Raised),
-                        Some(length) if index >= length => break Ok(array),
+                        Some(now) if index >= now.min(length) => break Ok(array),
                         Some(_) => element = item(object, index),
                     }
                     if element.is_null() {
@@ -370,221 +356,6 @@ impl Conversion {
                 return Err(raised());
             }
             Ok(())
-        }
-    }
-
-    /// A dict: an Object, or what the dict converter makes of its entries.
-    unsafe fn dict(this: *mut Self, object: *mut PyObject) -> Result<JSValue, Raised> {
-        // SAFETY: as for `value`.
-        unsafe {
-            (*this).keys.begin();
-            if has((*this).options.dict_converter) && !(*this).from_entries {
-                return Self::dict_by_converter(this, object);
-            }
-            let context = state::context();
-            let target = checked(qjs::JS_NewObject(context))?;
-            Self::remember(this, object, target);
-            let unique = !(*this).from_entries;
-            let result = Self::items(object, |key, item| {
-                let atom = Self::key(this, key)?;
-                if unique {
-                    match qjs::JS_HasProperty(context, target, atom) {
-                        0 => {}
-                        found => {
-                            qjs::JS_FreeAtom(context, atom);
-                            return Err(if found < 0 { raised() } else { collision(key) });
-                        }
-                    }
-                }
-                let value = Self::value(this, item);
-                let defined = match value {
-                    Ok(Item::Value(value)) => qjs::JS_DefinePropertyValue(context, target, atom, value, DATA),
-                    // Can't be: only a dict converter leaves dicts under way.
-                    Ok(Item::UnderWay(_)) => 0,
-                    Err(raised) => {
-                        qjs::JS_FreeAtom(context, atom);
-                        return Err(raised);
-                    }
-                };
-                qjs::JS_FreeAtom(context, atom);
-                if defined < 0 { Err(raised()) } else { Ok(()) }
-            });
-            match result {
-                Ok(()) => Ok(target),
-                Err(raised) => {
-                    qjs::JS_FreeValue(context, target);
-                    Err(raised)
-                }
-            }
-        }
-    }
-
-    unsafe fn dict_by_converter(this: *mut Self, object: *mut PyObject) -> Result<JSValue, Raised> {
-        // SAFETY: as for `value`. `pairs` are owned until the array takes them.
-        unsafe {
-            let context = state::context();
-            Self::enter(this, object, Converted::UnderWay);
-            let mut pairs: Vec<JSValue> = Vec::new();
-            let result = Self::items(object, |key, item| {
-                let key = Self::immutable(key, c"Cannot use %R as a key for a Javascript Map")?;
-                match Self::value(this, item) {
-                    Ok(Item::Value(value)) => {
-                        let pair = [key, value];
-                        pairs.push(checked(qjs::JS_NewArrayFrom(context, 2, pair.as_ptr()))?);
-                    }
-                    // The dict itself, which has no value yet: upstream leaves such an entry out.
-                    Ok(Item::UnderWay(_)) => qjs::JS_FreeValue(context, key),
-                    Err(raised) => {
-                        qjs::JS_FreeValue(context, key);
-                        return Err(raised);
-                    }
-                }
-                Ok(())
-            });
-            if let Err(raised) = result {
-                free_all(&pairs);
-                return Err(raised);
-            }
-            let Ok(count) = i32::try_from(pairs.len()) else {
-                free_all(&pairs);
-                ffi::PyErr_NoMemory();
-                return Err(Raised);
-            };
-            let mut arguments = [checked(qjs::JS_NewArrayFrom(context, count, pairs.as_ptr()))?];
-            let converter = (*this).options.dict_converter;
-            let value = qjs::JS_Call(context, converter, JS_UNDEFINED, 1, arguments.as_mut_ptr());
-            qjs::JS_FreeValue(context, arguments[0]);
-            let value = checked(value)?;
-            Self::remember_steal(this, object, qjs::JS_DupValue(context, value));
-            Ok(value)
-        }
-    }
-
-    /// Calls `each` with the keys and values (borrowed) of a dict.
-    unsafe fn items(
-        object: *mut PyObject,
-        mut each: impl FnMut(*mut PyObject, *mut PyObject) -> Result<(), Raised>,
-    ) -> Result<(), Raised> {
-        // SAFETY: the GIL is held. `PyDict_Next` checks the position against the table that is there, and the
-        // references keep key and value alive while converters run.
-        unsafe {
-            if ffi::PyDict_CheckExact(object) != 0 {
-                let size = ffi::PyDict_Size(object);
-                let mut position = 0;
-                let (mut key, mut item) = (std::ptr::null_mut(), std::ptr::null_mut());
-                while ffi::PyDict_Next(object, &mut position, &mut key, &mut item) != 0 {
-                    ffi::Py_INCREF(key);
-                    ffi::Py_INCREF(item);
-                    let result = each(key, item);
-                    ffi::Py_DECREF(key);
-                    ffi::Py_DECREF(item);
-                    result?;
-                    if ffi::PyDict_Size(object) != size {
-                        ffi::PyErr_SetString(
-                            ffi::PyExc_RuntimeError,
-                            c"dictionary changed size during iteration".as_ptr(),
-                        );
-                        return Err(Raised);
-                    }
-                }
-                return Ok(());
-            }
-            // A subclass may have an order of its own.
-            let items = ffi::PyMapping_Items(object);
-            if items.is_null() {
-                return Err(Raised);
-            }
-            let mut result = Ok(());
-            for index in 0..ffi::PyList_GET_SIZE(items) {
-                let pair = ffi::PyList_GET_ITEM(items, index);
-                if ffi::PyTuple_Check(pair) == 0 || ffi::PyTuple_GET_SIZE(pair) != 2 {
-                    ffi::PyErr_SetString(
-                        ffi::PyExc_TypeError,
-                        c"items() of a dict must give pairs".as_ptr(),
-                    );
-                    result = Err(Raised);
-                    break;
-                }
-                result = each(ffi::PyTuple_GET_ITEM(pair, 0), ffi::PyTuple_GET_ITEM(pair, 1));
-                if result.is_err() {
-                    break;
-                }
-            }
-            ffi::Py_DECREF(items);
-            result
-        }
-    }
-
-    /// The property atom for a key, owned.
-    #[inline]
-    unsafe fn key(this: *mut Self, key: *mut PyObject) -> Result<JSAtom, Raised> {
-        // SAFETY: as for `value`.
-        unsafe {
-            match (*this).keys.atom(key)? {
-                Some(atom) => Ok(atom),
-                None => Err(raise_about(c"Cannot use %R as a key for a Javascript Map", key)),
-            }
-        }
-    }
-
-    /// A key of a Map or Set: a value that JavaScript compares as Python does.
-    unsafe fn immutable(key: *mut PyObject, text: &CStr) -> Result<JSValue, Raised> {
-        // SAFETY: as for `value`.
-        unsafe {
-            let value = if crate::jsproxy::value_of(key).is_some() {
-                None
-            } else {
-                python2js::implicit(key)
-            };
-            match value {
-                Some(value) => checked(value),
-                None => Err(raise_about(text, key)),
-            }
-        }
-    }
-
-    unsafe fn set(this: *mut Self, object: *mut PyObject) -> Result<JSValue, Raised> {
-        // SAFETY: as for `value`; `values` are owned until the array takes them.
-        unsafe {
-            let context = state::context();
-            let iterator = ffi::PyObject_GetIter(object);
-            if iterator.is_null() {
-                return Err(Raised);
-            }
-            let mut values = Vec::new();
-            let result = loop {
-                let item = ffi::PyIter_Next(iterator);
-                if item.is_null() {
-                    break if ffi::PyErr_Occurred().is_null() {
-                        Ok(())
-                    } else {
-                        Err(Raised)
-                    };
-                }
-                let value = Self::immutable(item, c"Cannot use %R as a key for a Javascript Set");
-                ffi::Py_DECREF(item);
-                match value {
-                    Ok(value) => values.push(value),
-                    Err(raised) => break Err(raised),
-                }
-            };
-            ffi::Py_DECREF(iterator);
-            if let Err(raised) = result {
-                free_all(&values);
-                return Err(raised);
-            }
-            let Ok(count) = i32::try_from(values.len()) else {
-                free_all(&values);
-                ffi::PyErr_NoMemory();
-                return Err(Raised);
-            };
-            let mut arguments = [checked(qjs::JS_NewArrayFrom(context, count, values.as_ptr()))?];
-            let make = (*state::state()).support.make_set;
-            let set = qjs::JS_Call(context, make, JS_UNDEFINED, 1, arguments.as_mut_ptr());
-            qjs::JS_FreeValue(context, arguments[0]);
-            let set = checked(set)?;
-            Self::remember(this, object, set);
-            Ok(set)
         }
     }
 
@@ -655,8 +426,11 @@ impl Conversion {
     }
 
     /// Enters a container's value (borrowed), if anybody else can refer to the container.
+    ///
+    /// # Safety
+    /// As for [`Conversion::run`].
     #[inline(always)]
-    unsafe fn remember(this: *mut Self, object: *mut PyObject, value: JSValue) {
+    pub(super) unsafe fn remember(this: *mut Self, object: *mut PyObject, value: JSValue) {
         // SAFETY: as for `value`.
         unsafe {
             if ffi::Py_REFCNT(object) > 1 {
@@ -675,7 +449,11 @@ impl Conversion {
         unsafe { Self::enter(this, object, Converted::Value(value)) }
     }
 
-    unsafe fn enter(this: *mut Self, object: *mut PyObject, converted: Converted) {
+    /// Enters what an object (borrowed) is converted to, which is taken.
+    ///
+    /// # Safety
+    /// As for [`Conversion::run`].
+    pub(super) unsafe fn enter(this: *mut Self, object: *mut PyObject, converted: Converted) {
         // SAFETY: as for `value`. The entry is complete before anything is released.
         unsafe {
             match (*this).cache.insert(object as usize, converted) {
@@ -689,7 +467,7 @@ impl Conversion {
 
 /// Whether an option was given.
 #[inline(always)]
-fn has(value: JSValue) -> bool {
+pub(super) fn has(value: JSValue) -> bool {
     // SAFETY: only the tag is looked at.
     unsafe { !qjs::JS_IsUndefined(value) && !qjs::JS_IsNull(value) }
 }
@@ -701,22 +479,12 @@ unsafe fn new_reference(object: *mut PyObject) -> *mut PyObject {
     object
 }
 
-unsafe fn free_all(values: &[JSValue]) {
+/// Frees values that the caller owns.
+pub(super) unsafe fn free_all(values: &[JSValue]) {
     // SAFETY: the caller owns the values and forgets them.
     unsafe {
         for &value in values {
             qjs::JS_FreeValue(state::context(), value);
         }
-    }
-}
-
-#[cold]
-unsafe fn collision(key: *mut PyObject) -> Raised {
-    // SAFETY: the GIL is held.
-    unsafe {
-        raise_about(
-            c"Key collision when converting Python dictionary to JavaScript. Key: %R",
-            key,
-        )
     }
 }

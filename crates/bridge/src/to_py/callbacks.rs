@@ -58,7 +58,8 @@ impl Callbacks {
                 error::raise();
                 return None;
             }
-            (*&raw mut ACTIVE).push((number, conversion));
+            let active = &raw mut ACTIVE;
+            (*active).push((number, conversion));
             Some(Self {
                 number,
                 convert: functions[0],
@@ -74,7 +75,8 @@ impl Callbacks {
     pub(super) unsafe fn end(self) {
         // SAFETY: as the caller promises.
         unsafe {
-            (*&raw mut ACTIVE).retain(|(number, _)| *number != self.number);
+            let active = &raw mut ACTIVE;
+            (*active).retain(|(number, _)| *number != self.number);
             qjs::JS_FreeValue(state::context(), self.convert);
             qjs::JS_FreeValue(state::context(), self.cache);
         }
