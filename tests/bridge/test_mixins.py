@@ -196,7 +196,11 @@ def test_asynchronous_iteration(run: Run) -> None:
     async def main() -> None:
         iterable = run_js("({async *[Symbol.asyncIterator]() { yield 1; yield [2]; }})")
         assert [str(item) async for item in iterable] == ["1", "2"]
-        again = run_js("({n: 0, async next() { return {done: this.n >= 2, value: this.n++} }, [Symbol.asyncIterator]() { return this }})")
+        again = run_js(
+            """({
+              n: 0, async next() { return {done: this.n >= 2, value: this.n++} }, [Symbol.asyncIterator]() { return this },
+            })"""
+        )
         assert [item async for item in again] == [0, 1]
         with pytest.raises(TypeError, match="not a promise, use next"):
             await run_js("({next() { return {done: false} }, [Symbol.asyncIterator]() { return this }})").__anext__()
@@ -211,7 +215,13 @@ def test_promise_methods(run: Run) -> None:
     from pyodide.ffi import JsException, JsPromise
 
     async def main() -> None:
-        holder = run_js("({good: Promise.resolve(1), bad: (() => { const bad = Promise.reject(new Error('x')); bad.catch(() => 0); return bad })()})")
+        holder = run_js(
+            """(() => {
+              const bad = Promise.reject(new Error('x'));
+              bad.catch(() => 0);
+              return {good: Promise.resolve(1), bad};
+            })()"""
+        )
         doubled = holder.good.then(lambda value: value * 2)
         assert isinstance(doubled, JsPromise)
         # The reference gives 0 here, and None in the next two.

@@ -59,7 +59,7 @@ def test_endless_conversion_raises() -> None:
 
 
 def test_containers_that_change_meanwhile() -> None:
-    from pyodide.ffi import to_js
+    from pyodide.ffi import ConversionError, to_js
 
     class Point:
         pass
@@ -89,7 +89,7 @@ def test_containers_that_change_meanwhile() -> None:
     def change(value: Any, convert: Any, cache: Any) -> None:
         changing.clear()
 
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(ConversionError) as caught:
         to_js(changing, default_converter=change)
     assert "changed size" in str(caught.value.__cause__)
 
@@ -130,7 +130,7 @@ def test_a_conversion_within_a_conversion() -> None:
 
 def test_nothing_is_kept() -> None:
     from isthmus._native import ffi
-    from pyodide.ffi import to_js
+    from pyodide.ffi import ConversionError, to_js
 
     class Point:
         pass
@@ -142,7 +142,7 @@ def test_nothing_is_kept() -> None:
         to_js([shared, shared, (shared,), {"a": shared}, names, dict(names), b"x", {1, 2}])
         to_js([Point()], default_converter=lambda value, convert, cache: convert([shared]))
         for bad in ({(1, 2): 3}, [shared, {(1,)}], [shared, [object()]]):
-            with pytest.raises(Exception):
+            with pytest.raises(ConversionError):
                 to_js(bad, create_pyproxies=False)
 
     convert_all()
@@ -163,7 +163,8 @@ def test_to_js_of_javascript() -> None:
       const plain = proxy.toJs({pyproxies: list, dict_converter: (entries) => entries.length});
       let failure;
       try { proxy.toJs({create_pyproxies: false}) } catch (error) { failure = error.type }
-      return [Array.isArray(plain), plain[0], plain[1] === list[0], list.length, failure, proxy.toJs({depth: 0}) !== proxy,
+      return [Array.isArray(plain), plain[0], plain[1] === list[0], list.length, failure,
+        proxy.toJs({depth: 0}) !== proxy,
         proxy.toJs({default_converter: (value, convert) => `${convert(1)} ${value.type.endsWith('Point')}`})[1]];
     }""")
 

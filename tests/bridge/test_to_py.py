@@ -23,7 +23,9 @@ def test_a_very_deep_array_raises() -> None:
     deep = run_js("(() => { let deep = {}; for (let i = 0; i < 100000; i++) deep = {deep}; return deep })()")
     with pytest.raises(RecursionError):
         deep.to_py()
-    deep = run_js("(() => { let deep = new Map; for (let i = 0; i < 100000; i++) deep = new Map([[1, deep]]); return deep })()")
+    deep = run_js(
+        "(() => { let deep = new Map; for (let i = 0; i < 100000; i++) deep = new Map([[1, deep]]); return deep })()"
+    )
     with pytest.raises(RecursionError):
         deep.to_py()
 
@@ -82,8 +84,11 @@ def test_functions_of_a_converter_end_with_the_conversion() -> None:
 def test_nothing_is_kept() -> None:
     from isthmus._native import ffi
     from pyodide.code import run_js
+    from pyodide.ffi import JsException
 
-    value = run_js("(() => { const a = [1], o = {a, b: a, m: new Map([[1, a]]), s: new Set([1]), f() {}}; o.o = o; return o })()")
+    value = run_js(
+        "(() => { const a = [1], o = {a, b: a, m: new Map([[1, a]]), s: new Set([1]), f() {}}; o.o = o; return o })()"
+    )
     bad = run_js("[{a: [1]}, new Map([[{}, 1]])]")
     dates = run_js("[new Date(0)]")
     marker = object()
@@ -92,7 +97,7 @@ def test_nothing_is_kept() -> None:
         result = value.to_py()
         assert result["o"] is result
         result.clear()  # the cycle is Python's now
-        with pytest.raises(Exception):
+        with pytest.raises(JsException):
             bad.to_py()
         assert dates.to_py(default_converter=lambda v, c, k: marker) == [marker]
 
