@@ -15,7 +15,7 @@ from recorded_cases import load
 OWN = {"to_file": "list(list(NoneType None, NoneType None), bytes b'ABDC')"}
 
 
-@pytest.mark.parametrize(("label", "source", "expected"), load("buffer"), ids=lambda value: None)
+@pytest.mark.parametrize(("label", "source", "expected"), [pytest.param(*case, id=case[0]) for case in load("buffer")])
 def test_recorded(case: Any, label: str, source: str, expected: str) -> None:
     assert case.outcome(source) == OWN.get(label, expected), label
 

@@ -28,7 +28,7 @@ OWN = {
 }
 
 
-@pytest.mark.parametrize(("label", "source", "expected"), load("mixins"), ids=lambda value: None)
+@pytest.mark.parametrize(("label", "source", "expected"), [pytest.param(*case, id=case[0]) for case in load("mixins")])
 @pytest.mark.filterwarnings("ignore:JsProxy.as_object_map")
 def test_recorded(case: Any, label: str, source: str, expected: str) -> None:
     assert case.outcome(source) == OWN.get(label, expected), label
@@ -198,7 +198,9 @@ def test_asynchronous_iteration(run: Run) -> None:
         assert [str(item) async for item in iterable] == ["1", "2"]
         again = run_js(
             """({
-              n: 0, async next() { return {done: this.n >= 2, value: this.n++} }, [Symbol.asyncIterator]() { return this },
+              n: 0,
+              async next() { return {done: this.n >= 2, value: this.n++} },
+              [Symbol.asyncIterator]() { return this },
             })"""
         )
         assert [item async for item in again] == [0, 1]

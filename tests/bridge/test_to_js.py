@@ -29,7 +29,7 @@ OWN = {
 }
 
 
-@pytest.mark.parametrize(("label", "source", "expected"), load("to_js"), ids=lambda value: None)
+@pytest.mark.parametrize(("label", "source", "expected"), [pytest.param(*case, id=case[0]) for case in load("to_js")])
 def test_recorded(case: Any, label: str, source: str, expected: str) -> None:
     assert case.outcome(source) == OWN.get(label, expected), label
 

@@ -9,7 +9,7 @@ import pytest
 from recorded_cases import load
 
 
-@pytest.mark.parametrize(("label", "source", "expected"), load("to_py"), ids=lambda value: None)
+@pytest.mark.parametrize(("label", "source", "expected"), [pytest.param(*case, id=case[0]) for case in load("to_py")])
 def test_recorded(case: Any, label: str, source: str, expected: str) -> None:
     assert case.outcome(source) == expected, label
 

@@ -23,6 +23,7 @@
 mod addresses;
 mod atoms;
 mod buffer;
+mod converters;
 mod engine;
 mod error;
 mod js2python;

@@ -1,7 +1,7 @@
 //! Deep conversion from JavaScript to Python (`spec/ffi.md` §4): `JsProxy.to_py` and `pyodide.toPy`.
 //!
 //! As in [`crate::to_js`], the conversion is used through a raw pointer, since converters come back to it
-//! ([`callbacks`]), and getters may change what is being converted.
+//! ([`crate::converters`]), and getters may change what is being converted.
 
 mod callbacks;
 mod kind;
@@ -15,10 +15,10 @@ use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSPropertyEnum, JSValue};
 
 use crate::addresses::Addresses;
+use crate::converters::Converters;
 use crate::jsproxy::methods::home_value;
 use crate::{buffer, error, js2python, pyproxy, python2js, state};
 
-use callbacks::Callbacks;
 use kind::Kind;
 use names::Names;
 
@@ -120,9 +120,12 @@ pub(crate) unsafe fn convert_deep_py(
         };
         let this = &raw mut conversion;
         if qjs::JS_IsFunction(state::context(), default_converter) {
-            match Callbacks::new(this) {
-                Some(callbacks) => (*this).callbacks = Some(callbacks),
-                None => return ptr::null_mut(),
+            match Converters::new(this, callbacks::convert, callbacks::cache) {
+                Ok(callbacks) => (*this).callbacks = Some(callbacks),
+                Err(()) => {
+                    error::raise();
+                    return ptr::null_mut();
+                }
             }
         }
         let result = Conversion::value_steal(this, qjs::JS_DupValue(state::context(), value));
@@ -139,7 +142,7 @@ struct Conversion {
     /// Converted containers by the address of the object; each entry owns both.
     cache: HashMap<usize, (JSValue, *mut PyObject), Addresses>,
     names: Names,
-    callbacks: Option<Callbacks>,
+    callbacks: Option<Converters>,
 }
 
 impl Conversion {

@@ -12,11 +12,12 @@ use std::collections::{HashMap, HashSet};
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
-use super::callbacks::Callbacks;
+use super::callbacks;
 use super::keys::Keys;
 use super::options::Options;
 use super::{DESTROYED, Raised, checked, raise_about, raised};
 use crate::addresses::Addresses;
+use crate::converters::Converters;
 use crate::{buffer, pyproxy, python2js, state};
 
 /// An ordinary property.
@@ -34,7 +35,7 @@ pub(super) struct Conversion {
     /// Array elements that stand for a dict whose converter had not run yet.
     late: Vec<Late>,
     visited: HashSet<usize, Addresses>,
-    callbacks: Option<Callbacks>,
+    callbacks: Option<Converters>,
     pub(super) keys: Keys,
 }
 
@@ -95,7 +96,8 @@ impl Conversion {
         // SAFETY: as the caller promises.
         unsafe {
             if has((*this).options.default_converter) || has((*this).options.eager_converter) {
-                (*this).callbacks = Some(Callbacks::new(this)?);
+                (*this).callbacks =
+                    Some(Converters::new(this, callbacks::convert, callbacks::cache).map_err(|()| raised())?);
             }
             let value = match Self::value(this, object)? {
                 Item::Value(value) => value,
