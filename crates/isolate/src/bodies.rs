@@ -82,10 +82,22 @@ impl Incoming {
         Ok(())
     }
 
-    /// The body is complete, or broke off.
+    /// The host passes the held body on by itself: it must not hear of this one's end, which on the broker connection
+    /// could come before the reply that names the body.
+    pub(crate) fn handed_over(&self) {
+        let mut state = self.state.borrow_mut();
+        state.held = false;
+        state.cancelled = true;
+        state.end = Some(Err("this body is another response's".to_owned()));
+    }
+
+    /// The body is complete, or broke off; the first of several ends counts.
     pub(crate) fn end(&self, ctx: &Ctx<'_>, end: Result<(), String>) {
         let waiting = {
             let mut state = self.state.borrow_mut();
+            if state.end.is_some() {
+                return;
+            }
             let waiting = state.waiting.take();
             state.end = Some(end.clone());
             waiting
@@ -194,6 +206,8 @@ struct Leaving {
     finished: bool,
     /// The host wants no more.
     refused: bool,
+    /// What is moved into this sink by a [`Pump`], to be given up when the host wants no more.
+    source: Option<Rc<dyn ByteSource>>,
 }
 
 impl Outgoing {
@@ -209,6 +223,7 @@ impl Outgoing {
                 closing: None,
                 finished: false,
                 refused: false,
+                source: None,
             }),
         });
         shared.outgoing.borrow_mut().insert(key, Rc::clone(&outgoing));
@@ -233,16 +248,26 @@ impl Outgoing {
 
     /// The host wants no more of it.
     pub(crate) fn refuse(&self, ctx: &Ctx<'_>, reason: &str) {
-        let waiting = {
+        let (waiting, source) = {
             let mut state = self.state.borrow_mut();
             state.refused = true;
             state.finished = true;
             state.pending = Bytes::new();
-            state.waiting.take()
+            (state.waiting.take(), state.source.take())
         };
         if let Some(waiting) = waiting {
             waiting(ctx, Err(reason.to_owned()));
         }
+        // A source that has nothing to give for a long time would not notice by itself.
+        if let Some(source) = source {
+            source.cancel();
+        }
+    }
+
+    /// Moves a source into this sink without visiting JavaScript.
+    pub(crate) fn take_all(self: Rc<Self>, ctx: &Ctx<'_>, source: Rc<dyn ByteSource>) {
+        self.state.borrow_mut().source = Some(Rc::clone(&source));
+        Pump::start(ctx, source, self);
     }
 
     /// Sends what credit allows; then the write is done, or the body ends.
@@ -251,6 +276,7 @@ impl Outgoing {
             return;
         };
         let mut waiting = None;
+        let mut source = None;
         let mut over = false;
         {
             let mut state = self.state.borrow_mut();
@@ -283,12 +309,14 @@ impl Outgoing {
                         },
                     );
                     state.finished = true;
+                    source = state.source.take();
                     over = true;
                 } else {
                     waiting = state.waiting.take();
                 }
             }
         }
+        drop(source);
         if over {
             shared.outgoing.borrow_mut().remove(&self.key);
             if self.key.0 == Side::Events {
@@ -338,7 +366,7 @@ impl ByteSink for Outgoing {
 
 /// Moves a source into a sink without visiting JavaScript. A loop, not a recursion: pieces that are already
 /// here may be many and small.
-pub(crate) struct Pump {
+struct Pump {
     source: Rc<dyn ByteSource>,
     sink: Rc<dyn ByteSink>,
     running: Cell<bool>,
@@ -347,7 +375,7 @@ pub(crate) struct Pump {
 
 impl Pump {
     /// Starts moving; the pump lives as long as a pull or write is under way.
-    pub(crate) fn start(ctx: &Ctx<'_>, source: Rc<dyn ByteSource>, sink: Rc<dyn ByteSink>) {
+    fn start(ctx: &Ctx<'_>, source: Rc<dyn ByteSource>, sink: Rc<dyn ByteSink>) {
         let pump = Rc::new(Self {
             source,
             sink,

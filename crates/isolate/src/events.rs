@@ -7,12 +7,12 @@ use isthmus_protocol::{
     Body, Event, Failure, FailureKind, Frame, Header, Open, Outcome, Reply, RequestHead, ResponseHead,
     StreamId, decode,
 };
-use isthmus_web::body::OutgoingBody;
+use isthmus_web::body::{ByteSink, OutgoingBody, WriteDone};
 use isthmus_web::fetch::{self, RequestParts, ResponseParts};
 use pyo3::prelude::*;
 use rquickjs::Ctx;
 
-use crate::bodies::{Incoming, Outgoing, Pump, announce};
+use crate::bodies::{Incoming, Outgoing, announce};
 use crate::connection::ConnectionError;
 use crate::shared::{Shared, Side};
 
@@ -23,6 +23,23 @@ pub(crate) struct OpenEvent {
     outcome: Option<Outcome>,
     /// A response body is still on its way.
     sending: bool,
+    /// The client went away: nobody gives credit for a response's body.
+    cancelled: bool,
+    /// Its one reply is sent.
+    answered: bool,
+}
+
+/// The sink of a body that nobody wants: whoever writes to it learns so.
+struct Unwanted;
+
+impl ByteSink for Unwanted {
+    fn write(&self, ctx: &Ctx<'_>, _: Bytes, done: WriteDone) {
+        done(ctx, Err("the client went away".to_owned()));
+    }
+
+    fn close(&self) {}
+
+    fn abort(&self, _: &str) {}
 }
 
 impl Shared {
@@ -57,6 +74,9 @@ impl Shared {
                 }
             }
             Frame::Cancel { stream } => {
+                if let Some(event) = self.open.borrow_mut().get_mut(&stream) {
+                    event.cancelled = true;
+                }
                 let outgoing = self.outgoing.borrow_mut().remove(&(Side::Events, stream));
                 if let Some(outgoing) = outgoing {
                     outgoing.refuse(ctx, "the client went away");
@@ -85,6 +105,8 @@ impl Shared {
                     && let Err(overrun) = incoming.data(ctx, bytes.slice_ref(chunk))
                 {
                     self.log_internal(&format!("the host sent more than allowed: {overrun}"));
+                    self.incoming.borrow_mut().remove(&(side, stream));
+                    self.send(side, &Frame::Cancel { stream });
                     incoming.end(ctx, Err(overrun.to_string()));
                 }
             }
@@ -162,7 +184,8 @@ impl Shared {
         if let Err(error) = server.bind(py).call_method1(method, arguments) {
             let message = error.to_string();
             self.log_internal(&format!("the event server failed in {method}(): {message}"));
-            if self.open.borrow().contains_key(&stream) {
+            // An event that could not begin is over. One that could not be cancelled goes on.
+            if method != "cancel" && self.open.borrow().contains_key(&stream) {
                 let failure = Failure {
                     kind: FailureKind::Internal,
                     name: "Error",
@@ -175,8 +198,19 @@ impl Shared {
         }
     }
 
-    /// Answers an event with a failure.
+    /// Whether the event may be answered now: the host ends an isolate that answers one twice, or one it has not.
+    /// `Some` tells whether its client went away.
+    fn begin_reply(&self, stream: StreamId) -> Option<bool> {
+        let mut open = self.open.borrow_mut();
+        let event = open.get_mut(&stream)?;
+        (!std::mem::replace(&mut event.answered, true)).then_some(event.cancelled)
+    }
+
+    /// Answers an event with a failure, unless it is answered.
     pub(crate) fn fail(&self, stream: StreamId, failure: &Failure<'_>) {
+        if self.begin_reply(stream).is_none() {
+            return;
+        }
         let frame = Frame::Reply {
             stream,
             reply: Reply::Failed(failure.clone()),
@@ -187,6 +221,9 @@ impl Shared {
 
     /// Answers an event that has no value.
     pub(crate) fn finished(&self, stream: StreamId) {
+        if self.begin_reply(stream).is_none() {
+            return;
+        }
         self.send(
             Side::Events,
             &Frame::Reply {
@@ -215,6 +252,10 @@ impl Shared {
                 .collect(),
             upgrade: false,
         };
+        // Without an event (the zygote rehearses this) there is nobody to answer.
+        let Some(cancelled) = self.begin_reply(stream) else {
+            return Ok(());
+        };
         let reply = |body: Body<'_>| {
             let reply = Reply::Response(head.clone());
             self.send(Side::Events, &Frame::Reply { stream, reply, body });
@@ -227,6 +268,17 @@ impl Shared {
             Outgoing::open(self, (Side::Events, stream))
         };
         match body {
+            // A handler that outlived its client has answered all the same; what the answer holds is given up.
+            body if cancelled => {
+                reply(Body::None);
+                match body {
+                    OutgoingBody::Source { source, .. } => source.cancel(),
+                    OutgoingBody::Stream { stream, .. } => {
+                        isthmus_web::streams::drain(ctx, stream, Rc::new(Unwanted))?
+                    }
+                    OutgoingBody::None | OutgoingBody::Bytes(_) => {}
+                }
+            }
             OutgoingBody::None => reply(Body::None),
             OutgoingBody::Bytes(bytes) => match announce(&bytes) {
                 Body::Stream { length } => streamed(length).send_all(ctx, bytes),
@@ -234,17 +286,24 @@ impl Shared {
             },
             OutgoingBody::Source { source, length } => match source.held() {
                 Some(held) => {
-                    self.incoming.borrow_mut().remove(&(Side::Broker, held));
+                    let incoming = self.incoming.borrow_mut().remove(&(Side::Broker, held));
+                    if let Some(incoming) = incoming.and_then(|incoming| incoming.upgrade()) {
+                        incoming.handed_over();
+                    }
                     reply(Body::Held { stream: held, length });
                 }
-                None => Pump::start(ctx, source, streamed(length)),
+                None => streamed(length).take_all(ctx, source),
             },
             OutgoingBody::Stream {
                 stream: readable,
                 length,
             } => {
                 let sink = streamed(length);
-                isthmus_web::streams::drain(ctx, readable, sink)?;
+                if isthmus_web::streams::drain(ctx, readable, sink.clone()).is_err() {
+                    // The reply is sent: a failure may not be a second one.
+                    ctx.catch();
+                    sink.abort("the response's body could not be read");
+                }
             }
         }
         Ok(())
@@ -277,6 +336,7 @@ impl Shared {
                 Some(OpenEvent {
                     outcome: Some(outcome),
                     sending: false,
+                    ..
                 }) => {
                     let outcome = *outcome;
                     open.remove(&stream);
