@@ -579,3 +579,20 @@ async def test_generators_left_in_the_middle():
             break
     fresh.settle()
     assert fresh.ffi.live()[1] < 20
+
+
+@in_fresh_process
+def test_converters_know_their_conversion_beyond_2_to_the_16():
+    inner = fresh.run_js("({ a: 1 })")
+
+    def back(value, convert, cache):
+        # A conversion of the other kind is under way too.
+        inner.to_py(default_converter=lambda proxy, convert, cache: convert(proxy))
+        return convert([1])
+
+    class Own:
+        pass
+
+    for _ in range(70_000):
+        fresh.ffi.to_js([Own], default_converter=lambda value, convert, cache: convert([1]))
+    assert fresh.ffi.to_js([Own()], default_converter=back)[0][0] == 1

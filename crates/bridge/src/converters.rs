@@ -3,13 +3,12 @@
 //! A converter may keep them, so they know their conversion by a number: once it ended they throw.
 
 use std::ffi::{CStr, c_void};
-use std::ptr;
 
 use rquickjs::qjs::{self, JSContext, JSValue};
 
 use crate::{error, state};
 
-/// A native function with the number of its conversion as `magic`.
+/// A native function with the number of its conversion as its one datum (of `magic` the engine keeps 16 bits).
 pub(crate) type Function =
     unsafe extern "C" fn(*mut JSContext, JSValue, i32, *mut JSValue, i32, *mut JSValue) -> JSValue;
 
@@ -38,15 +37,17 @@ impl Converters {
             LAST_NUMBER = (LAST_NUMBER + 1) & 0x3FFF_FFFF;
             let number = LAST_NUMBER;
             let context = state::context();
+            let mut data = [qjs::JS_MKVAL(qjs::JS_TAG_INT, number)];
+            let data = data.as_mut_ptr();
             let function = |function: Function, name: &CStr, length| {
                 qjs::JS_NewCFunctionData2(
                     context,
                     Some(function),
                     name.as_ptr(),
                     length,
-                    number,
                     0,
-                    ptr::null_mut(),
+                    1,
+                    data,
                 )
             };
             let functions = [
@@ -84,15 +85,16 @@ impl Converters {
     }
 }
 
-/// The conversion that a function with this `magic` belongs to; `None` with a JavaScript exception set.
+/// The conversion that a function with this `data` belongs to; `None` with a JavaScript exception set.
 ///
 /// # Safety
-/// At home with the GIL; `T` is the type that [`Converters::new`] was given for functions of this kind.
-pub(crate) unsafe fn conversion<T>(magic: i32) -> Option<*mut T> {
+/// At home with the GIL; `data` is what the engine passes to the function, `T` is the type that [`Converters::new`] was given for functions of this kind.
+pub(crate) unsafe fn conversion<T>(data: *const JSValue) -> Option<*mut T> {
     // SAFETY: the static is guarded by the GIL; a conversion in the list is alive.
     unsafe {
+        let wanted = qjs::JS_VALUE_GET_INT(*data);
         let active = &raw const ACTIVE;
-        let found = (*active).iter().rev().find(|(number, _)| *number == magic);
+        let found = (*active).iter().rev().find(|(number, _)| *number == wanted);
         if found.is_none() {
             error::throw_error(
                 c"Error",

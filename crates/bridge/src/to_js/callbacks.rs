@@ -14,8 +14,8 @@ pub(super) unsafe extern "C" fn convert(
     _: JSValue,
     _: i32,
     arguments: *mut JSValue,
-    magic: i32,
-    _: *mut JSValue,
+    _: i32,
+    data: *mut JSValue,
 ) -> JSValue {
     // SAFETY: called by the engine at home with the GIL; it pads the arguments up to the length, 1.
     unsafe {
@@ -27,7 +27,7 @@ pub(super) unsafe extern "C" fn convert(
         if object.is_null() {
             return pyproxy::throw_destroyed(cell);
         }
-        let Some(conversion) = conversion::<Conversion>(magic) else {
+        let Some(conversion) = conversion::<Conversion>(data) else {
             return JS_EXCEPTION;
         };
         let _entry = Entry::new();
@@ -48,8 +48,8 @@ pub(super) unsafe extern "C" fn cache(
     _: JSValue,
     _: i32,
     arguments: *mut JSValue,
-    magic: i32,
-    _: *mut JSValue,
+    _: i32,
+    data: *mut JSValue,
 ) -> JSValue {
     // SAFETY: as for `convert`; the length is 2.
     unsafe {
@@ -63,7 +63,7 @@ pub(super) unsafe extern "C" fn cache(
         if object.is_null() {
             return pyproxy::throw_destroyed(cell);
         }
-        let Some(conversion) = conversion::<Conversion>(magic) else {
+        let Some(conversion) = conversion::<Conversion>(data) else {
             return JS_EXCEPTION;
         };
         let value = qjs::JS_DupValue(context, *arguments.add(1));

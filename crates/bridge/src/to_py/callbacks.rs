@@ -13,12 +13,12 @@ pub(super) unsafe extern "C" fn convert(
     _: JSValue,
     _: i32,
     arguments: *mut JSValue,
-    magic: i32,
-    _: *mut JSValue,
+    _: i32,
+    data: *mut JSValue,
 ) -> JSValue {
     // SAFETY: called by the engine at home with the GIL; it pads the arguments up to the length, 1.
     unsafe {
-        let Some(conversion) = conversion::<Conversion>(magic) else {
+        let Some(conversion) = conversion::<Conversion>(data) else {
             return JS_EXCEPTION;
         };
         let _entry = Entry::new();
@@ -38,8 +38,8 @@ pub(super) unsafe extern "C" fn cache(
     _: JSValue,
     _: i32,
     arguments: *mut JSValue,
-    magic: i32,
-    _: *mut JSValue,
+    _: i32,
+    data: *mut JSValue,
 ) -> JSValue {
     // SAFETY: as for `convert`; the length is 2.
     unsafe {
@@ -50,7 +50,7 @@ pub(super) unsafe extern "C" fn cache(
         if object.is_null() {
             return pyproxy::throw_destroyed(cell);
         }
-        let Some(conversion) = conversion::<Conversion>(magic) else {
+        let Some(conversion) = conversion::<Conversion>(data) else {
             return JS_EXCEPTION;
         };
         if qjs::JS_IsObject(*arguments) {
