@@ -12,6 +12,7 @@ import gc
 import importlib.util
 import inspect
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
@@ -29,14 +30,18 @@ PYTHON = Path(__file__).resolve().parents[2] / "python"
 
 
 def run_script(source: str, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    """Runs Python source in a fresh interpreter that finds this module; what it wrote is in the answer."""
+    """Runs Python source in a fresh interpreter that finds this module; what it wrote is in the answer.
+
+    `ISTHMUS_TEST_WRAPPER` is a command that the interpreter is run by (tools/sanitize.sh).
+    """
+    wrapper = shlex.split(os.environ.get("ISTHMUS_TEST_WRAPPER", ""))
     path = os.pathsep.join([str(Path(__file__).parent), str(PYTHON), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", source, *arguments],
+        [*wrapper, sys.executable, *([] if wrapper else ["-X", "faulthandler"]), "-c", source, *arguments],
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=timeout * (30 if wrapper else 1),
     )
 
 
