@@ -254,7 +254,8 @@ impl Conversion {
         unsafe {
             let context = state::context();
             let length = size(object).ok_or(Raised)?;
-            let mut values: Vec<JSValue> = Vec::with_capacity(length.min(i32::MAX as isize) as usize);
+            // The length is what a subclass says: it may be no true one.
+            let mut values: Vec<JSValue> = Vec::with_capacity(length.min(1 << 16) as usize);
             let mut index = 0;
             // The plain values at the beginning (often all) go in as one block; no code of others runs here.
             let mut rest = None;
