@@ -237,9 +237,11 @@ pub fn run_jobs(
         }
         if !(*state).rejections.is_empty() {
             let ctx = Ctx::from_raw(NonNull::new_unchecked((*state).context));
-            for (promise, reason) in std::mem::take(&mut (*state).rejections) {
-                qjs::JS_FreeValue((*state).context, promise);
-                let reason = Value::from_raw(ctx.clone(), reason);
+            let mut unhandled: Vec<_> = std::mem::take(&mut (*state).rejections).into_values().collect();
+            unhandled.sort_unstable_by_key(|unhandled| unhandled.number);
+            for unhandled in unhandled {
+                qjs::JS_FreeValue((*state).context, unhandled.promise);
+                let reason = Value::from_raw(ctx.clone(), unhandled.reason);
                 rejected(&ctx, Rejection { reason });
             }
         }
@@ -268,9 +270,9 @@ impl Drop for Engine {
                     qjs::JS_FreeValue((*state).context, settled.value);
                     ffi::Py_DECREF(settled.future);
                 }
-                for (promise, reason) in std::mem::take(&mut (*state).rejections) {
-                    qjs::JS_FreeValue((*state).context, promise);
-                    qjs::JS_FreeValue((*state).context, reason);
+                for unhandled in std::mem::take(&mut (*state).rejections).into_values() {
+                    qjs::JS_FreeValue((*state).context, unhandled.promise);
+                    qjs::JS_FreeValue((*state).context, unhandled.reason);
                 }
                 let (names, attributes) = (&raw mut (*state).names, &raw mut (*state).attributes);
                 (*names).clear();

@@ -9,7 +9,7 @@ use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSContext, JSValue};
 
 use crate::jsproxy::{call, methods};
-use crate::state::{Entry, Settled};
+use crate::state::{Entry, Settled, Unhandled};
 use crate::{error, js2python, lifetime, state};
 
 /// What the two reactions of one promise share.
@@ -268,30 +268,29 @@ pub(crate) unsafe extern "C" fn track_rejection(
 ) {
     // SAFETY: called by the engine at home; the values are borrowed, so copied.
     unsafe {
-        if is_handled {
-            forget_rejection(promise);
-        } else {
-            let kept = (
-                qjs::JS_DupValue(context, promise),
-                qjs::JS_DupValue(context, reason),
-            );
-            (*state::state()).rejections.push(kept);
+        forget_rejection(promise);
+        if !is_handled {
+            static mut REJECTIONS: u64 = 0;
+            REJECTIONS += 1;
+            let unhandled = Unhandled {
+                number: REJECTIONS,
+                promise: qjs::JS_DupValue(context, promise),
+                reason: qjs::JS_DupValue(context, reason),
+            };
+            let rejections = &raw mut (*state::state()).rejections;
+            (*rejections).insert(qjs::JS_VALUE_GET_PTR(promise) as usize, unhandled);
         }
     }
 }
 
 unsafe fn forget_rejection(promise: JSValue) {
-    // SAFETY: at home with the GIL; the values removed are owned.
+    // SAFETY: at home with the GIL; the values removed are owned. An entry keeps its promise, so that no other has
+    // the address.
     unsafe {
         let rejections = &raw mut (*state::state()).rejections;
-        let address = qjs::JS_VALUE_GET_PTR(promise);
-        if let Some(index) = (*rejections)
-            .iter()
-            .position(|(known, _)| qjs::JS_VALUE_GET_PTR(*known) == address)
-        {
-            let (promise, reason) = (*rejections).swap_remove(index);
-            qjs::JS_FreeValue(state::context(), promise);
-            qjs::JS_FreeValue(state::context(), reason);
+        if let Some(known) = (*rejections).remove(&(qjs::JS_VALUE_GET_PTR(promise) as usize)) {
+            qjs::JS_FreeValue(state::context(), known.promise);
+            qjs::JS_FreeValue(state::context(), known.reason);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The one engine of this process, as the raw hot path sees it.
 
+use std::collections::BTreeMap;
 use std::ptr;
 
 use pyo3::ffi::{self, PyObject, PyThreadState};
@@ -36,14 +37,24 @@ pub(crate) struct State {
     pub(crate) dropped_atoms: Vec<JSAtom>,
     /// Futures of promises that were settled already, to be resolved with the next jobs.
     pub(crate) settled: Vec<Settled>,
-    /// Rejected promises that nobody handles yet, with their reasons; owned.
-    pub(crate) rejections: Vec<(JSValue, JSValue)>,
+    /// Rejected promises that nobody handles yet, by their addresses.
+    pub(crate) rejections: BTreeMap<usize, Unhandled>,
     /// Live PyProxy cells, for leak tests.
     pub(crate) live_pyproxies: usize,
     /// Live JsProxy objects, for leak tests.
     pub(crate) live_jsproxies: usize,
     /// `pyodide.setDebug`: destroyed proxies say what they were.
     pub(crate) debug: bool,
+}
+
+/// A rejected promise that nobody handles yet.
+pub(crate) struct Unhandled {
+    /// Counts rejections, so that they are reported in their order.
+    pub(crate) number: u64,
+    /// Owned.
+    pub(crate) promise: JSValue,
+    /// Owned.
+    pub(crate) reason: JSValue,
 }
 
 /// A future whose promise was settled when it was made.
@@ -72,7 +83,7 @@ static mut STATE: State = State {
     dropped_values: Vec::new(),
     dropped_atoms: Vec::new(),
     settled: Vec::new(),
-    rejections: Vec::new(),
+    rejections: BTreeMap::new(),
     live_pyproxies: 0,
     live_jsproxies: 0,
     debug: false,
