@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -272,6 +273,10 @@ def test_function_as_method() -> None:
     assert Thing.describe.typeof == "function"
 
 
+HERE = Path(__file__).parent
+PYTHON = HERE.parents[1] / "python"
+
+
 def test_as_object_map_warns_once() -> None:
     code = (
         "import sys; sys.path[:0] = [sys.argv[1], sys.argv[2]]; import warnings; import conftest; conftest.start();"
@@ -280,8 +285,6 @@ def test_as_object_map_warns_once() -> None:
         "    run_js('({})').as_object_map(); run_js('({})').as_object_map()\n"
         "print([(one.category.__name__, str(one.message), one.filename) for one in seen])"
     )
-    from conftest import HERE, PYTHON
-
     done = subprocess.run([sys.executable, "-c", code, HERE, PYTHON], capture_output=True, text=True, check=False)
     text = "JsProxy.as_object_map() is deprecated. Use as_py_json() instead."
     assert done.stdout.strip() == str([("RuntimeWarning", text, "<string>")]), done.stderr
@@ -302,8 +305,6 @@ def test_importing_it_costs_little() -> None:
         "import sys; sys.path.insert(0, sys.argv[1]); import asyncio; from isthmus import _native;"
         "before = set(sys.modules); import isthmus._runtime.mixins; print(sorted(set(sys.modules) - before))"
     )
-    from conftest import PYTHON
-
     done = subprocess.run([sys.executable, "-c", code, PYTHON], capture_output=True, text=True, check=True)
     assert "isthmus._runtime.mixins" in done.stdout
     names = {name.strip("' ") for name in done.stdout.strip("[]\n").split(",")}
