@@ -84,3 +84,34 @@ def test_an_uncaught_javascript_error_is_shown() -> None:
     result = run_script(MANY + "run_js('(function named() { throw new TypeError(\"shown\"); })()')")
     assert result.returncode == 1
     assert "shown" in result.stderr and "TypeError" in result.stderr
+
+
+@pytest.mark.parametrize("size", [512 * 1024, 2 * 1024 * 1024])
+def test_recursion_on_a_small_stack_is_an_error(size: int) -> None:
+    result = run_script(
+        f"""
+import threading, fresh
+threading.stack_size({size})
+
+def work():
+    fresh.start()
+    for source in ("(function f() {{ return 1 + f(); }})()", "JSON.parse('['.repeat(1e6))"):
+        try:
+            fresh.run_js(source)
+        except fresh.ffi.JsException as error:
+            print(error)
+    there = fresh.run_js("(f) => f()")
+    def back():
+        return there(back)
+    try:
+        back()
+    except (RecursionError, fresh.ffi.JsException):
+        print("ended")
+
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+    )
+    assert result.returncode == 0, f"{result.returncode}\n{result.stdout}\n{result.stderr}"
+    assert "stack" in result.stdout and "ended" in result.stdout

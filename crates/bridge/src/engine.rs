@@ -10,9 +10,50 @@ use rquickjs::{Context, Ctx, Runtime, Value};
 use crate::state::{Atoms, Support};
 use crate::{lifetime, promise, pyproxy, state};
 
-/// JavaScript's stack limit in bytes: within the 8 MiB that a main thread usually has, with room for what
-/// Python and Rust need below and above.
+/// JavaScript's stack limit in bytes where there is room: within the 8 MiB that a main thread usually has, with room
+/// for what Python and Rust need below and above.
 const STACK_SIZE: usize = 4 * 1024 * 1024;
+
+/// The stack limit for the calling thread: at most half of what it has left.
+fn stack_size() -> usize {
+    stack_left().map_or(STACK_SIZE, |left| STACK_SIZE.min(left / 2))
+}
+
+/// How much stack the calling thread has left, in bytes.
+#[cfg(target_os = "linux")]
+fn stack_left() -> Option<usize> {
+    /// At least as large as any C library's `pthread_attr_t`.
+    type Attributes = [u64; 16];
+    unsafe extern "C" {
+        fn pthread_self() -> usize;
+        fn pthread_getattr_np(thread: usize, attributes: *mut Attributes) -> i32;
+        fn pthread_attr_getstack(
+            attributes: *const Attributes,
+            lowest: *mut *mut std::ffi::c_void,
+            size: *mut usize,
+        ) -> i32;
+        fn pthread_attr_destroy(attributes: *mut Attributes) -> i32;
+    }
+    let mut attributes: Attributes = [0; 16];
+    let (mut lowest, mut size) = (ptr::null_mut(), 0);
+    // SAFETY: the attributes are initialised by the first call that succeeds and destroyed once.
+    let known = unsafe {
+        if pthread_getattr_np(pthread_self(), &mut attributes) != 0 {
+            return None;
+        }
+        let known = pthread_attr_getstack(&attributes, &mut lowest, &mut size) == 0;
+        pthread_attr_destroy(&mut attributes);
+        known
+    };
+    let here = (&raw const attributes) as usize;
+    known.then(|| here.saturating_sub(lowest as usize))
+}
+
+/// Not known on other systems.
+#[cfg(not(target_os = "linux"))]
+fn stack_left() -> Option<usize> {
+    None
+}
 
 /// Why there is no engine.
 #[derive(Debug)]
@@ -64,7 +105,7 @@ impl Engine {
         }
         let failed = |error: rquickjs::Error| EngineError::Failed(error.to_string());
         let runtime = Runtime::new().map_err(failed)?;
-        runtime.set_max_stack_size(STACK_SIZE);
+        runtime.set_max_stack_size(stack_size());
         let context = Context::full(&runtime).map_err(failed)?;
         let raw = context.with(|ctx| ctx.as_raw());
         // SAFETY: the runtime and context are fresh and owned by the result, which outlives their use through
