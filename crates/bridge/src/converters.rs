@@ -40,15 +40,7 @@ impl Converters {
             let mut data = [qjs::JS_MKVAL(qjs::JS_TAG_INT, number)];
             let data = data.as_mut_ptr();
             let function = |function: Function, name: &CStr, length| {
-                qjs::JS_NewCFunctionData2(
-                    context,
-                    Some(function),
-                    name.as_ptr(),
-                    length,
-                    0,
-                    1,
-                    data,
-                )
+                qjs::JS_NewCFunctionData2(context, Some(function), name.as_ptr(), length, 0, 1, data)
             };
             let functions = [
                 function(convert, c"convert", 1),

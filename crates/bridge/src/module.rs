@@ -473,7 +473,10 @@ unsafe extern "C" fn js_with_flags(
             None
         };
         let Some(value) = value else {
-            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"expected a JsProxy and feature flags".as_ptr());
+            ffi::PyErr_SetString(
+                ffi::PyExc_TypeError,
+                c"expected a JsProxy and feature flags".as_ptr(),
+            );
             return ptr::null_mut();
         };
         let further = ffi::PyLong_AsUnsignedLong(*values.add(1)) as u32;

@@ -5,7 +5,7 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JS_FALSE, JS_TRUE, JS_UNDEFINED, JSValue};
 
-use super::{Cell, Context, DESTROYED, Message, Origin, call, cell_of, end, features, receiver};
+use super::{Cell, Context, DESTROYED, Message, Origin, call, cell_of, end, features, iterate, receiver};
 use crate::state::Entry;
 use crate::{buffer, error, js2python, lifetime, promise, python2js, state, to_js};
 
@@ -38,12 +38,12 @@ const FUNCTIONS: &[(&std::ffi::CStr, i32, Native)] = &[
     (c"set", 3, set),
     (c"delete", 2, delete),
     (c"has", 2, has),
-    (c"iterator", 1, iterator),
-    (c"next", 2, next),
-    (c"throw", 2, throw),
-    (c"return", 2, return_),
-    (c"asyncIterator", 1, async_iterator),
-    (c"asyncNext", 2, async_next),
+    (c"iterator", 1, iterate::iterator),
+    (c"next", 2, iterate::next),
+    (c"throw", 2, iterate::throw),
+    (c"return", 2, iterate::return_),
+    (c"asyncIterator", 1, iterate::async_iterator),
+    (c"asyncNext", 2, iterate::async_next),
     (c"promise", 1, promise_method),
     (c"method", 2, method),
     (c"call", 5, call_with),
@@ -106,7 +106,7 @@ unsafe extern "C" fn dispatch(
 }
 
 /// Converts a result it takes; null means a Python exception is set.
-unsafe fn steal(result: *mut PyObject) -> Result<JSValue, Thrown> {
+pub(super) unsafe fn steal(result: *mut PyObject) -> Result<JSValue, Thrown> {
     // SAFETY: at home with the GIL.
     unsafe {
         if result.is_null() {
@@ -123,7 +123,7 @@ unsafe fn steal(result: *mut PyObject) -> Result<JSValue, Thrown> {
 }
 
 /// Converts an argument; the reference is new.
-unsafe fn argument(value: JSValue) -> Result<*mut PyObject, Thrown> {
+pub(super) unsafe fn argument(value: JSValue) -> Result<*mut PyObject, Thrown> {
     // SAFETY: at home with the GIL.
     unsafe {
         let object = js2python::convert(value);
@@ -310,7 +310,7 @@ unsafe fn has(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 }
 
 /// A proxy of a result it takes, even where an implicit conversion would give a plain value.
-unsafe fn proxy_steal(object: *mut PyObject) -> Result<JSValue, Thrown> {
+pub(super) unsafe fn proxy_steal(object: *mut PyObject) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
         if object.is_null() {
@@ -326,134 +326,8 @@ unsafe fn proxy_steal(object: *mut PyObject) -> Result<JSValue, Thrown> {
     }
 }
 
-unsafe fn iterator(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
-    // SAFETY: see `type_name`.
-    unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
-        proxy_steal(ffi::PyObject_GetIter(object))
-    }
-}
-
-/// `{done, value}` of a value it takes.
-unsafe fn step(done: bool, value: JSValue) -> JSValue {
-    // SAFETY: see `type_name`.
-    unsafe {
-        let context = state::context();
-        let atoms = &raw const (*state::state()).atoms;
-        let object = qjs::JS_NewObject(context);
-        qjs::JS_SetProperty(
-            context,
-            object,
-            (*atoms).done,
-            if done { JS_TRUE } else { JS_FALSE },
-        );
-        qjs::JS_SetProperty(context, object, (*atoms).value, value);
-        object
-    }
-}
-
-unsafe fn next(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
-    // SAFETY: see `type_name`.
-    unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
-        let sent = argument(arguments[1])?;
-        let mut result = ptr::null_mut();
-        let outcome = ffi::PyIter_Send(object, sent, &mut result);
-        ffi::Py_DECREF(sent);
-        if outcome == ffi::PySendResult::PYGEN_ERROR {
-            return Err(Thrown::Python);
-        }
-        Ok(step(outcome == ffi::PySendResult::PYGEN_RETURN, steal(result)?))
-    }
-}
-
-/// Throws an exception (taken) into a generator; `escaped` is the result if `GeneratorExit` comes out again.
-unsafe fn throw_into(
-    object: *mut PyObject,
-    exception: *mut PyObject,
-    escaped: Option<JSValue>,
-) -> Result<JSValue, Thrown> {
-    // SAFETY: see `type_name`.
-    unsafe {
-        let name = ffi::PyUnicode_InternFromString(c"throw".as_ptr());
-        let mut arguments = [object, exception];
-        let result = ffi::PyObject_VectorcallMethod(name, arguments.as_mut_ptr(), 2, ptr::null_mut());
-        ffi::Py_XDECREF(name);
-        ffi::Py_DECREF(exception);
-        if !result.is_null() {
-            return Ok(step(false, steal(result)?));
-        }
-        if ffi::PyErr_ExceptionMatches(ffi::PyExc_StopIteration) != 0 {
-            let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-            ffi::PyErr_Fetch(&mut kind, &mut value, &mut trace);
-            ffi::PyErr_NormalizeException(&mut kind, &mut value, &mut trace);
-            let returned = ffi::PyObject_GetAttrString(value, c"value".as_ptr());
-            ffi::Py_XDECREF(kind);
-            ffi::Py_XDECREF(value);
-            ffi::Py_XDECREF(trace);
-            return Ok(step(true, steal(returned)?));
-        }
-        if let Some(value) = escaped
-            && ffi::PyErr_ExceptionMatches(ffi::PyExc_GeneratorExit) != 0
-        {
-            ffi::PyErr_Clear();
-            return Ok(step(true, qjs::JS_DupValue(state::context(), value)));
-        }
-        Err(Thrown::Python)
-    }
-}
-
-unsafe fn throw(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
-    // SAFETY: see `type_name`.
-    unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
-        let exception = argument(arguments[1])?;
-        throw_into(object, exception, None)
-    }
-}
-
-unsafe fn return_(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
-    // SAFETY: see `type_name`.
-    unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
-        let exit = ffi::PyObject_CallNoArgs(ffi::PyExc_GeneratorExit);
-        if exit.is_null() {
-            return Err(Thrown::Python);
-        }
-        throw_into(object, exit, Some(arguments[1]))
-    }
-}
-
-unsafe fn async_iterator(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
-    // SAFETY: see `type_name`.
-    unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
-        proxy_steal(ffi::PyObject_GetAIter(object))
-    }
-}
-
-/// A promise of `{done, value}`.
-unsafe fn async_next(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
-    // SAFETY: see `type_name`.
-    unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
-        let sent = argument(arguments[1])?;
-        let helper = (*state::state()).python.async_next;
-        let mut values = [object, sent];
-        let awaitable = ffi::PyObject_Vectorcall(helper, values.as_mut_ptr(), 2, ptr::null_mut());
-        ffi::Py_DECREF(sent);
-        awaited_steal(awaitable)
-    }
-}
-
 /// A promise for an awaitable it takes.
-unsafe fn awaited_steal(awaitable: *mut PyObject) -> Result<JSValue, Thrown> {
+pub(super) unsafe fn awaited_steal(awaitable: *mut PyObject) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
         if awaitable.is_null() {

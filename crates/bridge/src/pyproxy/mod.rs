@@ -7,6 +7,7 @@
 pub(crate) mod api;
 mod call;
 pub(crate) mod features;
+mod iterate;
 mod traps;
 
 use std::ptr;

@@ -1,0 +1,136 @@
+//! Iterators and generators behind the methods of PyProxies.
+
+use std::ptr;
+
+use pyo3::ffi::{self, PyObject};
+use rquickjs::qjs::{self, JS_FALSE, JS_TRUE, JSValue};
+
+use super::api::{Thrown, argument, awaited_steal, proxy_steal, steal};
+use super::receiver;
+use crate::state;
+
+pub(super) unsafe fn iterator(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
+        proxy_steal(ffi::PyObject_GetIter(object))
+    }
+}
+
+/// `{done, value}` of a value it takes.
+unsafe fn step(done: bool, value: JSValue) -> JSValue {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let context = state::context();
+        let atoms = &raw const (*state::state()).atoms;
+        let object = qjs::JS_NewObject(context);
+        qjs::JS_SetProperty(
+            context,
+            object,
+            (*atoms).done,
+            if done { JS_TRUE } else { JS_FALSE },
+        );
+        qjs::JS_SetProperty(context, object, (*atoms).value, value);
+        object
+    }
+}
+
+pub(super) unsafe fn next(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
+        let sent = argument(arguments[1])?;
+        let mut result = ptr::null_mut();
+        let outcome = ffi::PyIter_Send(object, sent, &mut result);
+        ffi::Py_DECREF(sent);
+        if outcome == ffi::PySendResult::PYGEN_ERROR {
+            return Err(Thrown::Python);
+        }
+        Ok(step(outcome == ffi::PySendResult::PYGEN_RETURN, steal(result)?))
+    }
+}
+
+/// Throws an exception (taken) into a generator; `escaped` is the result if `GeneratorExit` comes out again.
+unsafe fn throw_into(
+    object: *mut PyObject,
+    exception: *mut PyObject,
+    escaped: Option<JSValue>,
+) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let name = ffi::PyUnicode_InternFromString(c"throw".as_ptr());
+        let mut arguments = [object, exception];
+        let result = ffi::PyObject_VectorcallMethod(name, arguments.as_mut_ptr(), 2, ptr::null_mut());
+        ffi::Py_XDECREF(name);
+        ffi::Py_DECREF(exception);
+        if !result.is_null() {
+            return Ok(step(false, steal(result)?));
+        }
+        if ffi::PyErr_ExceptionMatches(ffi::PyExc_StopIteration) != 0 {
+            let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+            ffi::PyErr_Fetch(&mut kind, &mut value, &mut trace);
+            ffi::PyErr_NormalizeException(&mut kind, &mut value, &mut trace);
+            let returned = ffi::PyObject_GetAttrString(value, c"value".as_ptr());
+            ffi::Py_XDECREF(kind);
+            ffi::Py_XDECREF(value);
+            ffi::Py_XDECREF(trace);
+            return Ok(step(true, steal(returned)?));
+        }
+        if let Some(value) = escaped
+            && ffi::PyErr_ExceptionMatches(ffi::PyExc_GeneratorExit) != 0
+        {
+            ffi::PyErr_Clear();
+            return Ok(step(true, qjs::JS_DupValue(state::context(), value)));
+        }
+        Err(Thrown::Python)
+    }
+}
+
+pub(super) unsafe fn throw(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
+        let exception = argument(arguments[1])?;
+        throw_into(object, exception, None)
+    }
+}
+
+pub(super) unsafe fn return_(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
+        let exit = ffi::PyObject_CallNoArgs(ffi::PyExc_GeneratorExit);
+        if exit.is_null() {
+            return Err(Thrown::Python);
+        }
+        throw_into(object, exit, Some(arguments[1]))
+    }
+}
+
+pub(super) unsafe fn async_iterator(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
+        proxy_steal(ffi::PyObject_GetAIter(object))
+    }
+}
+
+/// A promise of `{done, value}`.
+pub(super) unsafe fn async_next(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let (_, held) = receiver(arguments[0])?;
+        let object = held.as_ptr();
+        let sent = argument(arguments[1])?;
+        let helper = (*state::state()).python.async_next;
+        let mut values = [object, sent];
+        let awaitable = ffi::PyObject_Vectorcall(helper, values.as_mut_ptr(), 2, ptr::null_mut());
+        ffi::Py_DECREF(sent);
+        awaited_steal(awaitable)
+    }
+}
