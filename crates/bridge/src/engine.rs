@@ -105,7 +105,8 @@ impl Engine {
         }
         let failed = |error: rquickjs::Error| EngineError::Failed(error.to_string());
         let runtime = Runtime::new().map_err(failed)?;
-        runtime.set_max_stack_size(stack_size());
+        let stack_size = stack_size();
+        runtime.set_max_stack_size(stack_size);
         let context = Context::full(&runtime).map_err(failed)?;
         let raw = context.with(|ctx| ctx.as_raw());
         // SAFETY: the runtime and context are fresh and owned by the result, which outlives their use through
@@ -116,6 +117,7 @@ impl Engine {
             (*state).runtime = qjs::JS_GetRuntime(raw.as_ptr());
             (*state).home = ffi::PyThreadState_Get();
             (*state).depth = 0;
+            (*state).stack_floor = ((&raw const stack_size) as usize).saturating_sub(stack_size);
             pyproxy::register_classes((*state).runtime);
             (*state).atoms = Atoms::load(raw.as_ptr());
             let support = match Self::load_support() {

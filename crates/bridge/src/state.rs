@@ -18,6 +18,8 @@ pub(crate) struct State {
     pub(crate) home: *mut PyThreadState,
     /// JavaScript → Python entries on the stack.
     pub(crate) depth: usize,
+    /// The address below which the C stack must not grow in recursions of our own.
+    pub(crate) stack_floor: usize,
     pub(crate) names: NameCache,
     pub(crate) attributes: AtomCache,
     pub(crate) atoms: Atoms,
@@ -71,6 +73,7 @@ static mut STATE: State = State {
     context: ptr::null_mut(),
     home: ptr::null_mut(),
     depth: 0,
+    stack_floor: 0,
     names: NameCache::new(),
     attributes: AtomCache::new(),
     atoms: Atoms::new(),
@@ -135,6 +138,27 @@ pub(crate) unsafe fn raise_not_home() {
 pub fn entry_depth() -> usize {
     // SAFETY: a plain read of a word; callers hold the GIL (they are Python functions).
     unsafe { (*state()).depth }
+}
+
+/// Begins one level more of a recursion of our own, to be ended with `Py_LeaveRecursiveCall`; false with
+/// `RecursionError` set. Python's own count is no measure of the C stack since 3.12, so that is looked at too.
+///
+/// # Safety
+/// At home with the GIL.
+pub(crate) unsafe fn enter_recursion(doing: &std::ffi::CStr) -> bool {
+    let here = 0_u8;
+    // SAFETY: as the caller promises; the address is only compared.
+    unsafe {
+        if ((&raw const here) as usize) < (*state()).stack_floor {
+            ffi::PyErr_Format(
+                ffi::PyExc_RecursionError,
+                c"maximum recursion depth exceeded%s".as_ptr(),
+                doing.as_ptr(),
+            );
+            return false;
+        }
+        ffi::Py_EnterRecursiveCall(doing.as_ptr()) == 0
+    }
 }
 
 /// Counts an entry from JavaScript into Python for as long as it lives.

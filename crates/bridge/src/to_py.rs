@@ -178,7 +178,7 @@ impl Conversion {
             {
                 return js2python::convert_steal(value, JS_UNDEFINED);
             }
-            if ffi::Py_EnterRecursiveCall(c" while converting a JavaScript object to Python".as_ptr()) != 0 {
+            if !state::enter_recursion(c" while converting a JavaScript object to Python") {
                 qjs::JS_FreeValue(state::context(), value);
                 return ptr::null_mut();
             }

@@ -166,7 +166,7 @@ impl Conversion {
             if let Some(value) = python2js::implicit(object) {
                 return checked(value).map(Item::Value);
             }
-            if ffi::Py_EnterRecursiveCall(c" while converting a Python object to JavaScript".as_ptr()) != 0 {
+            if !state::enter_recursion(c" while converting a Python object to JavaScript") {
                 return Err(Raised);
             }
             let result = Self::object(this, object);
