@@ -89,7 +89,7 @@ impl Loader for Load {
 /// `cloudflare:workers`.
 struct WorkersModule;
 
-/// What it exports; tested against the object that `workers.js` makes.
+/// What it exports: properties of the object `workers` in `workers.js`.
 const EXPORTS: [&str; 6] = [
     "WorkerEntrypoint",
     "DurableObject",

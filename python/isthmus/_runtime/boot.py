@@ -68,21 +68,24 @@ class Boot:
         # Line by line, so that nothing waits in a buffer that every isolate would inherit.
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-        import workers  # noqa: F401 - warms the SDK whether or not the main module imports it at its top
-
-        name = _module_name(self._spec["main"], self._spec["module_root"])
-        watch = _HangWatch(self._spec["startup_timeout"]) if not self._spec["fresh"] else None
+        watch = _HangWatch(self._spec["startup_timeout"])
         self._blame.start()
         try:
-            module = importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            _explain_src_prefix(error, self._spec["module_root"])
-            raise
+            self._worker = self._import_main()
         finally:
             self._blame.stop()
-            if watch is not None:
-                watch.stop()
-        self._worker = worker.load(module, self._spec["flags"], self._isolate.env)
+            watch.stop()
+
+    def _import_main(self) -> worker.Worker:
+        import workers  # noqa: F401 - warms the SDK whether or not the main module imports it at its top
+
+        root = self._spec["module_root"]
+        try:
+            module = importlib.import_module(_module_name(self._spec["main"], root))
+        except ModuleNotFoundError as error:
+            _explain_src_prefix(error, root)
+            raise
+        return worker.load(module, self._spec["flags"], self._isolate.env)
 
     def entrypoints(self) -> list[str]:
         """What the Worker exports."""
@@ -138,19 +141,11 @@ class Boot:
         stdio.install(self._isolate)
         _reseed()
         if self._worker is None:
-            self.import_worker_in_isolate()
+            # The zygote couldn't import for its isolates.
+            self._worker = self._import_main()
         loop = event_loop.IsolateLoop(self._isolate)
         asyncio.set_event_loop(loop)
-        assert self._worker is not None
         serve.Server(self._isolate, loop, self._worker).run()
-
-    def import_worker_in_isolate(self) -> None:
-        """As `import_worker`, in a zygote that can't import for its isolates."""
-        import workers  # noqa: F401
-
-        name = _module_name(self._spec["main"], self._spec["module_root"])
-        module = importlib.import_module(name)
-        self._worker = worker.load(module, self._spec["flags"], self._isolate.env)
 
     def exit(self, exception: BaseException | None) -> None:
         """Ends an isolate."""

@@ -1,11 +1,12 @@
 //! `JsException`: the proxy of a JavaScript error, which is a Python exception.
 
-use std::os::raw::{c_int, c_void};
+use std::os::raw::c_int;
 use std::ptr;
 
 use pyo3::ffi::{self, PyObject, PyTypeObject};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
+use super::types::slot;
 use super::{attributes, flags, methods};
 use crate::{atoms, error, js2python, lifetime, python2js, state};
 
@@ -61,13 +62,6 @@ pub(crate) unsafe fn class() -> *mut PyTypeObject {
         ffi::Py_DECREF(bases);
         TYPE = made;
         made
-    }
-}
-
-fn slot(slot: c_int, function: *const ()) -> ffi::PyType_Slot {
-    ffi::PyType_Slot {
-        slot,
-        pfunc: function.cast_mut().cast::<c_void>(),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Iteration over JavaScript objects: the iterator protocol, and the short way for true arrays.
 
-use std::os::raw::{c_int, c_void};
+use std::os::raw::c_int;
 use std::ptr;
 
 use pyo3::ffi::{self, PyObject, PyTypeObject};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSAtom, JSValue};
 
+use super::types::slot;
 use super::{JsProxy, flags};
 use crate::lifetime::{self, HeldValue};
 use crate::{error, js2python, state};
@@ -221,13 +222,6 @@ unsafe fn array_iterator(array: JSValue) -> *mut PyObject {
             (*object).index = 0;
         }
         object.cast()
-    }
-}
-
-fn slot(slot: c_int, function: *const ()) -> ffi::PyType_Slot {
-    ffi::PyType_Slot {
-        slot,
-        pfunc: function.cast_mut().cast::<c_void>(),
     }
 }
 

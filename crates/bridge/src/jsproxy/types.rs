@@ -80,7 +80,8 @@ pub(crate) unsafe fn is_python_name(name: *mut PyObject) -> bool {
     }
 }
 
-fn slot(slot: c_int, function: *const ()) -> ffi::PyType_Slot {
+/// An entry of a type's slot table; the function has the signature that the slot asks for.
+pub(super) fn slot(slot: c_int, function: *const ()) -> ffi::PyType_Slot {
     ffi::PyType_Slot {
         slot,
         pfunc: function.cast_mut().cast::<c_void>(),

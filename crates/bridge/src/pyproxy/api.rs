@@ -105,6 +105,16 @@ unsafe extern "C" fn dispatch(
     }
 }
 
+/// A value the engine gave, or the news that it threw.
+unsafe fn checked(value: JSValue) -> Result<JSValue, Thrown> {
+    // SAFETY: only the tag is looked at.
+    if unsafe { qjs::JS_IsException(value) } {
+        Err(Thrown::JavaScript)
+    } else {
+        Ok(value)
+    }
+}
+
 /// Converts a result it takes; null means a Python exception is set.
 pub(super) unsafe fn steal(result: *mut PyObject) -> Result<JSValue, Thrown> {
     // SAFETY: at home with the GIL.
@@ -114,11 +124,7 @@ pub(super) unsafe fn steal(result: *mut PyObject) -> Result<JSValue, Thrown> {
         }
         let value = python2js::convert(result);
         lifetime::release_object(result);
-        if qjs::JS_IsException(value) {
-            Err(Thrown::JavaScript)
-        } else {
-            Ok(value)
-        }
+        checked(value)
     }
 }
 
@@ -198,11 +204,7 @@ unsafe fn copy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
                 ..(*cell).origin
             },
         );
-        if qjs::JS_IsException(value) {
-            Err(Thrown::JavaScript)
-        } else {
-            Ok(value)
-        }
+        checked(value)
     }
 }
 
@@ -212,11 +214,7 @@ unsafe fn to_js_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
         let (_, held) = receiver(arguments[0])?;
         let object = held.as_ptr();
         let value = to_js::with_options_object(object, arguments[1]);
-        if qjs::JS_IsException(value) {
-            Err(Thrown::JavaScript)
-        } else {
-            Ok(value)
-        }
+        checked(value)
     }
 }
 
@@ -318,11 +316,7 @@ pub(super) unsafe fn proxy_steal(object: *mut PyObject) -> Result<JSValue, Throw
         }
         let value = super::new(object, Origin::OWNED);
         lifetime::release_object(object);
-        if qjs::JS_IsException(value) {
-            Err(Thrown::JavaScript)
-        } else {
-            Ok(value)
-        }
+        checked(value)
     }
 }
 
@@ -340,11 +334,7 @@ pub(super) unsafe fn awaited_steal(awaitable: *mut PyObject) -> Result<JSValue, 
         }
         let promise = promise::promise_of(future);
         ffi::Py_DECREF(future);
-        if qjs::JS_IsException(promise) {
-            Err(Thrown::JavaScript)
-        } else {
-            Ok(promise)
-        }
+        checked(promise)
     }
 }
 
@@ -387,11 +377,7 @@ unsafe fn promise_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
         ffi::Py_INCREF(future);
         let promise = promise::promise_of(future);
         ffi::Py_DECREF(future);
-        if qjs::JS_IsException(promise) {
-            Err(Thrown::JavaScript)
-        } else {
-            Ok(promise)
-        }
+        checked(promise)
     }
 }
 
@@ -471,11 +457,7 @@ unsafe fn call_with(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
             return Err(Thrown::Python);
         }
         let value = call::result_steal(object, result);
-        if qjs::JS_IsException(value) {
-            Err(Thrown::JavaScript)
-        } else {
-            Ok(value)
-        }
+        checked(value)
     }
 }
 
@@ -549,11 +531,7 @@ unsafe fn get_buffer(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
         let (_, held) = receiver(arguments[0])?;
         let object = held.as_ptr();
         let value = buffer::get_buffer(object, arguments[1]);
-        if qjs::JS_IsException(value) {
-            Err(Thrown::JavaScript)
-        } else {
-            Ok(value)
-        }
+        checked(value)
     }
 }
 
