@@ -77,18 +77,16 @@ pub fn run(py: Python<'_>, control: OwnedFd) -> PyResult<()> {
     fork_loop(py, control, &isolate, &boot)
 }
 
-/// The self-check, with a moment's patience for threads: one that has been joined may still be listed by the kernel.
+/// The self-check, with a moment's patience for threads: one that has been joined may still be listed by the kernel, and
+/// while it goes the list may lack others. The count is exact.
 fn settled_self_check(control: &Control) -> PyResult<isthmus_sandbox::Hazards> {
-    let known = [control.socket.as_raw_fd()];
-    let mut found = isthmus_sandbox::self_check(&known)?;
     for _ in 0..THREAD_PATIENCE {
-        if found.threads.is_empty() {
+        if isthmus_sandbox::counts()?.threads <= 1 {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
-        found = isthmus_sandbox::self_check(&known)?;
     }
-    Ok(found)
+    Ok(isthmus_sandbox::self_check(&[control.socket.as_raw_fd()])?)
 }
 
 /// How often a thread is looked for again, 5 ms apart, before it counts.
