@@ -19,7 +19,7 @@ REQUIREMENTS := requirements/runtime.txt requirements/test.txt
 # The crates that link against Python: pytest covers them through the extension module.
 PYTHON_CRATES := isthmus-bridge isthmus-isolate isthmus-native
 
-.PHONY: dev build test check bench sanitize wheel rust-tests python-tests clean
+.PHONY: dev build test check bench performance sanitize wheel rust-tests python-tests clean
 
 dev: build
 	$(VENV)/bin/isthmus dev $(WORKER) $(FLAGS)
@@ -63,6 +63,10 @@ check: build
 bench: build
 	$(VENV_PYTHON) benches/ffi/run.py
 	$(VENV_PYTHON) benches/http/run.py
+
+# Writes docs/performance.md; with ISTHMUS_PYODIDE=folder (benches/ffi/reference.py) Pyodide runs beside it.
+performance: build
+	$(VENV_PYTHON) benches/ffi/run.py --write --http --passes 3
 
 # The bridge under valgrind; not part of `test`.
 sanitize: build

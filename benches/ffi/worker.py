@@ -1,6 +1,7 @@
 """The Worker that `run.py` starts: one benchmark case per request, inside an isolate."""
 
 import ffi_bench
+import own_cases  # noqa: F401 - adds to ffi_bench.CASES
 from workers import Response, WorkerEntrypoint
 
 CASES = {name: (setup, scale) for name, setup, scale in ffi_bench.CASES}
