@@ -34,7 +34,10 @@ for (const name of names) {
   for (const [label, source] of sources) {
     try {
       pyodide.globals.set("source", source);
-      answers[label] = pyodide.runPython("case.outcome(source)");
+      const outcome = pyodide.runPython("case.outcome(source)");
+      const late = new Promise((resolve) => setTimeout(resolve, 5000, "hangs"));
+      answers[label] = await Promise.race([outcome, late]);
+      if (typeof outcome !== "string") outcome.destroy();
     } catch (error) {
       if (!error.pyodide_fatal_error && error.name === "PythonError") throw error;
       answers[label] = "crashes";

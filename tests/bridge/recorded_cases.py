@@ -1,13 +1,15 @@
 """What is asked of the reference and of Isthmus alike: snippets and a description of their outcome.
 
 Runs in both, so it uses only what both have. A case is a name and Python source; the value of its last expression (or
-the exception) is the outcome. `record.mjs` asks the reference, `the tests` asks Isthmus.
+the exception) is the outcome. A source with an `await` at top level runs on the event loop. `record.mjs` asks the
+reference, the tests ask Isthmus.
 """
 
 import ast
 import array
 import collections
 import ctypes
+import inspect
 
 DESCRIBE = r"""(isPyProxy) => {
   function describe(x, seen) {
@@ -34,6 +36,16 @@ DESCRIBE = r"""(isPyProxy) => {
 }"""
 
 
+KINDS = (
+    "JsProxy JsDoubleProxy JsCallable JsPromise JsBuffer JsTypedArray JsArray JsMap JsMutableMap JsIterable JsIterator "
+    "JsGenerator JsAsyncIterable JsAsyncIterator JsAsyncGenerator JsException"
+).split()
+
+
+class Outcome(str):
+    """A description already."""
+
+
 class Case:
     """One snippet in a namespace of its own."""
 
@@ -46,9 +58,22 @@ class Case:
         self.describe_js = run_js(DESCRIBE)(is_pyproxy)
         self.names = {name: getattr(ffi, name) for name in ffi.__all__}
         self.names.update(run_js=run_js, js=js, array=array, collections=collections, ctypes=ctypes, J=run_js)
+        # What a call gives or raises; what JavaScript sees of a value; the classes of proxies it is an instance of.
+        self.names.update(T=self.attempt, D=lambda x: Outcome(self.describe_js(x)), K=self.kinds)
+
+    def attempt(self, function, *arguments):
+        try:
+            return Outcome(self.describe(function(*arguments)))
+        except BaseException as error:
+            return Outcome("raises " + self.failure(error))
+
+    def kinds(self, value):
+        return Outcome(" ".join(name for name in KINDS if isinstance(value, getattr(self.ffi, name))))
 
     def describe(self, value):
         kind = type(value)
+        if kind is Outcome:
+            return str(value)
         if isinstance(value, BaseException) and not isinstance(value, self.ffi.JsException):
             return f"{kind.__name__}: {value}"
         if isinstance(value, self.ffi.JsProxy):
@@ -64,13 +89,27 @@ class Case:
         return f"{kind.__name__} {value!r}"
 
     def outcome(self, source):
-        names = dict(self.names)
+        """The outcome of a source; a coroutine of it where the source awaits."""
         tree = ast.parse(source)
         last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        codes = [(tree, "exec")] + ([(ast.Expression(last.value), "eval")] if last else [])
+        codes = [compile(code, "<case>", mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT) for code, mode in codes]
+        names = dict(self.names)
+        if any(code.co_flags & inspect.CO_COROUTINE for code in codes):
+            return self.run_async(codes, names)
         try:
-            exec(compile(tree, "<case>", "exec"), names)
-            value = eval(compile(ast.Expression(last.value), "<case>", "eval"), names) if last else None
-            return self.describe(value)
+            results = [eval(code, names) for code in codes]
+            return self.describe(results[-1])
+        except BaseException as error:
+            return "raises " + self.failure(error)
+
+    async def run_async(self, codes, names):
+        try:
+            for code in codes:
+                result = eval(code, names)
+                if code.co_flags & inspect.CO_COROUTINE:
+                    result = await result
+            return self.describe(result)
         except BaseException as error:
             return "raises " + self.failure(error)
 
@@ -85,7 +124,7 @@ class Case:
 
 
 def read(text):
-    """The cases of a file: `# name` lines, each followed by its source."""
+    """The cases of a file: `# name` lines, each followed by its source; `## ` lines are headings."""
     cases = {}
     name = None
     for line in text.splitlines():
@@ -93,7 +132,7 @@ def read(text):
             name = line[2:].strip()
             assert name not in cases, name
             cases[name] = ""
-        elif line.strip():
+        elif line.strip() and not line.startswith("## "):
             cases[name] += line + "\n"
     return cases
 
