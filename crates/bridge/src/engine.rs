@@ -8,7 +8,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 use rquickjs::{Context, Ctx, Runtime, Value};
 
 use crate::state::{Atoms, Support};
-use crate::{lifetime, promise, pyproxy, state};
+use crate::{cycles, lifetime, promise, pyproxy, state};
 
 /// JavaScript's stack limit in bytes where there is room: within the 8 MiB that a main thread usually has, with room
 /// for what Python and Rust need below and above.
@@ -119,6 +119,8 @@ impl Engine {
             (*state).depth = 0;
             (*state).stack_floor = ((&raw const stack_size) as usize).saturating_sub(stack_size);
             pyproxy::register_classes((*state).runtime);
+            promise::register_class((*state).runtime);
+            cycles::register_class((*state).runtime);
             (*state).atoms = Atoms::load(raw.as_ptr());
             let support = match Self::load_support() {
                 Ok(support) => support,
@@ -229,7 +231,7 @@ impl EngineHandle {
     }
 }
 
-/// Whether JavaScript jobs or settled promises wait.
+/// Whether JavaScript jobs or settled promises wait, or a collection. Event loops ask in each turn.
 pub fn jobs_pending(_py: Python<'_>) -> bool {
     // SAFETY: `_py` proves the GIL; a null runtime (no engine) has no jobs.
     unsafe {
@@ -237,7 +239,8 @@ pub fn jobs_pending(_py: Python<'_>) -> bool {
         !(*state).runtime.is_null()
             && (!(*state).settled.is_empty()
                 || !(*state).rejections.is_empty()
-                || qjs::JS_IsJobPending((*state).runtime))
+                || qjs::JS_IsJobPending((*state).runtime)
+                || cycles::due_in_this_turn())
     }
 }
 

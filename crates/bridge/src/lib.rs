@@ -24,6 +24,7 @@ mod addresses;
 mod atoms;
 mod buffer;
 mod converters;
+mod cycles;
 mod engine;
 mod error;
 mod js2python;

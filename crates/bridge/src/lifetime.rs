@@ -5,7 +5,7 @@ use std::ptr;
 use pyo3::ffi;
 use rquickjs::qjs::{self, JSValue};
 
-use crate::state;
+use crate::{cycles, state};
 
 /// Releases what finalizers and other threads gave up. Called where neither engine is in the middle of
 /// anything: after a call into JavaScript returned, after JavaScript jobs ran, before the event loop waits.
@@ -42,21 +42,34 @@ unsafe fn nothing_dropped(state: *mut state::State) -> bool {
         (*state).dropped_objects.is_empty()
             && (*state).dropped_buffers.is_empty()
             && (*state).dropped_values.is_empty()
-            && ((*state).dropped_atoms.is_empty() || (*state).depth > 0)
+            && ((*state).dropped_atoms.is_empty() && !cycles::due() || (*state).depth > 0)
     }
 }
 
 #[cold]
 #[inline(never)]
 unsafe fn release() {
-    // SAFETY: at home with the GIL. The lists are taken before anything is released, since releasing runs
-    // arbitrary finalizers, which may append to them and come here again. A pending exception is kept out
-    // of the way of `__del__`.
+    // SAFETY: at home with the GIL. A pending exception is kept out of the way of `__del__`, which may not switch
+    // greenlets.
     unsafe {
-        let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-        ffi::PyErr_Fetch(&mut kind, &mut value, &mut trace);
-        // `__del__` may not switch greenlets.
+        let _pending = Pending::take();
         let _entry = state::Entry::new();
+        release_dropped();
+        // No other entry than ours: nothing of JavaScript is under way.
+        if cycles::due() && (*state::state()).depth == 1 {
+            cycles::collect_if_due();
+        }
+    }
+}
+
+/// Releases what is on the lists, and what that puts there.
+///
+/// # Safety
+/// At home with the GIL, within an entry and without an exception set: releasing runs any code.
+pub(crate) unsafe fn release_dropped() {
+    // SAFETY: as the caller promises. The lists are taken before anything is released, since releasing runs
+    // arbitrary finalizers, which may append to them and come here again.
+    unsafe {
         loop {
             let state = state::state();
             let objects = std::mem::take(&mut (*state).dropped_objects);
@@ -78,7 +91,28 @@ unsafe fn release() {
                 ffi::Py_DECREF(object);
             }
         }
-        ffi::PyErr_Restore(kind, value, trace);
+    }
+}
+
+/// Keeps the Python exception that is set aside while it lives.
+pub(crate) struct Pending([*mut ffi::PyObject; 3]);
+
+impl Pending {
+    /// # Safety
+    /// The GIL is held, and so when it is dropped.
+    pub(crate) unsafe fn take() -> Self {
+        let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        // SAFETY: as the caller promises.
+        unsafe { ffi::PyErr_Fetch(&mut kind, &mut value, &mut trace) };
+        Self([kind, value, trace])
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let [kind, value, trace] = self.0;
+        // SAFETY: the references are those taken.
+        unsafe { ffi::PyErr_Restore(kind, value, trace) };
     }
 }
 

@@ -129,9 +129,10 @@ fn global_this(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     }
 }
 
-/// Runs JavaScript's cycle collector and releases what it found.
+/// Runs JavaScript's cycle collector and releases what it found, cycles that run through both heaps included; returns how
+/// many JavaScript objects gave up Python objects because of such cycles. Within a call from JavaScript these stay.
 #[pyfunction]
-fn collect(py: Python<'_>) -> PyResult<()> {
+fn collect(py: Python<'_>) -> PyResult<usize> {
     // SAFETY: called from Python with the GIL; home is checked.
     unsafe {
         if !state::at_home() {
@@ -140,8 +141,15 @@ fn collect(py: Python<'_>) -> PyResult<()> {
         }
         qjs::JS_RunGC((*state::state()).runtime);
         crate::lifetime::safe_point_at_home();
+        if (*state::state()).depth > 0 {
+            return Ok(0);
+        }
+        crate::cycles::collect().ok_or_else(|| {
+            pyo3::exceptions::PyRuntimeError::new_err(
+                "the collector of this version of QuickJS is not known: cycles through both heaps stay",
+            )
+        })
     }
-    Ok(())
 }
 
 /// `pyodide.setDebug`: returns the old value.

@@ -3,25 +3,105 @@
 
 use std::ffi::c_void;
 use std::ptr;
-use std::rc::Rc;
 
 use pyo3::ffi::{self, PyObject};
-use rquickjs::qjs::{self, JS_UNDEFINED, JSContext, JSValue};
+use rquickjs::qjs::{self, JS_UNDEFINED, JSClassID, JSContext, JSRuntime, JSValue};
 
 use crate::jsproxy::{call, methods};
 use crate::state::{Entry, Settled, Unhandled};
-use crate::{error, js2python, lifetime, state};
+use crate::{cycles, error, js2python, lifetime, state};
 
-/// What the two reactions of one promise share.
+/// What the two reactions of one promise share: the opaque pointer of a JavaScript object that both hold.
 struct Waiting {
-    /// Owned; resolved once.
+    /// Owned; null once it is resolved.
     future: *mut PyObject,
     /// Proxies made for the call that gave the promise; owned, destroyed when it settles.
     temporaries: Vec<JSValue>,
+    /// For [`cycles`].
+    number: u32,
 }
 
-/// A reaction's opaque pointer: a shared owner of the same `Waiting`.
-type Shared = Rc<std::cell::RefCell<Option<Waiting>>>;
+static mut WAITING: JSClassID = 0;
+
+/// Makes the class of what reactions share known to the runtime.
+///
+/// # Safety
+/// The runtime is alive, at home, and has no such class yet.
+pub(crate) unsafe fn register_class(runtime: *mut JSRuntime) {
+    // SAFETY: as the caller promises; the definition is copied.
+    unsafe {
+        WAITING = 0;
+        qjs::JS_NewClassID(runtime, &raw mut WAITING);
+        let class = qjs::JSClassDef {
+            class_name: c"Waiting".as_ptr(),
+            finalizer: Some(finalize_waiting),
+            gc_mark: Some(mark_waiting),
+            call: None,
+            exotic: ptr::null_mut(),
+        };
+        qjs::JS_NewClass(runtime, WAITING, &class);
+    }
+}
+
+/// What a value of that class owns; null for any other.
+unsafe fn waiting_of(value: JSValue) -> *mut Waiting {
+    // SAFETY: at home with the GIL.
+    unsafe { qjs::JS_GetOpaque(value, WAITING).cast() }
+}
+
+unsafe extern "C" fn finalize_waiting(runtime: *mut JSRuntime, value: JSValue) {
+    // SAFETY: called once per object by the engine, at home under the GIL. What `mark_waiting` showed is freed at once, the
+    // Python reference only enqueued.
+    unsafe {
+        let waiting = waiting_of(value);
+        if waiting.is_null() {
+            return;
+        }
+        let waiting = Box::from_raw(waiting);
+        for &temporary in &waiting.temporaries {
+            qjs::JS_FreeValueRT(runtime, temporary);
+        }
+        lifetime::drop_object(waiting.future);
+        cycles::died();
+    }
+}
+
+unsafe extern "C" fn mark_waiting(runtime: *mut JSRuntime, value: JSValue, mark: qjs::JS_MarkFunc) {
+    // SAFETY: called by the collector on live objects of the class.
+    unsafe {
+        let waiting = waiting_of(value);
+        if waiting.is_null() {
+            return;
+        }
+        for &temporary in &(*waiting).temporaries {
+            qjs::JS_MarkValue(runtime, temporary, mark);
+        }
+        let references = cycles::References {
+            objects: [(*waiting).future, ptr::null_mut()],
+            number: &raw mut (*waiting).number,
+        };
+        cycles::mark(runtime, value, references, mark);
+    }
+}
+
+/// Has reactions that are garbage (`value`, borrowed, is what they share) give up what they own; the future goes to
+/// `objects`. Other values are left alone.
+///
+/// # Safety
+/// At home with the GIL.
+pub(crate) unsafe fn give_up(value: JSValue, objects: &mut Vec<*mut PyObject>) {
+    // SAFETY: as the caller promises; finalizers that this sets off only enqueue.
+    unsafe {
+        let waiting = waiting_of(value);
+        if waiting.is_null() || (*waiting).future.is_null() {
+            return;
+        }
+        objects.push(std::mem::replace(&mut (*waiting).future, ptr::null_mut()));
+        for temporary in std::mem::take(&mut (*waiting).temporaries) {
+            qjs::JS_FreeValue(state::context(), temporary);
+        }
+    }
+}
 
 /// The future of a promise (or thenable) it takes, with the temporaries of the call that gave it. Without a
 /// running event loop there can be no future: then the promise's proxy comes back, to be awaited later.
@@ -88,20 +168,25 @@ unsafe fn attach(promise: JSValue, future: *mut PyObject, temporaries: Vec<JSVal
             });
             return 0;
         }
+        let mut shared = qjs::JS_NewObjectProtoClass(context, qjs::JS_NULL, WAITING);
+        if qjs::JS_IsException(shared) {
+            call::destroy(temporaries, call::AFTER_ASYNC_CALL);
+            error::raise();
+            return -1;
+        }
         ffi::Py_INCREF(future);
-        let shared: Shared = Rc::new(std::cell::RefCell::new(Some(Waiting { future, temporaries })));
-        let reaction = |magic| {
-            qjs::JS_NewCClosure(
-                context,
-                Some(settle),
-                c"".as_ptr(),
-                Some(drop_shared),
-                1,
-                magic,
-                Rc::into_raw(Rc::clone(&shared)).cast_mut().cast(),
-            )
+        let waiting = Box::new(Waiting {
+            future,
+            temporaries,
+            number: 0,
+        });
+        qjs::JS_SetOpaque(shared, Box::into_raw(waiting).cast());
+        cycles::born();
+        let mut reaction = |magic| {
+            qjs::JS_NewCFunctionData2(context, Some(settle), c"".as_ptr(), 1, magic, 1, &raw mut shared)
         };
         let mut reactions = [reaction(FULFILLED), reaction(REJECTED)];
+        qjs::JS_FreeValue(context, shared);
         let chained = qjs::JS_Invoke(context, promise, (*state).atoms.then, 2, reactions.as_mut_ptr());
         for reaction in reactions {
             qjs::JS_FreeValue(context, reaction);
@@ -118,18 +203,6 @@ unsafe fn attach(promise: JSValue, future: *mut PyObject, temporaries: Vec<JSVal
 const FULFILLED: i32 = 0;
 const REJECTED: i32 = 1;
 
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        // SAFETY: dropped under the GIL at home: by a reaction, or by a finalizer, hence only enqueued.
-        unsafe {
-            lifetime::drop_object(self.future);
-            for value in self.temporaries.drain(..) {
-                (*state::state()).dropped_values.push(value);
-            }
-        }
-    }
-}
-
 /// The reactions: resolve or reject the future.
 unsafe extern "C" fn settle(
     _: *mut JSContext,
@@ -137,27 +210,25 @@ unsafe extern "C" fn settle(
     count: i32,
     arguments: *mut JSValue,
     magic: i32,
-    opaque: *mut c_void,
+    shared: *mut JSValue,
 ) -> JSValue {
-    // SAFETY: called by the engine at home; `opaque` is the Rc that the closure owns.
+    // SAFETY: called by the engine at home; the function holds what it shares. That is emptied before foreign code runs.
     unsafe {
-        let shared = &*opaque.cast::<std::cell::RefCell<Option<Waiting>>>();
-        let Some(mut waiting) = shared.borrow_mut().take() else {
+        let waiting = waiting_of(*shared);
+        if waiting.is_null() || (*waiting).future.is_null() {
             return JS_UNDEFINED;
-        };
+        }
+        let future = std::mem::replace(&mut (*waiting).future, ptr::null_mut());
+        let temporaries = std::mem::take(&mut (*waiting).temporaries);
         let value = if count > 0 { *arguments } else { JS_UNDEFINED };
         {
             let _entry = Entry::new();
-            resolve(waiting.future, value, magic == REJECTED);
+            resolve(future, value, magic == REJECTED);
         }
-        call::destroy(std::mem::take(&mut waiting.temporaries), call::AFTER_ASYNC_CALL);
+        lifetime::drop_object(future);
+        call::destroy(temporaries, call::AFTER_ASYNC_CALL);
         JS_UNDEFINED
     }
-}
-
-unsafe extern "C" fn drop_shared(opaque: *mut c_void) {
-    // SAFETY: the closure owned one count, made by `Rc::into_raw`; finalizers run once.
-    unsafe { drop(Rc::from_raw(opaque.cast::<std::cell::RefCell<Option<Waiting>>>())) }
 }
 
 /// Resolves a future (borrowed) with a value (borrowed); one that is done already stays as it is. Where the value or the
@@ -400,6 +471,21 @@ static DONE: Definition = Definition(ffi::PyMethodDef {
     ml_flags: ffi::METH_O,
     ml_doc: ptr::null(),
 });
+
+/// The functions (borrowed) that settle a promise, if that is what a capsule holds.
+///
+/// # Safety
+/// The GIL is held, `capsule` is a capsule.
+pub(crate) unsafe fn resolvers_of(capsule: *mut PyObject) -> Option<[JSValue; 2]> {
+    // SAFETY: as the caller promises; the name tells what the pointer is.
+    unsafe {
+        if ffi::PyCapsule_IsValid(capsule, RESOLVERS.as_ptr()) == 0 {
+            return None;
+        }
+        let resolvers = ffi::PyCapsule_GetPointer(capsule, RESOLVERS.as_ptr()).cast::<Resolvers>();
+        resolvers.as_ref().map(|resolvers| resolvers.functions)
+    }
+}
 
 unsafe extern "C" fn drop_resolvers(capsule: *mut PyObject) {
     // SAFETY: the capsule's destructor, called once with the pointer it was made with.

@@ -191,6 +191,24 @@ struct ArrayIterator {
 
 static mut ARRAY_ITERATOR: *mut PyTypeObject = ptr::null_mut();
 
+/// Whether an object iterates over a true array.
+///
+/// # Safety
+/// The GIL is held, `object` is valid.
+pub(crate) unsafe fn is_array_iterator(object: *mut PyObject) -> bool {
+    // SAFETY: as the caller promises; the static is guarded by the GIL.
+    unsafe { ffi::Py_TYPE(object) == ARRAY_ITERATOR }
+}
+
+/// The array (borrowed) that an iterator over one holds.
+///
+/// # Safety
+/// The GIL is held, [`is_array_iterator`].
+pub(crate) unsafe fn array_of(iterator: *mut PyObject) -> JSValue {
+    // SAFETY: as the caller promises.
+    unsafe { (*iterator.cast::<ArrayIterator>()).array }
+}
+
 unsafe fn array_iterator(array: JSValue) -> *mut PyObject {
     // SAFETY: as for `iter`; the static is guarded by the GIL.
     unsafe {

@@ -54,6 +54,23 @@ pub(crate) unsafe fn value_of(object: *mut PyObject) -> Option<JSValue> {
     }
 }
 
+/// The JavaScript values (borrowed) that a JsProxy or JsException owns; none for any other object.
+///
+/// # Safety
+/// The GIL is held, `object` is valid.
+pub(crate) unsafe fn owned_values(object: *mut PyObject) -> [JSValue; 2] {
+    // SAFETY: the slot tells the layout, as in `value_of`.
+    unsafe {
+        match flags_of(object) {
+            Some(flags) if flags & flags::ERROR == 0 => [
+                (*object.cast::<JsProxy>()).value,
+                (*object.cast::<JsProxy>()).this,
+            ],
+            _ => [value_of(object).unwrap_or(JS_UNDEFINED), JS_UNDEFINED],
+        }
+    }
+}
+
 /// The feature flags of a JsProxy or JsException; `None` for any other object.
 ///
 /// # Safety

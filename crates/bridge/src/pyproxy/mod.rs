@@ -16,7 +16,7 @@ use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JSAtom, JSContext, JSRuntime, JSValue};
 
 use crate::lifetime::{self, Held};
-use crate::{error, state};
+use crate::{cycles, error, state};
 
 /// What stands behind a PyProxy. Owned by the JavaScript object, freed by its finalizer.
 pub(crate) struct Cell {
@@ -31,6 +31,8 @@ pub(crate) struct Cell {
     attributes: Vec<Cached>,
     /// The future that awaits the object, once `then` was asked for; owned.
     future: *mut PyObject,
+    /// For [`cycles`].
+    number: u32,
 }
 
 struct Cached {
@@ -136,9 +138,11 @@ pub(crate) unsafe fn new(object: *mut PyObject, origin: Origin) -> JSValue {
             message: Message::Default,
             attributes: Vec::new(),
             future: ptr::null_mut(),
+            number: 0,
         });
         qjs::JS_SetOpaque(value, Box::into_raw(cell).cast());
         (*state::state()).live_pyproxies += 1;
+        cycles::born();
         value
     }
 }
@@ -307,6 +311,7 @@ unsafe extern "C" fn finalize(runtime: *mut JSRuntime, value: JSValue) {
         lifetime::drop_object(cell.object);
         lifetime::drop_object(cell.future);
         (*state::state()).live_pyproxies -= 1;
+        cycles::died();
     }
 }
 
@@ -320,6 +325,33 @@ unsafe extern "C" fn mark(runtime: *mut JSRuntime, value: JSValue, mark: qjs::JS
             for cached in &(*cell).attributes {
                 qjs::JS_MarkValue(runtime, cached.value, mark);
             }
+            let references = cycles::References {
+                objects: [(*cell).object, (*cell).future],
+                number: &raw mut (*cell).number,
+            };
+            cycles::mark(runtime, value, references, mark);
+        }
+    }
+}
+
+/// Has a proxy (borrowed) that is garbage give up what it owns: its Python references go to `objects`. Other values are
+/// left alone.
+///
+/// # Safety
+/// At home with the GIL.
+pub(crate) unsafe fn give_up(value: JSValue, objects: &mut Vec<*mut PyObject>) {
+    // SAFETY: as the caller promises; finalizers that this sets off only enqueue.
+    unsafe {
+        let Some(cell) = cell_of(value) else { return };
+        for reference in [&raw mut (*cell).object, &raw mut (*cell).future] {
+            let object = std::mem::replace(&mut *reference, ptr::null_mut());
+            if !object.is_null() {
+                objects.push(object);
+            }
+        }
+        for cached in std::mem::take(&mut (*cell).attributes) {
+            qjs::JS_FreeAtom(state::context(), cached.name);
+            qjs::JS_FreeValue(state::context(), cached.value);
         }
     }
 }
