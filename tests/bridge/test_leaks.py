@@ -221,6 +221,15 @@ def cases() -> dict[str, Callable[[], Any]]:
     result["texts"] = lambda: (identity("a" * 50), identity("é€\U0001f600" * 10), identity("\ud800"))
     result["numbers"] = lambda: (identity(2**70), identity(1.5), identity(-(2**60)), identity(True))
     result["eval"] = lambda: js("({ a: [1] }).a")
+    refer = js("(o, p) => { o.back = p; }")
+
+    @case
+    def cycles_through_both_heaps():
+        here = Sentinel()
+        here.there = js_object.new()
+        refer(here.there, ffi.create_proxy(here))
+
+    js_object = js("Object")
 
     @case
     def modules():
