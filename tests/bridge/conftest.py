@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,12 @@ def start() -> Any:
     """The engine of this process; it lives as long as the process."""
     from isthmus import _native
     from isthmus._native import ffi
+    from isthmus._runtime.api import register_pyodide_js
     from pyodide.ffi import register_js_module
 
     isolate = _native.start_engine()
     register_js_module("js", ffi.global_this())
+    register_pyodide_js()
     return isolate
 
 
@@ -54,6 +58,38 @@ def run(isolate: Any) -> Callable[[Coroutine[Any, Any, Any]], Any]:
             return runner.run(main)
 
     return run
+
+
+class _Timers:
+    """What JavaScript's timers ask of a server."""
+
+    def __init__(self, isolate: Any) -> None:
+        self._isolate = isolate
+
+    def start_timer(self, timer: int, delay: float) -> Any:
+        return asyncio.get_running_loop().call_later(delay, self._isolate.fire_timer, timer)
+
+
+@pytest.fixture(scope="session")
+def _timers(isolate: Any) -> None:
+    isolate.attach(_Timers(isolate), contextvars.ContextVar[int]("event"))
+
+
+@pytest.fixture
+def awaiting(_timers: None, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> Iterator[Any]:
+    """As `run`, with timers, the global variable `pyodide` in JavaScript, and a SIGINT that raises as in an isolate:
+    that of `asyncio.Runner` cancels its task.
+    """
+    import js
+    import pyodide_js
+
+    def interrupted(_number: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    js.pyodide = pyodide_js
+    before = signal.signal(signal.SIGINT, interrupted)
+    yield run
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -311,6 +311,8 @@ impl Drop for Engine {
                 if !state::at_home() || (*state).depth > 0 {
                     return;
                 }
+                let buffer = std::mem::replace(&mut (*state).interrupt_buffer, JS_UNDEFINED);
+                qjs::JS_FreeValue((*state).context, buffer);
                 lifetime::safe_point_at_home();
                 for settled in std::mem::take(&mut (*state).settled) {
                     qjs::JS_FreeValue((*state).context, settled.value);

@@ -21,12 +21,14 @@
 //!   never parks a JavaScript frame.
 
 mod addresses;
+mod api;
 mod atoms;
 mod buffer;
 mod converters;
 mod cycles;
 mod engine;
 mod error;
+mod interrupt;
 mod js2python;
 mod jsproxy;
 mod lifetime;

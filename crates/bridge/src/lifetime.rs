@@ -91,6 +91,8 @@ pub(crate) unsafe fn release_dropped() {
                 ffi::Py_DECREF(object);
             }
         }
+        crate::interrupt::poll();
+        crate::interrupt::arm();
     }
 }
 

@@ -46,7 +46,7 @@ const fn any_arguments(
     }
 }
 
-static FUNCTIONS: Table<13> = Table([
+static FUNCTIONS: Table<14> = Table([
     any_arguments(
         c"to_js",
         to_js::to_js,
@@ -74,6 +74,11 @@ static FUNCTIONS: Table<13> = Table([
         c"js_with_flags",
         js_with_flags,
         c"js_with_flags(proxy, flags): a proxy of the same object with further feature flags.",
+    ),
+    one_argument(
+        c"pyodide_api",
+        crate::api::pyodide_api,
+        c"pyodide_api(behaviour): JavaScript's `pyodide` object, made of the attributes of `behaviour`.",
     ),
     one_argument(c"unwrap", unwrap, c"The Python object behind a double proxy."),
     PyMethodDef::zeroed(),

@@ -47,6 +47,10 @@ pub(crate) struct State {
     pub(crate) live_jsproxies: usize,
     /// `pyodide.setDebug`: destroyed proxies say what they were.
     pub(crate) debug: bool,
+    /// `setPyProxyToStringMethod`: `toString()` of a PyProxy is its `repr`.
+    pub(crate) to_string_repr: bool,
+    /// `pyodide.setInterruptBuffer` ([`crate::interrupt`]); owned, undefined without one.
+    pub(crate) interrupt_buffer: JSValue,
 }
 
 /// A rejected promise that nobody handles yet.
@@ -90,6 +94,8 @@ static mut STATE: State = State {
     live_pyproxies: 0,
     live_jsproxies: 0,
     debug: false,
+    to_string_repr: false,
+    interrupt_buffer: JS_UNDEFINED,
 };
 
 /// The state. Dereferencing it needs the GIL; no reference to a field may live across a call into either
@@ -316,5 +322,5 @@ macro_rules! objects {
 objects! {
     jsnull, JsBigInt, ConversionError, InternalError, format_exception, remember_exception, last_exception,
     create_future, ensure_future, mixins_for, is_sequence, is_mutable_sequence, is_coroutine_function, call_with,
-    async_next,
+    async_next, star_names,
 }

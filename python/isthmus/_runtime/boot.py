@@ -18,6 +18,7 @@ from isthmus import _native
 # The event loop's modules are imported here, in the zygote, so that isolates need not: none of them makes a loop.
 from . import loop as event_loop
 from . import nesting, packing, serve, stdio, worker
+from .api import register_pyodide_js
 
 __all__ = ["Boot"]
 
@@ -57,7 +58,10 @@ class Boot:
         from isthmus._native import ffi
         from pyodide.ffi import register_js_module, to_js
 
+        # The Worker's `__main__` (`pyodide.globals`) is empty, not the command line's.
+        sys.modules["__main__"] = ModuleType("__main__")
         register_js_module("js", ffi.global_this())
+        register_pyodide_js()
         register_js_module("_pyodide_entrypoint_helper", self._isolate.entrypoint_helper)
         register_js_module("_cloudflare_compat_flags", to_js(dict(self._spec["flags"])))
 

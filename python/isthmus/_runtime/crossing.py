@@ -31,6 +31,7 @@ __all__ = [
     "last_exception",
     "mixins_for",
     "remember_exception",
+    "star_names",
 ]
 
 
@@ -103,6 +104,30 @@ def call_with(
 
     return ensure_future(promised())
 
+
+def star_names(proxy: Any) -> list[str] | None:
+    """The own property names of an object, if the caller is at `from module import *`; None for any other caller.
+
+    To that statement an object without `__all__` and `__dict__` has nothing to give.
+    """
+    from isthmus._native.ffi import global_this
+
+    frame = sys._getframe(1)
+    at = frame.f_lasti
+    if at < 0 or tuple(frame.f_code.co_code[at : at + 2]) != _star_import():
+        return None
+    names: list[str] = global_this().Object.getOwnPropertyNames(proxy).to_py()
+    return names
+
+
+def _star_import() -> tuple[int, int]:
+    """Opcode and argument of the instruction that `from module import *` is compiled to."""
+    import dis
+
+    for step in dis.get_instructions(compile("from m import *", "", "exec")):
+        if step.opname in ("IMPORT_STAR", "CALL_INTRINSIC_1"):
+            return step.opcode, step.arg or 0
+    raise AssertionError("no instruction of this Python is known to import all names of a module")
 
 
 async def async_next(iterator: Any, sent: Any) -> Any:

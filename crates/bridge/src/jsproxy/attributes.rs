@@ -46,6 +46,7 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
         let value = qjs::JS_GetProperty(context, (*proxy).value, entry.atom);
         if qjs::JS_IsUndefined(value) {
             match qjs::JS_HasProperty(context, (*proxy).value, entry.atom) {
+                0 if entry.python => return missing_dunder(object, name),
                 0 => return missing(name),
                 found if found < 0 => {
                     error::raise();
@@ -63,6 +64,24 @@ unsafe fn missing(name: *mut PyObject) -> *mut PyObject {
     // SAFETY: the GIL is held.
     unsafe { ffi::PyErr_SetObject(ffi::PyExc_AttributeError, name) };
     ptr::null_mut()
+}
+
+/// `__all__` is there for the statement `from module import *` alone: the own property names.
+#[cold]
+unsafe fn missing_dunder(object: *mut PyObject, name: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as for `getattro`; None means that somebody else asked.
+    unsafe {
+        let names = (*state::state()).python.star_names;
+        if names.is_null() || ffi::PyUnicode_CompareWithASCIIString(name, c"__all__".as_ptr()) != 0 {
+            return missing(name);
+        }
+        let found = ffi::PyObject_CallOneArg(names, object);
+        if found == ffi::Py_None() {
+            ffi::Py_DECREF(found);
+            return missing(name);
+        }
+        found
+    }
 }
 
 /// On another thread only what belongs to the Python type can be had (`__class__`, `__doc__` …).

@@ -262,6 +262,20 @@ unsafe fn raise_index_type(key: *mut PyObject) {
     }
 }
 
+/// `sq_item`, for C code that takes any sequence (`from module import *` reads `__all__` that way).
+pub(crate) unsafe extern "C" fn sequence_item(object: *mut PyObject, index: ffi::Py_ssize_t) -> *mut PyObject {
+    // SAFETY: as for `sequence_subscript`.
+    unsafe {
+        let index = ffi::PyLong_FromSsize_t(index);
+        if index.is_null() {
+            return index;
+        }
+        let item = sequence_subscript(object, index);
+        ffi::Py_DECREF(index);
+        item
+    }
+}
+
 /// `x[key] = item` and `del x[key]` of arrays and typed arrays.
 pub(crate) unsafe extern "C" fn sequence_ass_subscript(
     object: *mut PyObject,

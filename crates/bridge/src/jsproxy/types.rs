@@ -146,6 +146,7 @@ unsafe fn make(flags: u32) -> *mut PyTypeObject {
                 ffi::Py_mp_subscript,
                 container::sequence_subscript as *const (),
             ));
+            slots.push(slot(ffi::Py_sq_item, container::sequence_item as *const ()));
             if flags & flags::ARRAY_LIKE == 0 {
                 slots.push(slot(
                     ffi::Py_mp_ass_subscript,

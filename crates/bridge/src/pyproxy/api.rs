@@ -72,13 +72,7 @@ pub(crate) unsafe fn natives(context: Context) -> JSValue {
             );
             qjs::JS_SetPropertyStr(context, object, name.as_ptr(), function);
         }
-        let table = qjs::JS_NewObject(context);
-        for (name, bit) in features::ALL {
-            let atom = qjs::JS_NewAtomLen(context, name.as_ptr().cast(), name.len() as _);
-            qjs::JS_SetProperty(context, table, atom, qjs::JS_MKVAL(qjs::JS_TAG_INT, *bit as i32));
-            qjs::JS_FreeAtom(context, atom);
-        }
-        qjs::JS_SetPropertyStr(context, object, c"features".as_ptr(), table);
+        qjs::JS_SetPropertyStr(context, object, c"features".as_ptr(), features::table(context));
         object
     }
 }
@@ -155,7 +149,11 @@ unsafe fn to_string(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     unsafe {
         let (_, held) = receiver(arguments[0])?;
         let object = held.as_ptr();
-        steal(ffi::PyObject_Str(object))
+        steal(if (*state::state()).to_string_repr {
+            ffi::PyObject_Repr(object)
+        } else {
+            ffi::PyObject_Str(object)
+        })
     }
 }
 

@@ -13,7 +13,7 @@ macro_rules! features {
         $(pub(crate) const $name: u32 = 1 << $bit;)+
 
         /// Name and bit of every feature, for `support.js`.
-        pub(crate) const ALL: &[(&str, u32)] = &[$((stringify!($name), $name),)+];
+        const ALL: &[(&str, u32)] = &[$((stringify!($name), $name),)+];
     };
 }
 
@@ -155,6 +155,23 @@ unsafe fn check(predicate: *mut PyObject, object: *mut PyObject) -> Option<bool>
         let is = answer == ffi::Py_True();
         ffi::Py_DECREF(answer);
         Some(is)
+    }
+}
+
+/// The object of all features by name, for `support.js` and `api.js`; owned.
+///
+/// # Safety
+/// `context` is alive and at home.
+pub(crate) unsafe fn table(context: *mut qjs::JSContext) -> JSValue {
+    // SAFETY: as the caller promises; the atom is freed here.
+    unsafe {
+        let table = qjs::JS_NewObject(context);
+        for (name, bit) in ALL {
+            let atom = qjs::JS_NewAtomLen(context, name.as_ptr().cast(), name.len() as _);
+            qjs::JS_SetProperty(context, table, atom, qjs::JS_MKVAL(qjs::JS_TAG_INT, *bit as i32));
+            qjs::JS_FreeAtom(context, atom);
+        }
+        table
     }
 }
 

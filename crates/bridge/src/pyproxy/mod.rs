@@ -196,6 +196,15 @@ pub(crate) unsafe fn is_destroyed(cell: *mut Cell) -> bool {
     unsafe { (*cell).object.is_null() }
 }
 
+/// What the proxy can do: a set of [`features`].
+///
+/// # Safety
+/// `cell` is alive.
+pub(crate) unsafe fn features_of(cell: *mut Cell) -> u32 {
+    // SAFETY: as the caller promises.
+    unsafe { (*cell).features }
+}
+
 /// Throws what a use of a destroyed proxy deserves.
 ///
 /// # Safety

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import Any
@@ -38,6 +38,7 @@ class JsFinder(MetaPathFinder):
 
     def __init__(self) -> None:
         self.jsproxies: dict[str, Any] = {}
+        self._makers: dict[str, Callable[[], Any]] = {}
 
     def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
         """The spec of a JavaScript module; ModuleNotFoundError if its parent is one and has no such object."""
@@ -50,6 +51,8 @@ class JsFinder(MetaPathFinder):
             if not _is_proxy(jsproxy):
                 raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
         else:
+            if fullname in self._makers:
+                self.jsproxies.setdefault(fullname, self._makers.pop(fullname)())
             jsproxy = self.jsproxies.get(fullname)
             if jsproxy is None:
                 return None
@@ -62,12 +65,22 @@ class JsFinder(MetaPathFinder):
         if not _is_proxy(jsproxy):
             raise TypeError(f"Argument 'jsproxy' must be a JsProxy, not {type(jsproxy).__name__!r}")
         self.jsproxies[name] = jsproxy
+        self._makers.pop(name, None)
+        self._join_path()
+
+    def register_maker(self, name: str, make: Callable[[], Any]) -> None:
+        """Has the first import of `name` register what `make()` returns."""
+        self._makers[name] = make
+        self._join_path()
+
+    def _join_path(self) -> None:
         if self not in sys.meta_path:
             sys.meta_path.append(self)
 
     def unregister_js_module(self, name: str) -> None:
         """Takes a registration back; ValueError if there is none."""
-        if self.jsproxies.pop(name, None) is None:
+        made = self._makers.pop(name, None)
+        if self.jsproxies.pop(name, None) is None and made is None:
             raise ValueError(f"Cannot unregister {name!r}: no Javascript module with that name is registered")
 
 
