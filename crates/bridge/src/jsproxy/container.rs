@@ -263,7 +263,10 @@ unsafe fn raise_index_type(key: *mut PyObject) {
 }
 
 /// `sq_item`, for C code that takes any sequence (`from module import *` reads `__all__` that way).
-pub(crate) unsafe extern "C" fn sequence_item(object: *mut PyObject, index: ffi::Py_ssize_t) -> *mut PyObject {
+pub(crate) unsafe extern "C" fn sequence_item(
+    object: *mut PyObject,
+    index: ffi::Py_ssize_t,
+) -> *mut PyObject {
     // SAFETY: as for `sequence_subscript`.
     unsafe {
         let index = ffi::PyLong_FromSsize_t(index);
