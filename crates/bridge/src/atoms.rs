@@ -5,7 +5,7 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JSAtom, JSValue};
 
-use crate::{error, python2js, state};
+use crate::{error, state, strings};
 
 const SLOTS: usize = 1024;
 
@@ -184,7 +184,7 @@ pub(crate) unsafe fn atom_of(text: *mut PyObject) -> JSAtom {
     // SAFETY: as the caller promises.
     unsafe {
         let context = state::context();
-        let value = python2js::string(text);
+        let value = strings::to_javascript(text);
         let atom = qjs::JS_ValueToAtom(context, value);
         qjs::JS_FreeValue(context, value);
         atom

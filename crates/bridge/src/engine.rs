@@ -8,7 +8,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 use rquickjs::{Context, Ctx, Runtime, Value};
 
 use crate::state::{Atoms, Support};
-use crate::{cycles, lifetime, promise, pyproxy, state};
+use crate::{cycles, lifetime, promise, pyproxy, state, strings};
 
 /// JavaScript's stack limit in bytes where there is room: within the 8 MiB that a main thread usually has, with room
 /// for what Python and Rust need below and above.
@@ -134,6 +134,7 @@ impl Engine {
                 }
             };
             (*state).support = Support::load(raw.as_ptr(), support);
+            (*state).string_header = strings::probe(raw.as_ptr());
             qjs::JS_FreeValue(raw.as_ptr(), support);
             qjs::JS_SetHostPromiseRejectionTracker(
                 (*state).runtime,

@@ -9,7 +9,7 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JS_UNDEFINED, JSValue};
 
-use crate::{js2python, jsproxy, python2js, state};
+use crate::{jsproxy, state, strings};
 
 /// Raises the pending JavaScript exception in Python.
 ///
@@ -182,12 +182,12 @@ pub(crate) unsafe fn value_of_exception(exception: *mut PyObject) -> JSValue {
             if name.is_null() {
                 JS_UNDEFINED
             } else {
-                python2js::string(name)
+                strings::to_javascript(name)
             },
             if text.is_null() {
                 JS_UNDEFINED
             } else {
-                python2js::string(text)
+                strings::to_javascript(text)
             },
             qjs::JS_NewFloat64(exception as usize as f64),
         ];
@@ -271,7 +271,7 @@ pub(crate) unsafe fn describe(error: JSValue) -> String {
             discard();
             return "an error that has no text".to_owned();
         }
-        let python = js2python::string(text);
+        let python = strings::to_python(text);
         qjs::JS_FreeValue(context, text);
         let mut length = 0;
         let bytes = if python.is_null() {

@@ -5,7 +5,7 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
-use crate::{error, jsproxy, pyproxy, state};
+use crate::{error, jsproxy, pyproxy, state, strings};
 
 /// 2^53 − 1.
 const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
@@ -30,7 +30,7 @@ pub(crate) unsafe fn convert_steal(value: JSValue, this: JSValue) -> *mut PyObje
             }),
             qjs::JS_TAG_FLOAT64 => number(qjs::JS_VALUE_GET_FLOAT64(value)),
             qjs::JS_TAG_STRING | qjs::JS_TAG_STRING_ROPE => {
-                let text = string(value);
+                let text = strings::to_python(value);
                 qjs::JS_FreeValue(state::context(), value);
                 text
             }
@@ -157,27 +157,6 @@ unsafe fn bigint(value: JSValue) -> *mut PyObject {
         }
         let result = ffi::PyObject_CallOneArg(class, integer);
         ffi::Py_DECREF(integer);
-        result
-    }
-}
-
-/// A string (borrowed) as a `str`; lone surrogates are kept as code points.
-///
-/// # Safety
-/// At home with the GIL; `value` is a string.
-#[inline]
-pub(crate) unsafe fn string(value: JSValue) -> *mut PyObject {
-    // SAFETY: as the caller promises; the text is freed before returning.
-    unsafe {
-        let context = state::context();
-        let mut length = 0;
-        let text = qjs::JS_ToCStringLen2(context, &mut length, value, false);
-        if text.is_null() {
-            error::raise();
-            return ptr::null_mut();
-        }
-        let result = ffi::PyUnicode_DecodeUTF8(text, length as isize, c"surrogatepass".as_ptr());
-        qjs::JS_FreeCString(context, text);
         result
     }
 }

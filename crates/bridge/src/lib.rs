@@ -37,6 +37,7 @@ mod promise;
 mod pyproxy;
 mod python2js;
 mod state;
+mod strings;
 mod to_js;
 mod to_py;
 

@@ -4,9 +4,9 @@
 use std::os::raw::c_int;
 
 use pyo3::ffi::{self, PyObject};
-use rquickjs::qjs::{self, JS_EXCEPTION, JS_FALSE, JS_NULL, JS_TRUE, JS_UNDEFINED, JSValue};
+use rquickjs::qjs::{self, JS_FALSE, JS_NULL, JS_TRUE, JS_UNDEFINED, JSValue};
 
-use crate::{jsproxy, pyproxy, state};
+use crate::{jsproxy, pyproxy, state, strings};
 
 /// 2^53 − 1, the largest integer that a Number stands for without loss.
 const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
@@ -57,7 +57,7 @@ pub(crate) unsafe fn implicit(object: *mut PyObject) -> Option<JSValue> {
             return Some(integer(object));
         }
         if kind == &raw mut ffi::PyUnicode_Type {
-            return Some(string(object));
+            return Some(strings::to_javascript(object));
         }
         if let Some(value) = jsproxy::value_of(object) {
             return Some(qjs::JS_DupValue(state::context(), value));
@@ -90,7 +90,7 @@ pub(crate) unsafe fn implicit(object: *mut PyObject) -> Option<JSValue> {
             return Some(qjs::JS_NewFloat64(ffi::PyFloat_AS_DOUBLE(object)));
         }
         if ffi::PyUnicode_Check(object) != 0 {
-            return Some(string(object));
+            return Some(strings::to_javascript(object));
         }
         None
     }
@@ -136,7 +136,7 @@ unsafe fn bigint(object: *mut PyObject) -> JSValue {
         if text.is_null() {
             return crate::error::throw();
         }
-        let digits = string(text);
+        let digits = strings::to_javascript(text);
         ffi::Py_DECREF(text);
         let mut arguments = [digits];
         let result = qjs::JS_Call(
@@ -148,49 +148,5 @@ unsafe fn bigint(object: *mut PyObject) -> JSValue {
         );
         qjs::JS_FreeValue(context, digits);
         result
-    }
-}
-
-/// A `str`. Lone surrogates stay what they are; code points beyond the BMP become pairs.
-///
-/// # Safety
-/// As for [`convert`]; `object` is a `str`.
-#[inline]
-pub(crate) unsafe fn string(object: *mut PyObject) -> JSValue {
-    // SAFETY: as the caller promises; the character data is read before anything else can happen.
-    unsafe {
-        let context = state::context();
-        let length = ffi::PyUnicode_GET_LENGTH(object) as usize;
-        if ffi::PyUnicode_IS_COMPACT_ASCII(object) != 0 {
-            return qjs::JS_NewStringLen(context, ffi::PyUnicode_DATA(object).cast(), length as _);
-        }
-        let data = ffi::PyUnicode_DATA(object);
-        match ffi::PyUnicode_KIND(object) {
-            ffi::PyUnicode_1BYTE_KIND => {
-                let latin1 = std::slice::from_raw_parts(data.cast::<u8>(), length);
-                let units: Vec<u16> = latin1.iter().map(|&byte| u16::from(byte)).collect();
-                qjs::JS_NewStringUTF16(context, units.as_ptr(), units.len() as _)
-            }
-            ffi::PyUnicode_2BYTE_KIND => qjs::JS_NewStringUTF16(context, data.cast(), length as _),
-            _ => {
-                let points = std::slice::from_raw_parts(data.cast::<u32>(), length);
-                let mut units = Vec::with_capacity(length + length / 4);
-                for &point in points {
-                    match u16::try_from(point) {
-                        Ok(unit) => units.push(unit),
-                        Err(_) => {
-                            let offset = point - 0x1_0000;
-                            units.push(0xD800 | (offset >> 10) as u16);
-                            units.push(0xDC00 | (offset & 0x3FF) as u16);
-                        }
-                    }
-                }
-                if units.len() > i32::MAX as usize {
-                    qjs::JS_ThrowOutOfMemory(context);
-                    return JS_EXCEPTION;
-                }
-                qjs::JS_NewStringUTF16(context, units.as_ptr(), units.len() as _)
-            }
-        }
     }
 }

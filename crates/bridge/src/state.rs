@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) live_pyproxies: usize,
     /// Live JsProxy objects, for leak tests.
     pub(crate) live_jsproxies: usize,
+    /// Where the characters of a JavaScript string begin ([`crate::strings::probe`]); 0 if that is unknown.
+    pub(crate) string_header: usize,
     /// `pyodide.setDebug`: destroyed proxies say what they were.
     pub(crate) debug: bool,
     /// `setPyProxyToStringMethod`: `toString()` of a PyProxy is its `repr`.
@@ -93,6 +95,7 @@ static mut STATE: State = State {
     rejections: BTreeMap::new(),
     live_pyproxies: 0,
     live_jsproxies: 0,
+    string_header: 0,
     debug: false,
     to_string_repr: false,
     interrupt_buffer: JS_UNDEFINED,

@@ -8,7 +8,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
 use super::types::slot;
 use super::{attributes, flags, methods};
-use crate::{atoms, error, js2python, lifetime, python2js, state};
+use crate::{atoms, error, js2python, lifetime, python2js, state, strings};
 
 /// The layout of a JsException: a Python exception, then the error.
 #[repr(C)]
@@ -155,7 +155,7 @@ unsafe extern "C" fn new(
             if object.is_null() {
                 JS_UNDEFINED
             } else {
-                python2js::string(object)
+                strings::to_javascript(object)
             }
         };
         let mut values = [text(name), text(message), text(stack)];
