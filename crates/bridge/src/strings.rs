@@ -95,7 +95,11 @@ unsafe fn header_size(context: *mut JSContext, ascii: JSValue) -> usize {
         let text = qjs::JS_ToCStringLen2(context, &mut length, ascii, false);
         let header = (text as usize).wrapping_sub(qjs::JS_VALUE_GET_PTR(ascii) as usize);
         qjs::JS_FreeCString(context, text);
-        if header % 8 == 0 && (8..=LARGEST_HEADER).contains(&header) { header } else { 0 }
+        if header.is_multiple_of(8) && (8..=LARGEST_HEADER).contains(&header) {
+            header
+        } else {
+            0
+        }
     }
 }
 
@@ -187,7 +191,11 @@ unsafe fn from_latin1(bytes: &[u8]) -> *mut PyObject {
     unsafe {
         let length = bytes.len() as isize;
         if bytes.len() <= SHORT {
-            return ffi::PyUnicode_FromKindAndData(ffi::PyUnicode_1BYTE_KIND as i32, bytes.as_ptr().cast(), length);
+            return ffi::PyUnicode_FromKindAndData(
+                ffi::PyUnicode_1BYTE_KIND as i32,
+                bytes.as_ptr().cast(),
+                length,
+            );
         }
         let text = ffi::PyUnicode_New(length, if bytes.is_ascii() { 0x7F } else { 0xFF });
         if !text.is_null() {
@@ -205,12 +213,7 @@ unsafe fn from_utf16(words: &[u16]) -> *mut PyObject {
         let (bits, surrogates) = words.iter().fold((0, false), |(bits, surrogates), &word| {
             (bits | word, surrogates | is_surrogate(word))
         });
-        // A unit is part of one pair at most, so that the pairs can be counted without regard to those before.
-        let pairs = if surrogates {
-            words.windows(2).filter(|pair| is_high(pair[0]) & is_low(pair[1])).count()
-        } else {
-            0
-        };
+        let pairs = if surrogates { count_pairs(words) } else { 0 };
         if pairs > 0 {
             let text = ffi::PyUnicode_New(length - pairs as isize, 0x10_FFFF);
             if !text.is_null() {
@@ -219,7 +222,11 @@ unsafe fn from_utf16(words: &[u16]) -> *mut PyObject {
             return text;
         }
         if words.len() <= SHORT {
-            return ffi::PyUnicode_FromKindAndData(ffi::PyUnicode_2BYTE_KIND as i32, words.as_ptr().cast(), length);
+            return ffi::PyUnicode_FromKindAndData(
+                ffi::PyUnicode_2BYTE_KIND as i32,
+                words.as_ptr().cast(),
+                length,
+            );
         }
         let text = ffi::PyUnicode_New(length, u32::from(bits).max(0x7F));
         if text.is_null() {
@@ -252,6 +259,21 @@ fn is_low(word: u16) -> bool {
     word & 0xFC00 == 0xDC00
 }
 
+/// How many pairs of surrogates there are: a unit is part of one at most, whatever stands before it.
+fn count_pairs(words: &[u16]) -> usize {
+    let Some(seconds) = words.get(1..) else { return 0 };
+    // Counted in 16 bits, as long as that is enough, since the compiler then counts as many at a time as it compares.
+    let chunks = words.chunks(1 << 15).zip(seconds.chunks(1 << 15));
+    let count = |(firsts, seconds): (&[u16], &[u16])| {
+        let pairs = firsts
+            .iter()
+            .zip(seconds)
+            .map(|(&high, &low)| u16::from(is_high(high) & is_low(low)));
+        usize::from(pairs.sum::<u16>())
+    };
+    chunks.map(count).sum()
+}
+
 /// Writes the code points of `words`.
 ///
 /// # Safety
@@ -262,7 +284,9 @@ unsafe fn join_pairs(words: &[u16], mut out: *mut u32) {
         let mut index = 0;
         while index < words.len() {
             if let Some(block) = words.get(index..index + BLOCK)
-                && !block.iter().fold(false, |found, &word| found | is_surrogate(word))
+                && !block
+                    .iter()
+                    .fold(false, |found, &word| found | is_surrogate(word))
             {
                 for (at, &word) in block.iter().enumerate() {
                     *out.add(at) = u32::from(word);
@@ -274,10 +298,11 @@ unsafe fn join_pairs(words: &[u16], mut out: *mut u32) {
             // As far as the block goes, so that blocks with surrogates are not looked at again and again.
             let end = (index + BLOCK).min(words.len());
             while index < end {
-                let word = words[index];
+                let word = *words.get_unchecked(index);
                 index += 1;
                 let mut point = u32::from(word);
-                if is_high(word)
+                if is_surrogate(word)
+                    && is_high(word)
                     && let Some(&low) = words.get(index)
                     && is_low(low)
                 {
@@ -322,7 +347,9 @@ pub(crate) unsafe fn to_javascript(object: *mut PyObject) -> JSValue {
 unsafe fn from_points(context: *mut JSContext, points: &[u32]) -> JSValue {
     // SAFETY: at home with the GIL; the buffer has room for every code point and the second halves of the wide ones.
     unsafe {
-        let wide = points.iter().filter(|&&point| point > 0xFFFF).count();
+        let wide_ones =
+            |points: &[u32]| points.iter().map(|&point| u32::from(point > 0xFFFF)).sum::<u32>() as usize;
+        let wide: usize = points.chunks(1 << 20).map(wide_ones).sum();
         let length = points.len() + wide;
         if length > i32::MAX as usize {
             qjs::JS_ThrowOutOfMemory(context);
