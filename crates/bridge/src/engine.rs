@@ -318,6 +318,7 @@ impl Drop for Engine {
                 for settled in std::mem::take(&mut (*state).settled) {
                     qjs::JS_FreeValue((*state).context, settled.value);
                     ffi::Py_DECREF(settled.future);
+                    ffi::Py_XDECREF(settled.converter);
                 }
                 for unhandled in std::mem::take(&mut (*state).rejections).into_values() {
                     qjs::JS_FreeValue((*state).context, unhandled.promise);

@@ -30,6 +30,7 @@ mod engine;
 mod error;
 mod interrupt;
 mod js2python;
+mod jsbind;
 mod jsproxy;
 mod lifetime;
 mod module;

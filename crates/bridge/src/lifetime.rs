@@ -183,6 +183,15 @@ impl Held {
         Self(object)
     }
 
+    /// Keeps a reference that it takes.
+    ///
+    /// # Safety
+    /// As for [`Held::new`].
+    #[inline(always)]
+    pub(crate) unsafe fn steal(object: *mut ffi::PyObject) -> Self {
+        Self(object)
+    }
+
     /// The object, borrowed.
     #[inline(always)]
     pub(crate) fn as_ptr(&self) -> *mut ffi::PyObject {

@@ -110,7 +110,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(global_this, module)?)?;
     module.add_function(wrap_pyfunction!(collect, module)?)?;
     module.add_function(wrap_pyfunction!(set_debug, module)?)?;
-    Ok(())
+    crate::jsbind::register(module)
 }
 
 /// How many JsProxies and PyProxies are alive: for leak tests.

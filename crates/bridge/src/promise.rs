@@ -9,7 +9,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED, JSClassID, JSContext, JSRuntime, JSValue
 
 use crate::jsproxy::{call, methods};
 use crate::state::{Entry, Settled, Unhandled};
-use crate::{cycles, error, js2python, lifetime, state};
+use crate::{cycles, error, js2python, jsbind, lifetime, state};
 
 /// What the two reactions of one promise share: the opaque pointer of a JavaScript object that both hold.
 struct Waiting {
@@ -17,6 +17,8 @@ struct Waiting {
     future: *mut PyObject,
     /// Proxies made for the call that gave the promise; owned, destroyed when it settles.
     temporaries: Vec<JSValue>,
+    /// The `Js2PyConverter` of the result; owned, null for the implicit conversion.
+    converter: *mut PyObject,
     /// For [`cycles`].
     number: u32,
 }
@@ -62,6 +64,7 @@ unsafe extern "C" fn finalize_waiting(runtime: *mut JSRuntime, value: JSValue) {
             qjs::JS_FreeValueRT(runtime, temporary);
         }
         lifetime::drop_object(waiting.future);
+        lifetime::drop_object(waiting.converter);
         cycles::died();
     }
 }
@@ -77,7 +80,7 @@ unsafe extern "C" fn mark_waiting(runtime: *mut JSRuntime, value: JSValue, mark:
             qjs::JS_MarkValue(runtime, temporary, mark);
         }
         let references = cycles::References {
-            objects: [(*waiting).future, ptr::null_mut()],
+            objects: [(*waiting).future, (*waiting).converter],
             number: &raw mut (*waiting).number,
         };
         cycles::mark(runtime, value, references, mark);
@@ -97,6 +100,9 @@ pub(crate) unsafe fn give_up(value: JSValue, objects: &mut Vec<*mut PyObject>) {
             return;
         }
         objects.push(std::mem::replace(&mut (*waiting).future, ptr::null_mut()));
+        if !(*waiting).converter.is_null() {
+            objects.push(std::mem::replace(&mut (*waiting).converter, ptr::null_mut()));
+        }
         for temporary in std::mem::take(&mut (*waiting).temporaries) {
             qjs::JS_FreeValue(state::context(), temporary);
         }
@@ -109,6 +115,20 @@ pub(crate) unsafe fn give_up(value: JSValue, objects: &mut Vec<*mut PyObject>) {
 /// # Safety
 /// At home with the GIL.
 pub(crate) unsafe fn future_steal(promise: JSValue, temporaries: Vec<JSValue>) -> *mut PyObject {
+    // SAFETY: as the caller promises.
+    unsafe { converted_future_steal(promise, temporaries, ptr::null_mut()) }
+}
+
+/// As [`future_steal`], with a `Js2PyConverter` (borrowed; null for none) for the result. With one, there must be a running
+/// event loop: RuntimeError without.
+///
+/// # Safety
+/// At home with the GIL.
+pub(crate) unsafe fn converted_future_steal(
+    promise: JSValue,
+    temporaries: Vec<JSValue>,
+    converter: *mut PyObject,
+) -> *mut PyObject {
     // SAFETY: as the caller promises; each path consumes `promise` and `temporaries`.
     unsafe {
         let state = state::state();
@@ -127,9 +147,17 @@ pub(crate) unsafe fn future_steal(promise: JSValue, temporaries: Vec<JSValue>) -
             for value in temporaries {
                 qjs::JS_FreeValue((*state).context, value);
             }
+            if !converter.is_null() {
+                qjs::JS_FreeValue((*state).context, promise);
+                ffi::PyErr_SetString(
+                    ffi::PyExc_RuntimeError,
+                    c"a promise whose result a signature converts needs a running event loop".as_ptr(),
+                );
+                return ptr::null_mut();
+            }
             return js2python::convert_steal(promise, JS_UNDEFINED);
         }
-        let attached = attach(promise, future, temporaries);
+        let attached = attach(promise, future, temporaries, converter);
         qjs::JS_FreeValue((*state).context, promise);
         lifetime::safe_point_at_home();
         if attached < 0 {
@@ -141,7 +169,12 @@ pub(crate) unsafe fn future_steal(promise: JSValue, temporaries: Vec<JSValue>) -
 }
 
 /// Has `future` (borrowed) resolved with what `promise` (borrowed) settles to. -1 with an exception set.
-unsafe fn attach(promise: JSValue, future: *mut PyObject, temporaries: Vec<JSValue>) -> i32 {
+unsafe fn attach(
+    promise: JSValue,
+    future: *mut PyObject,
+    temporaries: Vec<JSValue>,
+    converter: *mut PyObject,
+) -> i32 {
     // SAFETY: as for `future_steal`.
     unsafe {
         let state = state::state();
@@ -161,8 +194,10 @@ unsafe fn attach(promise: JSValue, future: *mut PyObject, temporaries: Vec<JSVal
             }
             call::destroy(temporaries, call::AFTER_ASYNC_CALL);
             ffi::Py_INCREF(future);
+            ffi::Py_XINCREF(converter);
             (*state).settled.push(Settled {
                 future,
+                converter,
                 value: qjs::JS_PromiseResult(context, promise),
                 rejected,
             });
@@ -175,9 +210,11 @@ unsafe fn attach(promise: JSValue, future: *mut PyObject, temporaries: Vec<JSVal
             return -1;
         }
         ffi::Py_INCREF(future);
+        ffi::Py_XINCREF(converter);
         let waiting = Box::new(Waiting {
             future,
             temporaries,
+            converter,
             number: 0,
         });
         qjs::JS_SetOpaque(shared, Box::into_raw(waiting).cast());
@@ -219,13 +256,15 @@ unsafe extern "C" fn settle(
             return JS_UNDEFINED;
         }
         let future = std::mem::replace(&mut (*waiting).future, ptr::null_mut());
+        let converter = std::mem::replace(&mut (*waiting).converter, ptr::null_mut());
         let temporaries = std::mem::take(&mut (*waiting).temporaries);
         let value = if count > 0 { *arguments } else { JS_UNDEFINED };
         {
             let _entry = Entry::new();
-            resolve(future, value, magic == REJECTED);
+            resolve(future, value, magic == REJECTED, converter);
         }
         lifetime::drop_object(future);
+        lifetime::drop_object(converter);
         call::destroy(temporaries, call::AFTER_ASYNC_CALL);
         JS_UNDEFINED
     }
@@ -234,13 +273,18 @@ unsafe extern "C" fn settle(
 /// Resolves a future (borrowed) with a value (borrowed); one that is done already stays as it is. Where the value or the
 /// exception can't be had or is refused (a future takes no `StopIteration`), the future fails with that: it never stays
 /// pending.
-unsafe fn resolve(future: *mut PyObject, value: JSValue, rejected: bool) {
+unsafe fn resolve(future: *mut PyObject, value: JSValue, rejected: bool, converter: *mut PyObject) {
     // SAFETY: at home with the GIL.
     unsafe {
         let done = if rejected {
             tell_steal(future, c"set_exception", error::exception_of(value))
         } else {
-            tell_steal(future, c"set_result", js2python::convert(value))
+            let result = if converter.is_null() {
+                js2python::convert(value)
+            } else {
+                jsbind::resolved(converter, value)
+            };
+            tell_steal(future, c"set_result", result)
         };
         if done {
             return;
@@ -310,10 +354,12 @@ pub(crate) unsafe fn resolve_settled() -> bool {
             future,
             value,
             rejected,
+            converter,
         } in batch
         {
-            resolve(future, value, rejected);
+            resolve(future, value, rejected, converter);
             ffi::Py_DECREF(future);
+            ffi::Py_XDECREF(converter);
             qjs::JS_FreeValue(state::context(), value);
         }
         true

@@ -72,6 +72,8 @@ pub(crate) struct Settled {
     /// The result or the reason; owned.
     pub(crate) value: JSValue,
     pub(crate) rejected: bool,
+    /// The `Js2PyConverter` of the result; owned, null for the implicit conversion.
+    pub(crate) converter: *mut PyObject,
 }
 
 static mut STATE: State = State {
@@ -325,5 +327,5 @@ macro_rules! objects {
 objects! {
     jsnull, JsBigInt, ConversionError, InternalError, format_exception, remember_exception, last_exception,
     create_future, ensure_future, mixins_for, is_sequence, is_mutable_sequence, is_coroutine_function, call_with,
-    async_next, star_names,
+    async_next, star_names, jsbind,
 }

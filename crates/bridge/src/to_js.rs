@@ -123,7 +123,10 @@ unsafe fn stays_as_it_is(object: *mut PyObject) -> bool {
 }
 
 /// Runs a conversion and puts what failed in it under a `ConversionError`.
-unsafe fn convert(object: *mut PyObject, options: &Options) -> Result<JSValue, Raised> {
+///
+/// # Safety
+/// As for [`convert_deep`].
+pub(crate) unsafe fn convert(object: *mut PyObject, options: &Options) -> Result<JSValue, Raised> {
     // SAFETY: as for `convert_deep`.
     unsafe {
         let mut conversion = Conversion::new(options);

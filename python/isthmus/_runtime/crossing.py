@@ -27,6 +27,7 @@ __all__ = [
     "is_coroutine_function",
     "is_mutable_sequence",
     "is_sequence",
+    "jsbind",
     "jsnull",
     "last_exception",
     "mixins_for",
@@ -128,6 +129,13 @@ def _star_import() -> tuple[int, int]:
         if step.opname in ("IMPORT_STAR", "CALL_INTRINSIC_1"):
             return step.opcode, step.arg or 0
     raise AssertionError("no instruction of this Python is known to import all names of a module")
+
+
+def jsbind() -> Any:
+    """The module that finds out what bound signatures mean, imported when the first is bound."""
+    from _pyodide import jsbind
+
+    return jsbind
 
 
 async def async_next(iterator: Any, sent: Any) -> Any:

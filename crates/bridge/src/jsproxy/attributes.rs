@@ -8,7 +8,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED};
 
 use super::JsProxy;
 use super::flags;
-use crate::{atoms, error, js2python, python2js, state};
+use crate::{atoms, error, js2python, jsbind, python2js, state};
 
 unsafe extern "C" {
     /// CPython's attribute look-up through the type cache; exported, though not documented.
@@ -54,6 +54,13 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
                 }
                 _ => {}
             }
+        }
+        if !(*proxy).shape.is_null() {
+            let name = entry.text;
+            ffi::Py_INCREF(name);
+            let result = jsbind::attribute_steal((*proxy).shape, name, value, (*proxy).value);
+            ffi::Py_DECREF(name);
+            return result;
         }
         js2python::convert_steal(value, (*proxy).value)
     }

@@ -244,8 +244,11 @@ unsafe fn call_many(
 }
 
 /// Converts the result of a call (taken) and ends the life of its temporaries, or ties it to the result.
+///
+/// # Safety
+/// At home with the GIL.
 #[inline(always)]
-unsafe fn finish_call(result: JSValue, temporaries: Vec<JSValue>) -> *mut PyObject {
+pub(crate) unsafe fn finish_call(result: JSValue, temporaries: Vec<JSValue>) -> *mut PyObject {
     // SAFETY: as for `call_few`.
     unsafe {
         if qjs::JS_VALUE_GET_TAG(result) == qjs::JS_TAG_OBJECT {

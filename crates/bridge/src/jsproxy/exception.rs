@@ -8,7 +8,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
 use super::types::slot;
 use super::{attributes, flags, methods};
-use crate::{atoms, error, js2python, lifetime, python2js, state, strings};
+use crate::{atoms, error, js2python, jsbind, lifetime, python2js, state, strings};
 
 /// The layout of a JsException: a Python exception, then the error.
 #[repr(C)]
@@ -16,6 +16,8 @@ pub(crate) struct JsExceptionObject {
     base: ffi::PyBaseExceptionObject,
     /// The error; owned.
     pub(crate) value: JSValue,
+    /// The `Shape` of a bound signature; owned, null without one.
+    pub(super) shape: *mut PyObject,
 }
 
 static mut TYPE: *mut PyTypeObject = ptr::null_mut();
@@ -225,7 +227,10 @@ unsafe fn end(object: *mut PyObject) {
     // SAFETY: as for `dealloc`. The base's destructor is not called, since it might put the object off by itself;
     // what it does is done here.
     unsafe {
-        let value = (*object.cast::<JsExceptionObject>()).value;
+        let (value, shape) = {
+            let exception = object.cast::<JsExceptionObject>();
+            ((*exception).value, (*exception).shape)
+        };
         let class = ffi::Py_TYPE(object);
         let base = ffi::PyExc_Exception.cast::<PyTypeObject>();
         if let Some(clear) = (*base).tp_clear {
@@ -236,6 +241,7 @@ unsafe fn end(object: *mut PyObject) {
         }
         (*state::state()).live_jsproxies -= 1;
         lifetime::drop_value(value);
+        ffi::Py_XDECREF(shape);
         ffi::Py_DECREF(class.cast());
     }
 }
@@ -267,7 +273,15 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
                     error::raise();
                     ptr::null_mut()
                 }
-                _ => js2python::convert_steal(qjs::JS_GetProperty(context, value, entry.atom), value),
+                _ => {
+                    let property = qjs::JS_GetProperty(context, value, entry.atom);
+                    let shape = (*object.cast::<JsExceptionObject>()).shape;
+                    if shape.is_null() {
+                        js2python::convert_steal(property, value)
+                    } else {
+                        jsbind::attribute_steal(shape, name, property, value)
+                    }
+                }
             },
         };
         ffi::Py_XDECREF(kind);

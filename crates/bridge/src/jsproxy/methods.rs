@@ -8,7 +8,7 @@ use pyo3::ffi::{self, PyGetSetDef, PyMethodDef, PyMethodDefPointer, PyObject};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
 use super::{call, value_of};
-use crate::{error, js2python, state, to_py};
+use crate::{error, js2python, jsbind, state, to_py};
 
 const fn no_arguments(
     name: &'static CStr,
@@ -25,11 +25,22 @@ const fn no_arguments(
     }
 }
 
+const fn one_argument(
+    name: &'static CStr,
+    function: unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject,
+    doc: &'static CStr,
+) -> PyMethodDef {
+    PyMethodDef {
+        ml_flags: ffi::METH_O,
+        ..no_arguments(name, function, doc)
+    }
+}
+
 struct Table<T, const N: usize>([T; N]);
 // SAFETY: the tables are only read, and by the interpreter under the GIL.
 unsafe impl<T, const N: usize> Sync for Table<T, N> {}
 
-static ALWAYS: Table<PyMethodDef, 6> = Table([
+static ALWAYS: Table<PyMethodDef, 8> = Table([
     no_arguments(
         c"object_keys",
         object_keys,
@@ -59,6 +70,16 @@ static ALWAYS: Table<PyMethodDef, 6> = Table([
         ml_doc: c"to_py(*, depth=-1, default_converter=None)\n--\n\nConverts to Python objects, deeply."
             .as_ptr(),
     },
+    one_argument(
+        c"bind_sig",
+        jsbind::bind_sig,
+        c"bind_sig(signature, /)\n--\n\nA proxy of the same object whose attributes, or whose call, convert as the signature says.",
+    ),
+    one_argument(
+        c"bind_class",
+        jsbind::bind_class,
+        c"bind_class(cls, /)\n--\n\nThe same for a constructor of what `cls` describes.",
+    ),
     PyMethodDef::zeroed(),
 ]);
 
@@ -74,7 +95,7 @@ static CALLABLE: Table<PyMethodDef, 2> = Table([
     PyMethodDef::zeroed(),
 ]);
 
-static GETSET: Table<PyGetSetDef, 3> = Table([
+static GETSET: Table<PyGetSetDef, 4> = Table([
     PyGetSetDef {
         name: c"typeof".as_ptr(),
         get: Some(get_typeof),
@@ -87,6 +108,13 @@ static GETSET: Table<PyGetSetDef, 3> = Table([
         get: Some(get_js_id),
         set: None,
         doc: c"An integer that is equal for proxies of the same object.".as_ptr(),
+        closure: ptr::null_mut(),
+    },
+    PyGetSetDef {
+        name: c"_sig".as_ptr(),
+        get: Some(jsbind::get_signature),
+        set: None,
+        doc: c"The bound signature, None without one.".as_ptr(),
         closure: ptr::null_mut(),
     },
     PyGetSetDef {

@@ -15,7 +15,7 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject, vectorcallfunc};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
-use crate::{lifetime, state};
+use crate::{jsbind, lifetime, state};
 
 /// The layout of every JsProxy that is not an error.
 #[repr(C)]
@@ -29,6 +29,8 @@ pub(crate) struct JsProxy {
     /// Holds the few names the import system sets; usually null.
     dict: *mut PyObject,
     weakrefs: *mut PyObject,
+    /// The `Shape` of a bound signature; owned, null without one. Set before anybody sees the proxy.
+    shape: *mut PyObject,
     pub(crate) flags: u32,
 }
 
@@ -85,6 +87,76 @@ pub(crate) unsafe fn flags_of(object: *mut PyObject) -> Option<u32> {
             return Some((*object.cast::<JsProxy>()).flags);
         }
         (getattro == exception::getattro as *const () as usize).then_some(flags::ERROR)
+    }
+}
+
+/// The `Shape` of a bound JsProxy or JsException (borrowed); null for any other object.
+///
+/// # Safety
+/// The GIL is held, `object` is valid.
+#[inline(always)]
+pub(crate) unsafe fn shape_of(object: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as for `value_of`.
+    unsafe {
+        let getattro = (*ffi::Py_TYPE(object))
+            .tp_getattro
+            .map_or(0, |function| function as usize);
+        if getattro == attributes::getattro as *const () as usize {
+            return (*object.cast::<JsProxy>()).shape;
+        }
+        if getattro == exception::getattro as *const () as usize {
+            return (*object.cast::<exception::JsExceptionObject>()).shape;
+        }
+        ptr::null_mut()
+    }
+}
+
+/// Gives a fresh proxy its shape.
+///
+/// # Safety
+/// The GIL is held; `object` is a JsProxy or JsException that only the caller has seen.
+pub(crate) unsafe fn set_shape(object: *mut PyObject, shape: &pyo3::Bound<'_, jsbind::Shape>) {
+    // SAFETY: as for `value_of`; an older shape is released when the new one is in place.
+    unsafe {
+        let shape = shape.clone().into_ptr();
+        let old = if is_plain(object) {
+            let proxy = object.cast::<JsProxy>();
+            if (*proxy).vectorcall.is_some() {
+                (*proxy).vectorcall = Some(jsbind::vectorcall);
+            }
+            ptr::replace(&raw mut (*proxy).shape, shape)
+        } else {
+            ptr::replace(
+                &raw mut (*object.cast::<exception::JsExceptionObject>()).shape,
+                shape,
+            )
+        };
+        ffi::Py_XDECREF(old);
+    }
+}
+
+/// Whether it is a JsProxy, and no JsException.
+unsafe fn is_plain(object: *mut PyObject) -> bool {
+    // SAFETY: as for `value_of`.
+    unsafe {
+        (*ffi::Py_TYPE(object))
+            .tp_getattro
+            .is_some_and(|function| function as usize == attributes::getattro as *const () as usize)
+    }
+}
+
+/// A second proxy of the value of `object` (a JsProxy or JsException), which it takes: of the same type, with the same `this`.
+///
+/// # Safety
+/// At home with the GIL.
+pub(crate) unsafe fn copy_steal(object: *mut PyObject, value: JSValue) -> *mut PyObject {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if is_plain(object) {
+            let proxy = object.cast::<JsProxy>();
+            return new_with_flags_steal(value, (*proxy).this, (*proxy).flags);
+        }
+        exception::new_steal(value)
     }
 }
 
@@ -147,7 +219,7 @@ pub(crate) unsafe extern "C" fn dealloc(object: *mut PyObject) {
         if !(*proxy).weakrefs.is_null() {
             ffi::PyObject_ClearWeakRefs(object);
         }
-        let (value, this, dict) = ((*proxy).value, (*proxy).this, (*proxy).dict);
+        let (value, this, dict, shape) = ((*proxy).value, (*proxy).this, (*proxy).dict, (*proxy).shape);
         let kind = ffi::Py_TYPE(object);
         let free = (*kind).tp_free;
         if let Some(free) = free {
@@ -157,6 +229,7 @@ pub(crate) unsafe extern "C" fn dealloc(object: *mut PyObject) {
         lifetime::drop_value(value);
         lifetime::drop_value(this);
         ffi::Py_XDECREF(dict);
+        ffi::Py_XDECREF(shape);
         ffi::Py_DECREF(kind.cast());
     }
 }
