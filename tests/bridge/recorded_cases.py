@@ -7,9 +7,16 @@ reference, the tests ask Isthmus.
 
 import ast
 import array
+import asyncio
 import collections
+import copy
 import ctypes
+import functools
 import inspect
+import pickle
+import sys
+import types
+import typing
 
 DESCRIBE = r"""(isPyProxy) => {
   function describe(x, seen) {
@@ -42,6 +49,12 @@ KINDS = (
 ).split()
 
 
+SIGNATURES = (
+    "BindClass Deep Default Json Js2PyConverter Js2PyConverterMeta Py2JsConverter Py2JsConverterMeta JsFuncSignature "
+    "default_signature func_to_sig func_to_sig_inner js2py_deep py2js_deep"
+).split()
+
+
 class Outcome(str):
     """A description already."""
 
@@ -60,6 +73,14 @@ class Case:
         self.names.update(run_js=run_js, js=js, array=array, collections=collections, ctypes=ctypes, J=run_js)
         # What a call gives or raises; what JavaScript sees of a value; the classes of proxies it is an instance of.
         self.names.update(T=self.attempt, D=lambda x: Outcome(self.describe_js(x)), K=self.kinds)
+
+        # What signatures are written with.
+        from _pyodide import jsbind
+
+        self.names.update((name, getattr(jsbind, name)) for name in SIGNATURES)
+        self.names.update((name, getattr(typing, name)) for name in ("Annotated", "Any", "Optional"))
+        self.names.update(Future=asyncio.Future, typing=typing, asyncio=asyncio, functools=functools)
+        self.names.update(types=types, sys=sys, copy=copy, pickle=pickle)
 
     def attempt(self, function, *arguments):
         try:
