@@ -157,10 +157,9 @@ pub fn entry_depth() -> usize {
 /// # Safety
 /// At home with the GIL.
 pub(crate) unsafe fn enter_recursion(doing: &std::ffi::CStr) -> bool {
-    let here = 0_u8;
-    // SAFETY: as the caller promises; the address is only compared.
+    // SAFETY: as the caller promises.
     unsafe {
-        if ((&raw const here) as usize) < (*state()).stack_floor {
+        if stack_is_low() {
             ffi::PyErr_Format(
                 ffi::PyExc_RecursionError,
                 c"maximum recursion depth exceeded%s".as_ptr(),
@@ -172,10 +171,39 @@ pub(crate) unsafe fn enter_recursion(doing: &std::ffi::CStr) -> bool {
     }
 }
 
+/// Whether the C stack is as deep as a recursion through both languages may get.
+///
+/// # Safety
+/// The GIL is held and this is the home thread.
+#[inline(always)]
+pub(crate) unsafe fn stack_is_low() -> bool {
+    let here = 0_u8;
+    // SAFETY: as the caller promises; the address is only compared.
+    unsafe { ((&raw const here) as usize) < (*state()).stack_floor }
+}
+
 /// Counts an entry from JavaScript into Python for as long as it lives.
 pub(crate) struct Entry(());
 
 impl Entry {
+    /// As [`Entry::new`], unless the C stack is too deep for it: then `Err` with a `RangeError` thrown. The engine checks
+    /// its stack where it runs a function of its own, Python counts frames up to any limit: a recursion that runs no
+    /// function of JavaScript (a getter in Python that asks its own proxy) is seen by neither.
+    ///
+    /// # Safety
+    /// The GIL is held and this is the home thread.
+    #[inline(always)]
+    pub(crate) unsafe fn checked() -> Result<Self, ()> {
+        // SAFETY: as the caller promises.
+        unsafe {
+            if stack_is_low() {
+                throw_stack_overflow();
+                return Err(());
+            }
+            Ok(Self::new())
+        }
+    }
+
     /// # Safety
     /// The GIL is held and this is the home thread.
     #[inline(always)]
@@ -184,6 +212,13 @@ impl Entry {
         unsafe { (*state()).depth += 1 };
         Self(())
     }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn throw_stack_overflow() {
+    // SAFETY: called by `Entry::checked`, at home with the GIL.
+    unsafe { qjs::JS_ThrowRangeError(context(), c"Maximum call stack size exceeded".as_ptr()) };
 }
 
 impl Drop for Entry {

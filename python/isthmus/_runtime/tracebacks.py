@@ -22,16 +22,37 @@ def user_traceback(traceback: TracebackType | None) -> TracebackType | None:
     return None
 
 
+_LONG, _OUTERMOST, _INNERMOST = 100, 10, 30
+"""A traceback of more than so many entries is shown by its first and last ones."""
+
+
+def _innermost(first: TracebackType | None) -> tuple[TracebackType | None, int]:
+    """Where the innermost calls of a long traceback begin, and how many are before; of others the beginning and 0."""
+    length, entry = 0, first
+    while entry is not None:
+        length, entry = length + 1, entry.tb_next
+    if length <= _LONG:
+        return first, 0
+    entry = first
+    for _ in range(length - _INNERMOST):
+        entry = entry.tb_next
+    return entry, length - _INNERMOST
+
+
 def format_exception(exception: BaseException) -> str:
-    """The exception with its causes, as Python prints it."""
+    """The exception with its causes, as Python prints it; of very long tracebacks the outermost and innermost calls."""
     import traceback
 
     try:
-        return "".join(
-            traceback.format_exception(
-                type(exception), exception, user_traceback(exception.__traceback__)
-            )
-        )
+        first = user_traceback(exception.__traceback__)
+        last, omitted = _innermost(first)
+        formatted = traceback.TracebackException(type(exception), exception, last, limit=-_LONG, compact=True)
+        if omitted:
+            # An exception that passes many levels of a recursion is formatted at each: all of it would be quadratic.
+            formatted.stack[:0] = traceback.extract_tb(first, limit=_OUTERMOST)
+            notes = list(getattr(formatted, "__notes__", None) or ())
+            formatted.__notes__ = [*notes, f"({omitted - _OUTERMOST} calls in the middle of the traceback are left out)"]
+        return "".join(formatted.format())
     except Exception as failure:  # a hostile __str__ or __cause__
         return f"{type(exception).__name__} (its traceback can't be formatted: {type(failure).__name__})\n"
 

@@ -89,7 +89,9 @@ unsafe extern "C" fn dispatch(
     // pads missing arguments with undefined up to it.
     unsafe {
         let (_, length, function) = FUNCTIONS[magic as usize];
-        let _entry = Entry::new();
+        let Ok(_entry) = Entry::checked() else {
+            return JS_EXCEPTION;
+        };
         let arguments = std::slice::from_raw_parts(arguments, count.max(length) as usize);
         match function(arguments) {
             Ok(value) => value,

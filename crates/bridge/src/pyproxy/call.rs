@@ -29,7 +29,9 @@ pub(super) unsafe extern "C" fn call(
         if object.is_null() {
             return throw_destroyed(cell);
         }
-        let _entry = Entry::new();
+        let Ok(_entry) = Entry::checked() else {
+            return JS_EXCEPTION;
+        };
         // The proxy may be destroyed during the call: the callable must outlive it.
         let _held = Held::new(object);
         let origin = (*cell).origin;

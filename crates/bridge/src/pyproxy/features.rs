@@ -148,7 +148,12 @@ unsafe fn check(predicate: *mut PyObject, object: *mut PyObject) -> Option<bool>
         if predicate.is_null() {
             return Some(false);
         }
+        // The object's `__class__` may be code that hands its like to JavaScript.
+        if !state::enter_recursion(c" while making a PyProxy") {
+            return None;
+        }
         let answer = ffi::PyObject_CallOneArg(predicate, object);
+        ffi::Py_LeaveRecursiveCall();
         if answer.is_null() {
             return None;
         }

@@ -94,7 +94,7 @@ unsafe extern "C" fn get_own_property(
     // need no freeing.
     unsafe {
         let Some(cell) = cell_of(object) else { return 0 };
-        let _entry = Entry::new();
+        let Ok(_entry) = Entry::checked() else { return -1 };
         let _alive = HeldValue::new(object);
         let asked = match meaning(cell, atom) {
             Err(()) => return -1,
@@ -288,7 +288,7 @@ unsafe extern "C" fn set_property(
     // SAFETY: as for `get_own_property`; `value` is borrowed.
     unsafe {
         let Some(cell) = cell_of(object) else { return 0 };
-        let _entry = Entry::new();
+        let Ok(_entry) = Entry::checked() else { return -1 };
         let _alive = HeldValue::new(object);
         let asked = match meaning(cell, atom) {
             Err(()) => return -1,
@@ -411,7 +411,7 @@ unsafe extern "C" fn delete_property(_: Context, object: JSValue, atom: JSAtom) 
     // SAFETY: as for `get_own_property`.
     unsafe {
         let Some(cell) = cell_of(object) else { return 0 };
-        let _entry = Entry::new();
+        let Ok(_entry) = Entry::checked() else { return -1 };
         let _alive = HeldValue::new(object);
         match meaning(cell, atom) {
             Err(()) => -1,
@@ -437,7 +437,7 @@ unsafe extern "C" fn get_own_property_names(
             throw_destroyed(cell);
             return -1;
         }
-        let _entry = Entry::new();
+        let Ok(_entry) = Entry::checked() else { return -1 };
         let _alive = HeldValue::new(object);
         let target = Held::new((*cell).object);
         let names = ffi::PyObject_Dir(target.as_ptr());

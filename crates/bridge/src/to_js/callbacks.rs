@@ -30,7 +30,9 @@ pub(super) unsafe extern "C" fn convert(
         let Some(conversion) = conversion::<Conversion>(data) else {
             return JS_EXCEPTION;
         };
-        let _entry = Entry::new();
+        let Ok(_entry) = Entry::checked() else {
+            return JS_EXCEPTION;
+        };
         pyo3::ffi::Py_INCREF(object);
         let result = Conversion::value(conversion, object);
         pyo3::ffi::Py_DECREF(object);

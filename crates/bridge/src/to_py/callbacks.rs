@@ -21,7 +21,9 @@ pub(super) unsafe extern "C" fn convert(
         let Some(conversion) = conversion::<Conversion>(data) else {
             return JS_EXCEPTION;
         };
-        let _entry = Entry::new();
+        let Ok(_entry) = Entry::checked() else {
+            return JS_EXCEPTION;
+        };
         let object = Conversion::value_steal(conversion, qjs::JS_DupValue(context, *arguments));
         if object.is_null() {
             return error::throw();
