@@ -8,7 +8,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 use rquickjs::{Context, Ctx, Runtime, Value};
 
 use crate::state::{Atoms, Support};
-use crate::{cycles, lifetime, promise, pyproxy, state, strings};
+use crate::{cycles, jsproxy, lifetime, promise, pyproxy, state, strings};
 
 /// JavaScript's stack limit in bytes where there is room: within the 8 MiB that a main thread usually has, with room
 /// for what Python and Rust need below and above.
@@ -122,6 +122,7 @@ impl Engine {
             promise::register_class((*state).runtime);
             cycles::register_class((*state).runtime);
             (*state).atoms = Atoms::load(raw.as_ptr());
+            jsproxy::shape::load(raw.as_ptr(), &(*state).atoms, (*state).pyproxy_class);
             let support = match Self::load_support() {
                 Ok(support) => support,
                 Err(text) => {
@@ -328,6 +329,8 @@ impl Drop for Engine {
                 (*names).clear();
                 (*attributes).clear();
                 pyproxy::features::clear();
+                jsproxy::shape::unload();
+                jsproxy::flags::clear();
                 let (atoms, support) = ((*state).atoms, (*state).support);
                 atoms.free((*state).context);
                 support.free((*state).context);

@@ -289,13 +289,13 @@ unsafe fn finish_object(result: JSValue, temporaries: Vec<JSValue>) -> *mut PyOb
             qjs::JS_FreeValue(state::context(), keep);
             destroy(temporaries, AFTER_CALL);
             converted
-        } else if flags::method(result, (*state::state()).atoms.then) {
-            return promise::future_steal(result, temporaries);
         } else {
-            let object = js2python::convert_steal(result, JS_UNDEFINED);
-            let lazy = !object.is_null()
-                && super::flags_of(object)
-                    .is_some_and(|flags| flags & (flags::GENERATOR | flags::ASYNC_GENERATOR) != 0);
+            let flags = flags::detect(result);
+            if flags & flags::AWAITABLE != 0 {
+                return promise::future_steal(result, temporaries);
+            }
+            let object = super::new_detected_steal(result, JS_UNDEFINED, flags);
+            let lazy = !object.is_null() && flags & (flags::GENERATOR | flags::ASYNC_GENERATOR) != 0;
             if lazy {
                 // The generator goes on using its arguments: they live as long as it does.
                 for value in temporaries {

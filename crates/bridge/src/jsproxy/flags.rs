@@ -4,6 +4,7 @@
 
 use rquickjs::qjs::{self, JSAtom, JSValue};
 
+use super::shape;
 use crate::{error, pyproxy, state};
 
 macro_rules! flags {
@@ -53,83 +54,136 @@ pub(crate) unsafe fn detect(value: JSValue) -> u32 {
         if !qjs::JS_IsObject(value) {
             return 0;
         }
-        let context = state::context();
+        let double = match pyproxy::cell_of(value) {
+            None => 0,
+            Some(cell) if pyproxy::is_destroyed(cell) => return 0,
+            Some(_) => DOUBLE_PROXY,
+        };
+        let (names, kind) = match shape::look(value) {
+            Some(seen) => (seen.names, kind_of_class(seen.class, value)),
+            None => (u32::MAX, kind_of(value)),
+        };
+        by_names(value, names, kind | double)
+    }
+}
+
+/// The flags that follow from the class alone; `ERROR` if it is an error's.
+unsafe fn kind_of(value: JSValue) -> u32 {
+    // SAFETY: as for `detect`.
+    unsafe {
+        if qjs::JS_IsFunction(state::context(), value) {
+            CALLABLE
+        } else if qjs::JS_IsArray(value) {
+            ARRAY | HAS_LENGTH
+        } else if qjs::JS_GetTypedArrayType(value) >= 0 {
+            BUFFER | TYPEDARRAY
+        } else if qjs::JS_IsArrayBuffer(value) || qjs::JS_IsDataView(value) {
+            BUFFER
+        } else if qjs::JS_IsError(value) {
+            ERROR
+        } else {
+            0
+        }
+    }
+}
+
+/// [`kind_of`] by class: the same for all objects of a class but `Proxy`.
+static mut KINDS: [u32; 256] = [UNKNOWN; 256];
+
+/// No flag.
+const UNKNOWN: u32 = 1 << 31;
+
+#[inline(always)]
+unsafe fn kind_of_class(class: u16, value: JSValue) -> u32 {
+    // SAFETY: as for `detect`; the GIL guards the static.
+    unsafe {
+        let kinds = &raw mut KINDS;
+        let Some(known) = (*kinds).get_mut(usize::from(class)) else {
+            return kind_of(value);
+        };
+        if *known == UNKNOWN {
+            *known = kind_of(value);
+        }
+        *known
+    }
+}
+
+/// Forgets the classes, when the engine goes.
+///
+/// # Safety
+/// The GIL is held.
+pub(crate) unsafe fn clear() {
+    // SAFETY: the GIL guards the static.
+    unsafe { KINDS = [UNKNOWN; 256] };
+}
+
+/// The flags of an object of this kind; `names` are those that it may have.
+unsafe fn by_names(value: JSValue, names: u32, kind: u32) -> u32 {
+    // SAFETY: as for `detect`.
+    unsafe {
         let atoms = &raw const (*state::state()).atoms;
-        let callable = qjs::JS_IsFunction(context, value);
-        let mut flags = if callable { CALLABLE } else { 0 };
-        if let Some(cell) = pyproxy::cell_of(value) {
-            if pyproxy::is_destroyed(cell) {
-                return 0;
+        let mut flags = kind & !ERROR;
+        let callable = flags & CALLABLE != 0;
+        let array = flags & ARRAY != 0;
+        let has_method = |bit: u32, name: JSAtom| names & bit != 0 && method(value, name);
+        let has_property = |bit: u32, name: JSAtom| names & bit != 0 && property(value, name);
+        if names & MATTERING != 0 {
+            if has_method(shape::THEN, (*atoms).then) {
+                flags |= AWAITABLE;
             }
-            flags |= DOUBLE_PROXY;
-        }
-        let array = qjs::JS_IsArray(value);
-        if method(value, (*atoms).then) {
-            flags |= AWAITABLE;
-        }
-        let iterable = method(value, (*atoms).iterator);
-        let async_iterable = method(value, (*atoms).async_iterator);
-        if iterable {
-            flags |= ITERABLE;
-        }
-        if async_iterable {
-            flags |= ASYNC_ITERABLE;
-        }
-        if !array && method(value, (*atoms).next) {
-            if iterable || !async_iterable {
-                flags |= ITERATOR;
+            let iterable = has_method(shape::ITERATOR, (*atoms).iterator);
+            let async_iterable = has_method(shape::ASYNC_ITERATOR, (*atoms).async_iterator);
+            if iterable {
+                flags |= ITERABLE;
             }
-            if !iterable || async_iterable {
-                flags |= ASYNC_ITERATOR;
+            if async_iterable {
+                flags |= ASYNC_ITERABLE;
             }
-            if tag_is(value, b"Generator") {
-                flags |= GENERATOR;
-            } else if tag_is(value, b"AsyncGenerator") {
-                flags |= ASYNC_GENERATOR;
+            if !array && has_method(shape::NEXT, (*atoms).next) {
+                if iterable || !async_iterable {
+                    flags |= ITERATOR;
+                }
+                if !iterable || async_iterable {
+                    flags |= ASYNC_ITERATOR;
+                }
+                if tag_is(value, b"Generator") {
+                    flags |= GENERATOR;
+                } else if tag_is(value, b"AsyncGenerator") {
+                    flags |= ASYNC_GENERATOR;
+                }
             }
-        }
-        let view = qjs::JS_GetTypedArrayType(value) >= 0;
-        if view || qjs::JS_IsArrayBuffer(value) || qjs::JS_IsDataView(value) {
-            flags |= BUFFER;
-        }
-        if view {
-            flags |= TYPEDARRAY;
-        }
-        if array {
-            flags |= ARRAY | HAS_LENGTH;
-        } else if (!callable && property(value, (*atoms).length)) || property(value, (*atoms).size) {
-            flags |= HAS_LENGTH;
-            if !callable
-                && flags & (ITERABLE | ITERATOR | TYPEDARRAY) == ITERABLE
-                && property(value, (*atoms).length)
-            {
-                flags |= ARRAY_LIKE;
+            let length = |names| !callable && names & shape::LENGTH != 0 && property(value, (*atoms).length);
+            if !array && (length(names) || has_property(shape::SIZE, (*atoms).size)) {
+                flags |= HAS_LENGTH;
+                if flags & (ITERABLE | ITERATOR | TYPEDARRAY) == ITERABLE && length(names) {
+                    flags |= ARRAY_LIKE;
+                }
+            }
+            for (bit, name, flag) in [
+                (shape::GET, (*atoms).get, HAS_GET),
+                (shape::SET, (*atoms).set, HAS_SET),
+                (shape::HAS, (*atoms).has, HAS_HAS),
+                (shape::INCLUDES, (*atoms).includes, HAS_INCLUDES),
+                (shape::DISPOSE, (*atoms).dispose, HAS_DISPOSE),
+                (shape::ASYNC_DISPOSE, (*atoms).async_dispose, HAS_ASYNC_DISPOSE),
+            ] {
+                if name != 0 && has_method(bit, name) {
+                    flags |= flag;
+                }
             }
         }
-        if method(value, (*atoms).get) {
-            flags |= HAS_GET;
-        }
-        if method(value, (*atoms).set) {
-            flags |= HAS_SET;
-        }
-        if method(value, (*atoms).has) {
-            flags |= HAS_HAS;
-        }
-        if method(value, (*atoms).includes) {
-            flags |= HAS_INCLUDES;
-        }
-        if (*atoms).dispose != 0 && method(value, (*atoms).dispose) {
-            flags |= HAS_DISPOSE;
-        }
-        if (*atoms).async_dispose != 0 && method(value, (*atoms).async_dispose) {
-            flags |= HAS_ASYNC_DISPOSE;
-        }
-        if !callable && flags & BUFFER == 0 && is_error(value) {
+        let error = kind & ERROR != 0
+            || (names & LIKE_AN_ERROR == LIKE_AN_ERROR && flags & (CALLABLE | BUFFER | DOUBLE_PROXY) == 0 && is_error(value));
+        if error {
             flags |= ERROR;
         }
         flags
     }
 }
+
+/// The names that decide any flag but `ERROR`.
+const MATTERING: u32 = !(shape::NAME | shape::MESSAGE | shape::STACK | 1);
+const LIKE_AN_ERROR: u32 = shape::NAME | shape::MESSAGE | shape::STACK;
 
 /// Whether `value` (borrowed) counts as an error: it has a name, a message and a stack.
 ///

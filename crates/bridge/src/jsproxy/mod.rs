@@ -8,6 +8,7 @@ pub(crate) mod exception;
 pub(crate) mod flags;
 pub(crate) mod iterate;
 pub(crate) mod methods;
+pub(crate) mod shape;
 pub(crate) mod types;
 
 use std::ptr;
@@ -166,8 +167,17 @@ pub(crate) unsafe fn copy_steal(object: *mut PyObject, value: JSValue) -> *mut P
 /// At home with the GIL; `value` is an object or a symbol.
 pub(crate) unsafe fn new_steal(value: JSValue, this: JSValue) -> *mut PyObject {
     // SAFETY: as the caller promises.
+    unsafe { new_detected_steal(value, this, flags::detect(value)) }
+}
+
+/// As [`new_steal`] with the flags found out already.
+///
+/// # Safety
+/// As for [`new_steal`]; `flags` are those of the value.
+#[inline(always)]
+pub(crate) unsafe fn new_detected_steal(value: JSValue, this: JSValue, flags: u32) -> *mut PyObject {
+    // SAFETY: as the caller promises.
     unsafe {
-        let flags = flags::detect(value);
         if flags & flags::ERROR != 0 {
             return exception::new_steal(value);
         }
