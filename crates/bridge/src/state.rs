@@ -29,6 +29,8 @@ pub(crate) struct State {
     pub(crate) pyproxy_class: JSClassID,
     /// The class of the PyProxy of a callable: its `typeof` is "function".
     pub(crate) pyproxy_function_class: JSClassID,
+    /// The class of the iterations over PyProxies.
+    pub(crate) iteration_class: JSClassID,
     /// Python references given up by the finalizers of PyProxies.
     pub(crate) dropped_objects: Vec<*mut PyObject>,
     /// Python buffers given up by the finalizers of `ArrayBuffer`s; owned.
@@ -89,6 +91,7 @@ static mut STATE: State = State {
     python: Python::new(),
     pyproxy_class: 0,
     pyproxy_function_class: 0,
+    iteration_class: 0,
     dropped_objects: Vec::new(),
     dropped_buffers: Vec::new(),
     dropped_values: Vec::new(),
@@ -323,7 +326,7 @@ values! {
         bigint_from_hex, bigint_to_hex, PythonError, PyProxy, make_error, describe_thrown, prototype_for, object_keys,
         object_values, object_entries, compare, to_string, delete_property, property_names, is_plain_object,
         from_entries, array_values, Object, make_set, map_entries, set_values, becomes_dict, make_data_view, data_view_parts, typed_array_parts,
-        PyBufferView, buffer_view_key,
+        PyBufferView, buffer_view_key, iteration_prototype,
     }
 }
 

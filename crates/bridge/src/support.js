@@ -72,6 +72,7 @@
   // ---- prototypes of PyProxies, by features
 
   const F = native.features;
+  const M = native.methods;
   const define = (target, source) => {
     for (const key of Reflect.ownKeys(source)) {
       const descriptor = Object.getOwnPropertyDescriptor(source, key);
@@ -83,9 +84,9 @@
 
   const base = {
     get type() { return native.type(this); },
-    toString() { return native.toString(this); },
-    destroy(options) { native.destroy(this, options?.message, options?.destroyRoundtrip ?? true); },
-    copy() { return native.copy(this); },
+    toString: M.toString,
+    destroy: M.destroy,
+    copy: M.copy,
     toJs(options) { return native.toJs(this, options ?? {}); },
     get [Symbol.toStringTag]() { return "PyProxy"; },
   };
@@ -113,18 +114,10 @@
     finally(onfinally) { return native.promise(this).finally(onfinally); },
   };
 
-  const iterate = function* (self) {
-    const iterator = native.iterator(self);
-    try {
-      for (;;) {
-        const { done, value } = native.next(iterator, undefined);
-        if (done) return value;
-        yield value;
-      }
-    } finally {
-      native.destroy(iterator);
-    }
-  };
+  // What iterables are iterated with passes for a generator.
+  const iteration_prototype = define(create(getPrototypeOf(function* () {}).prototype), {
+    next: M.iterationNext, return: M.iterationReturn, throw: M.iterationThrow,
+  });
 
   const asyncIterate = async function* (self) {
     const iterator = native.asyncIterator(self);
@@ -179,16 +172,13 @@
   }
 
   const mixins = [
-    [F.LENGTH, { get length() { return native.length(this); } }],
-    [F.GET, { get(key) { return native.get(this, key); } }],
-    [F.SET, { set(key, value) { native.set(this, key, value); }, delete(key) { native.delete(this, key); } }],
-    [F.HAS, { has(key) { return native.has(this, key); } }],
-    [F.ITERABLE, { [Symbol.iterator]() { return iterate(this); } }],
-    [F.ITERATOR, { next(value) { return native.next(this, value); }, [Symbol.iterator]() { return this; } }],
-    [F.GENERATOR, {
-      throw(error) { return native.throw(this, error); },
-      return(value) { return native.return(this, value); },
-    }],
+    [F.LENGTH, defineProperty({}, "length", { get: M.length, configurable: true })],
+    [F.GET, { get: M.get }],
+    [F.SET, { set: M.set, delete: M.delete }],
+    [F.HAS, { has: M.has }],
+    [F.ITERABLE, { [Symbol.iterator]: M.iterator }],
+    [F.ITERATOR, { next: M.next, [Symbol.iterator]() { return this; } }],
+    [F.GENERATOR, { throw: M.throw, return: M.return }],
     [F.ASYNC_ITERABLE, { [Symbol.asyncIterator]() { return asyncIterate(this); } }],
     [F.ASYNC_ITERATOR, { next(value) { return native.asyncNext(this, value); }, [Symbol.asyncIterator]() { return this; } }],
     [F.AWAITABLE, async],
@@ -307,6 +297,6 @@
     data_view_parts: (view) => [viewBuffer(view), viewOffset(view), viewLength(view)],
     typed_array_parts: (array) => [arrayBuffer(array), arrayOffset(array), arrayLength(array)],
     make_data_view: (memory) => new DataView(memory),
-    PyBufferView, buffer_view_key: secret,
+    PyBufferView, buffer_view_key: secret, iteration_prototype,
   };
 })

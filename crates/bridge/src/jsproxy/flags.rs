@@ -2,6 +2,8 @@
 //!
 //! Every probe survives hostile objects: a getter or trap that throws counts as "no".
 
+use std::ffi::CStr;
+
 use rquickjs::qjs::{self, JSAtom, JSValue};
 
 use super::shape;
@@ -54,16 +56,45 @@ pub(crate) unsafe fn detect(value: JSValue) -> u32 {
         if !qjs::JS_IsObject(value) {
             return 0;
         }
-        let double = match pyproxy::cell_of(value) {
-            None => 0,
-            Some(cell) if pyproxy::is_destroyed(cell) => return 0,
-            Some(_) => DOUBLE_PROXY,
+        if let Some(cell) = pyproxy::cell_of(value) {
+            return double_proxy(value, cell);
+        }
+        match shape::look(value) {
+            Some(seen) => by_names(value, seen.names, kind_of_class(seen.class, value)),
+            None => by_names(value, u32::MAX, kind_of(value)),
+        }
+    }
+}
+
+/// The Python spelling of the names that decide flags.
+pub(crate) const PYTHON_NAMES: &[&CStr] = &[
+    c"then",
+    c"next",
+    c"get",
+    c"set",
+    c"has",
+    c"includes",
+    c"length",
+    c"size",
+    c"name",
+    c"message",
+    c"stack",
+];
+
+/// The flags of a PyProxy. Its properties are also what Python's object has, unless that has none that matter.
+unsafe fn double_proxy(value: JSValue, cell: *mut pyproxy::Cell) -> u32 {
+    // SAFETY: as for `detect`; `cell` is that of `value`.
+    unsafe {
+        let object = pyproxy::object_of(cell);
+        if object.is_null() {
+            return 0;
+        }
+        let names = if pyproxy::features::is_bare(object) {
+            shape::look_past_traps(value)
+        } else {
+            None
         };
-        let (names, kind) = match shape::look(value) {
-            Some(seen) => (seen.names, kind_of_class(seen.class, value)),
-            None => (u32::MAX, kind_of(value)),
-        };
-        by_names(value, names, kind | double)
+        by_names(value, names.unwrap_or(u32::MAX), kind_of(value) | DOUBLE_PROXY)
     }
 }
 
@@ -173,7 +204,9 @@ unsafe fn by_names(value: JSValue, names: u32, kind: u32) -> u32 {
             }
         }
         let error = kind & ERROR != 0
-            || (names & LIKE_AN_ERROR == LIKE_AN_ERROR && flags & (CALLABLE | BUFFER | DOUBLE_PROXY) == 0 && is_error(value));
+            || (names & LIKE_AN_ERROR == LIKE_AN_ERROR
+                && flags & (CALLABLE | BUFFER | DOUBLE_PROXY) == 0
+                && is_error(value));
         if error {
             flags |= ERROR;
         }

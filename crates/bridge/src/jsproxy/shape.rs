@@ -108,22 +108,51 @@ static mut NUMBERS: Vec<u8> = Vec::new();
 /// At home with the GIL; `value` is an object.
 #[inline]
 pub(super) unsafe fn look(value: JSValue) -> Option<Seen> {
+    // SAFETY: as the caller promises; the class is read only if the layout is right.
+    unsafe {
+        let object = object(value);
+        let names = names_from(object, IS_EXOTIC | IS_FAST_ARRAY)?;
+        Some(Seen {
+            names,
+            class: (*object).class,
+        })
+    }
+}
+
+/// The names that occur along the prototype chain of an object with traps, whatever the traps would say.
+///
+/// # Safety
+/// As for [`look`].
+pub(super) unsafe fn look_past_traps(value: JSValue) -> Option<u32> {
+    // SAFETY: as the caller promises.
+    unsafe { names_from(object(value), 0) }
+}
+
+#[inline(always)]
+unsafe fn object(value: JSValue) -> *const Object {
+    // SAFETY: the value is an object, so that it has an address.
+    unsafe { qjs::JS_VALUE_GET_PTR(value).cast::<Object>().cast_const() }
+}
+
+/// The names that occur from this object on; `traps` are the bits of the first that are looked at, [`IS_EXOTIC`] alone
+/// among them ends the look.
+#[inline(always)]
+unsafe fn names_from(first: *const Object, traps: u8) -> Option<u32> {
     // SAFETY: the static is filled only if the layout is right, and guarded by the GIL. Nothing is called here, so
-    // that the objects of the chain, kept alive by `value`, stay as they are.
+    // that the objects of the chain, kept alive by the first, stay as they are.
     unsafe {
         let numbers = (&raw const NUMBERS).as_ref()?.as_slice();
         if numbers.is_empty() {
             return None;
         }
-        let first = qjs::JS_VALUE_GET_PTR(value).cast::<Object>().cast_const();
-        let mut names = 0_u32;
-        let mut object = first;
+        let (mut names, mut object, mut traps) = (0_u32, first, traps);
         while !object.is_null() {
             let shape = (*object).shape;
             let count = (*shape).property_count;
-            if (*object).bits & (IS_EXOTIC | IS_FAST_ARRAY) == IS_EXOTIC || count > MANY {
+            if (*object).bits & traps == IS_EXOTIC || count > MANY {
                 return None;
             }
+            traps = IS_EXOTIC | IS_FAST_ARRAY;
             let buckets = shape.add(1).cast::<u32>();
             let properties = buckets.add((*shape).bucket_mask as usize + 1).cast::<Property>();
             for index in 0..count as usize {
@@ -134,10 +163,7 @@ pub(super) unsafe fn look(value: JSValue) -> Option<Seen> {
             }
             object = (*shape).prototype;
         }
-        Some(Seen {
-            names,
-            class: (*first).class,
-        })
+        Some(names)
     }
 }
 

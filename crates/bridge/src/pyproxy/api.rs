@@ -1,15 +1,16 @@
-//! The functions behind the methods of PyProxies: `support.js` builds the prototypes from them.
+//! The functions behind the methods of PyProxies: `support.js` builds the prototypes from them, and from those of
+//! [`methods`], which are methods as they are.
 
 use std::ptr;
 
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JS_FALSE, JS_TRUE, JS_UNDEFINED, JSValue};
 
-use super::{Cell, Context, DESTROYED, Message, Origin, call, cell_of, end, features, iterate, receiver};
+use super::{Cell, Context, DESTROYED, Message, Origin, call, cell_of, end, features, methods, receiver};
 use crate::state::Entry;
 use crate::{buffer, error, js2python, lifetime, promise, python2js, state, to_js};
 
-type Native = unsafe fn(&[JSValue]) -> Result<JSValue, Thrown>;
+pub(super) type Native = unsafe fn(&[JSValue]) -> Result<JSValue, Thrown>;
 
 /// Why a native function failed: which engine has the exception.
 pub(crate) enum Thrown {
@@ -29,21 +30,12 @@ impl From<JSValue> for Thrown {
 /// Name, number of arguments, function.
 const FUNCTIONS: &[(&std::ffi::CStr, i32, Native)] = &[
     (c"type", 1, type_name),
-    (c"toString", 1, to_string),
-    (c"destroy", 3, destroy),
-    (c"copy", 1, copy),
+    (c"destroy", 1, destroy),
     (c"toJs", 2, to_js_method),
     (c"length", 1, length),
-    (c"get", 2, get),
     (c"set", 3, set),
-    (c"delete", 2, delete),
-    (c"has", 2, has),
-    (c"iterator", 1, iterate::iterator),
-    (c"next", 2, iterate::next),
-    (c"throw", 2, iterate::throw),
-    (c"return", 2, iterate::return_),
-    (c"asyncIterator", 1, iterate::async_iterator),
-    (c"asyncNext", 2, iterate::async_next),
+    (c"asyncIterator", 1, super::iterate::async_iterator),
+    (c"asyncNext", 2, super::iterate::async_next),
     (c"promise", 1, promise_method),
     (c"method", 2, method),
     (c"call", 5, call_with),
@@ -73,6 +65,7 @@ pub(crate) unsafe fn natives(context: Context) -> JSValue {
             qjs::JS_SetPropertyStr(context, object, name.as_ptr(), function);
         }
         qjs::JS_SetPropertyStr(context, object, c"features".as_ptr(), features::table(context));
+        qjs::JS_SetPropertyStr(context, object, c"methods".as_ptr(), methods::all(context));
         object
     }
 }
@@ -89,10 +82,24 @@ unsafe extern "C" fn dispatch(
     // pads missing arguments with undefined up to it.
     unsafe {
         let (_, length, function) = FUNCTIONS[magic as usize];
+        run(
+            function,
+            std::slice::from_raw_parts(arguments, count.max(length) as usize),
+        )
+    }
+}
+
+/// Calls a native function from JavaScript.
+///
+/// # Safety
+/// At home with the GIL; `arguments` are as many as the function asks for.
+#[inline(always)]
+pub(super) unsafe fn run(function: Native, arguments: &[JSValue]) -> JSValue {
+    // SAFETY: as the caller promises.
+    unsafe {
         let Ok(_entry) = Entry::checked() else {
             return JS_EXCEPTION;
         };
-        let arguments = std::slice::from_raw_parts(arguments, count.max(length) as usize);
         match function(arguments) {
             Ok(value) => value,
             Err(Thrown::JavaScript) => JS_EXCEPTION,
@@ -146,7 +153,7 @@ unsafe fn type_name(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     }
 }
 
-unsafe fn to_string(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+pub(super) unsafe fn to_string(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
         let (_, held) = receiver(arguments[0])?;
@@ -159,40 +166,72 @@ unsafe fn to_string(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     }
 }
 
+/// `native.destroy(proxy)`.
 unsafe fn destroy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
+    unsafe { destroy_method(&[arguments[0], JS_UNDEFINED]) }
+}
+
+/// `proxy.destroy({message, destroyRoundtrip = true})`.
+pub(super) unsafe fn destroy_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`; the values read are freed on every path.
     unsafe {
+        let context = state::context();
+        let options = arguments[1];
+        let (mut message, mut destroy_roundtrip) = (Message::Default, true);
+        if !qjs::JS_IsUndefined(options) && !qjs::JS_IsNull(options) {
+            let given = checked(qjs::JS_GetProperty(
+                context,
+                options,
+                (*state::state()).atoms.message,
+            ))?;
+            let converted = if qjs::JS_IsString(given) {
+                text_of(given).map(Message::Given)
+            } else {
+                Ok(Message::Default)
+            };
+            qjs::JS_FreeValue(context, given);
+            message = converted?;
+            let given = checked(qjs::JS_GetPropertyStr(
+                context,
+                options,
+                c"destroyRoundtrip".as_ptr(),
+            ))?;
+            destroy_roundtrip =
+                qjs::JS_IsUndefined(given) || qjs::JS_IsNull(given) || qjs::JS_ToBool(context, given) != 0;
+            qjs::JS_FreeValue(context, given);
+        }
         let Some(cell) = cell_of(arguments[0]) else {
             receiver(arguments[0])?;
             return Ok(JS_UNDEFINED);
         };
-        let keep_roundtrip =
-            qjs::JS_ToBool(state::context(), arguments[2]) == 0 && !qjs::JS_IsUndefined(arguments[2]);
-        if keep_roundtrip && (*cell).origin.roundtrip {
-            return Ok(JS_UNDEFINED);
+        if destroy_roundtrip || !(*cell).origin.roundtrip {
+            end(cell, message);
         }
-        let message = if qjs::JS_IsString(arguments[1]) {
-            let text = argument(arguments[1])?;
-            let mut length = 0;
-            let bytes = ffi::PyUnicode_AsUTF8AndSize(text, &mut length);
-            let given = if bytes.is_null() {
-                ffi::PyErr_Clear();
-                DESTROYED.to_owned()
-            } else {
-                String::from_utf8_lossy(std::slice::from_raw_parts(bytes.cast::<u8>(), length as usize))
-                    .into_owned()
-            };
-            ffi::Py_DECREF(text);
-            Message::Given(given)
-        } else {
-            Message::Default
-        };
-        end(cell, message);
         Ok(JS_UNDEFINED)
     }
 }
 
-unsafe fn copy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+/// The text of a string (borrowed); lone surrogates make it the usual message.
+unsafe fn text_of(value: JSValue) -> Result<String, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let text = argument(value)?;
+        let mut length = 0;
+        let bytes = ffi::PyUnicode_AsUTF8AndSize(text, &mut length);
+        let given = if bytes.is_null() {
+            ffi::PyErr_Clear();
+            DESTROYED.to_owned()
+        } else {
+            String::from_utf8_lossy(std::slice::from_raw_parts(bytes.cast::<u8>(), length as usize))
+                .into_owned()
+        };
+        ffi::Py_DECREF(text);
+        Ok(given)
+    }
+}
+
+pub(super) unsafe fn copy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
         let (cell, held) = receiver(arguments[0])?;
@@ -218,7 +257,7 @@ unsafe fn to_js_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     }
 }
 
-unsafe fn length(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+pub(super) unsafe fn length(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
         let (_, held) = receiver(arguments[0])?;
@@ -232,7 +271,7 @@ unsafe fn length(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     }
 }
 
-unsafe fn get(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+pub(super) unsafe fn get(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
         let (_, held) = receiver(arguments[0])?;
@@ -251,7 +290,7 @@ unsafe fn get(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     }
 }
 
-unsafe fn set(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+pub(super) unsafe fn set(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
         let (_, held) = receiver(arguments[0])?;
@@ -275,7 +314,7 @@ unsafe fn set(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     }
 }
 
-unsafe fn delete(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+pub(super) unsafe fn delete(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
         let (_, held) = receiver(arguments[0])?;
@@ -291,7 +330,7 @@ unsafe fn delete(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     }
 }
 
-unsafe fn has(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+pub(super) unsafe fn has(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
         let (_, held) = receiver(arguments[0])?;

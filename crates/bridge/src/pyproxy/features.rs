@@ -6,7 +6,7 @@ use pyo3::ffi::{self, PyObject, PyTypeObject};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
 use crate::lifetime::Held;
-use crate::state;
+use crate::{jsproxy, state};
 
 macro_rules! features {
     ($($name:ident = $bit:expr),+ $(,)?) => {
@@ -38,16 +38,43 @@ features! {
 
 const SLOTS: usize = 128;
 
-/// Features found out, by type and version: the version of a type changes when its slots do.
+/// What was found out of a type. Its version changes when its slots or attributes do.
+#[derive(Clone, Copy)]
+struct Known {
+    kind: *mut PyTypeObject,
+    version: u32,
+    features: u32,
+    /// Whether the type has, and makes up, no attribute whose name decides a feature flag of a JsProxy.
+    is_bare: bool,
+}
+
 struct Cache {
-    slots: [(*mut PyTypeObject, u32, u32); SLOTS],
+    slots: [Known; SLOTS],
     prototypes: Vec<(u32, JSValue)>,
 }
 
 static mut CACHE: Cache = Cache {
-    slots: [(ptr::null_mut(), 0, 0); SLOTS],
+    slots: [Known {
+        kind: ptr::null_mut(),
+        version: 0,
+        features: 0,
+        is_bare: false,
+    }; SLOTS],
     prototypes: Vec::new(),
 };
+
+unsafe extern "C" {
+    /// CPython's attribute look-up through the type cache; exported, though not documented.
+    fn _PyType_Lookup(kind: *mut PyTypeObject, name: *mut PyObject) -> *mut PyObject;
+}
+
+/// The cache's place for a type.
+#[inline(always)]
+fn slot_of(kind: *mut PyTypeObject) -> *mut Known {
+    let cache = &raw mut CACHE;
+    // SAFETY: only an address is made; the index is in bounds.
+    unsafe { &raw mut (*cache).slots[(kind as usize >> 5) & (SLOTS - 1)] }
+}
 
 /// The features of an object; `None` with a Python exception set.
 ///
@@ -59,20 +86,76 @@ pub(crate) unsafe fn of(object: *mut PyObject) -> Option<u32> {
     unsafe {
         let kind = ffi::Py_TYPE(object);
         let version = (*kind).tp_version_tag as u32;
-        let cache = &raw mut CACHE;
-        let slot = &raw mut (*cache).slots[(kind as usize >> 5) & (SLOTS - 1)];
-        if version != 0 && (*slot).0 == kind && (*slot).1 == version {
-            return Some((*slot).2);
+        let slot = slot_of(kind);
+        if version != 0 && (*slot).kind == kind && (*slot).version == version {
+            return Some((*slot).features);
         }
         // Predicates run user code, which may give the object another class.
         let _kind = Held::new(kind.cast());
         let features = examine(object, kind)?;
         // A class shows what the class itself can do (`list[int]`), so its metatype doesn't decide.
         if ffi::PyType_Check(object) == 0 {
-            let version = (*kind).tp_version_tag as u32;
-            *slot = (kind, version, features);
+            let is_bare = is_bare_type(kind, features);
+            *slot = Known {
+                kind,
+                version: (*kind).tp_version_tag as u32,
+                features,
+                is_bare,
+            };
         }
         Some(features)
+    }
+}
+
+/// Whether attributes of an object's type can't decide a feature flag: it has none of those names, and neither finds
+/// attributes in a way of its own nor shows items as attributes.
+unsafe fn is_bare_type(kind: *mut PyTypeObject, features: u32) -> bool {
+    // SAFETY: the GIL is held, `kind` alive; nothing here runs user code.
+    unsafe {
+        let generic = (*kind).tp_getattro.map(|function| function as usize)
+            == Some(ffi::PyObject_GenericGetAttr as *const () as usize);
+        generic
+            && features & DICT == 0
+            && jsproxy::flags::PYTHON_NAMES.iter().all(|name| {
+                let text = ffi::PyUnicode_InternFromString(name.as_ptr());
+                if text.is_null() {
+                    ffi::PyErr_Clear();
+                    return false;
+                }
+                let missing = _PyType_Lookup(kind, text).is_null();
+                ffi::Py_DECREF(text);
+                missing
+            })
+    }
+}
+
+/// Whether no attribute of the object decides a feature flag of its proxy's JsProxy, so that only the prototype does.
+/// False if that is not known.
+///
+/// # Safety
+/// At home with the GIL.
+pub(crate) unsafe fn is_bare(object: *mut PyObject) -> bool {
+    /// The instance's attributes are not in a dict of its own, or not yet.
+    const MANAGED_DICT: u64 = 1 << 4;
+    // SAFETY: as the caller promises; an offset that a type gives is that of a reference to a dict, or of null.
+    unsafe {
+        let kind = ffi::Py_TYPE(object);
+        let known = slot_of(kind);
+        let version = (*kind).tp_version_tag as u32;
+        if version == 0 || (*known).kind != kind || (*known).version != version || !(*known).is_bare {
+            return false;
+        }
+        if (*kind).tp_flags as u64 & MANAGED_DICT != 0 {
+            return false;
+        }
+        match (*kind).tp_dictoffset {
+            0 => true,
+            offset if offset > 0 => {
+                let dict = *object.byte_offset(offset).cast::<*mut PyObject>();
+                dict.is_null() || ffi::PyDict_Size(dict) == 0
+            }
+            _ => false,
+        }
     }
 }
 

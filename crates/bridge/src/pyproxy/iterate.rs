@@ -36,19 +36,36 @@ unsafe fn step(done: bool, value: JSValue) -> JSValue {
     }
 }
 
-pub(super) unsafe fn next(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+/// One step of the iterator behind a PyProxy, `sent` (borrowed) being sent to it: whether it ended, and the item or
+/// what it returned.
+pub(super) unsafe fn advance(proxy: JSValue, sent: JSValue) -> Result<(bool, JSValue), Thrown> {
     // SAFETY: as for `api::dispatch`.
     unsafe {
-        let (_, held) = receiver(arguments[0])?;
+        let (_, held) = receiver(proxy)?;
         let object = held.as_ptr();
-        let sent = argument(arguments[1])?;
         let mut result = ptr::null_mut();
-        let outcome = ffi::PyIter_Send(object, sent, &mut result);
-        ffi::Py_DECREF(sent);
+        let outcome = if qjs::JS_IsUndefined(sent) {
+            ffi::PyIter_Send(object, ffi::Py_None(), &mut result)
+        } else {
+            let sent = argument(sent)?;
+            let outcome = ffi::PyIter_Send(object, sent, &mut result);
+            ffi::Py_DECREF(sent);
+            outcome
+        };
         if outcome == ffi::PySendResult::PYGEN_ERROR {
             return Err(Thrown::Python);
         }
-        Ok(step(outcome == ffi::PySendResult::PYGEN_RETURN, steal(result)?))
+        Ok((outcome == ffi::PySendResult::PYGEN_RETURN, steal(result)?))
+    }
+}
+
+/// `next(value)` of the PyProxy of an iterator. The order of the answer's properties is upstream's, which is why the
+/// engine doesn't make it.
+pub(super) unsafe fn next(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let (done, value) = advance(arguments[0], arguments[1])?;
+        Ok(step(done, value))
     }
 }
 

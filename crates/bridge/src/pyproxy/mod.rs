@@ -8,6 +8,8 @@ pub(crate) mod api;
 mod call;
 pub(crate) mod features;
 mod iterate;
+mod iteration;
+mod methods;
 mod traps;
 
 use std::ptr;
@@ -76,7 +78,7 @@ const ONCE_DESTROYED: &str = "OnceProxy has already been destroyed";
 const ATTRIBUTE_DESTROYED: &str = "This borrowed attribute proxy was automatically destroyed in the process of \
                                    destroying the proxy it was borrowed from. Try using the 'copy' method.";
 
-/// Makes the two classes known to the runtime.
+/// Makes the classes known to the runtime.
 ///
 /// # Safety
 /// The runtime is alive, at home, and has no such classes yet.
@@ -104,6 +106,7 @@ pub(crate) unsafe fn register_classes(runtime: *mut JSRuntime) {
             exotic: traps::methods(),
         };
         qjs::JS_NewClass(runtime, (*state).pyproxy_function_class, &function);
+        iteration::register_class(runtime);
     }
 }
 

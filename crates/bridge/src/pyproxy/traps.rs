@@ -33,6 +33,13 @@ pub(super) fn methods() -> *mut JSClassExoticMethods {
 unsafe extern "C" {
     /// CPython's attribute look-up through the type cache; exported, though not documented.
     fn _PyType_Lookup(kind: *mut ffi::PyTypeObject, name: *mut PyObject) -> *mut PyObject;
+    /// `PyObject_GenericGetAttr`, which with a last argument of 1 raises no `AttributeError`.
+    fn _PyObject_GenericGetAttrWithDict(
+        object: *mut PyObject,
+        name: *mut PyObject,
+        dict: *mut PyObject,
+        suppress: std::os::raw::c_int,
+    ) -> *mut PyObject;
     /// The type of bound methods.
     static mut PyMethod_Type: ffi::PyTypeObject;
 }
@@ -137,19 +144,43 @@ unsafe fn read(cell: *mut Cell, asked: &Asked, atom: JSAtom) -> Result<Found, ()
         {
             return Ok(Found::Attribute(value));
         }
-        let value = ffi::PyObject_GetAttr(target, asked.text.as_ptr());
+        let value = optional_attribute(target, asked.text.as_ptr());
         if !value.is_null() {
             return converted_steal(value).map(Found::Attribute);
         }
-        if ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) == 0 {
+        if !ffi::PyErr_Occurred().is_null() {
             error::throw();
             return Err(());
         }
-        ffi::PyErr_Clear();
         if (*cell).features & features::DICT != 0 {
             return dict_item(asked);
         }
         Ok(Found::Missing)
+    }
+}
+
+/// An attribute, a new reference; null without an exception set if there is none. The usual attribute protocol
+/// is spared making an `AttributeError`.
+unsafe fn optional_attribute(target: *mut PyObject, name: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the GIL is held; both are valid.
+    unsafe {
+        if is_generic(ffi::Py_TYPE(target)) {
+            return _PyObject_GenericGetAttrWithDict(target, name, ptr::null_mut(), 1);
+        }
+        let value = ffi::PyObject_GetAttr(target, name);
+        if value.is_null() && ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) != 0 {
+            ffi::PyErr_Clear();
+        }
+        value
+    }
+}
+
+/// Whether attributes of the type's objects are found in the usual way.
+unsafe fn is_generic(kind: *mut ffi::PyTypeObject) -> bool {
+    // SAFETY: `kind` is a type.
+    unsafe {
+        (*kind).tp_getattro.map(|function| function as usize)
+            == Some(ffi::PyObject_GenericGetAttr as *const () as usize)
     }
 }
 
@@ -214,9 +245,7 @@ unsafe fn method(cell: *mut Cell, asked: &Asked, atom: JSAtom) -> Result<Option<
         let (target, text) = (asked.target.as_ptr(), asked.text.as_ptr());
         let kind = ffi::Py_TYPE(target);
         // A type with its own attribute protocol decides by itself.
-        if (*kind).tp_getattro.map(|function| function as usize)
-            != Some(ffi::PyObject_GenericGetAttr as *const () as usize)
-        {
+        if !is_generic(kind) {
             return Ok(None);
         }
         let found = _PyType_Lookup(kind, text);
