@@ -96,10 +96,13 @@ pub(super) unsafe extern "C" fn next(
     // SAFETY: called by the engine at home with the GIL; `done` is its own.
     unsafe {
         *done = 1;
+        // `for … of` calls this without the engine's look at the stack.
+        let Ok(_entry) = Entry::checked() else {
+            return JS_EXCEPTION;
+        };
         let Some((stage, taken)) = take(this) else {
             return JS_EXCEPTION;
         };
-        let _entry = Entry::new();
         let begun = match taken {
             Stage::Ahead(source) => {
                 let begun = iterate::iterator(&[source]);
