@@ -80,7 +80,7 @@ class Case:
         self.names.update((name, getattr(jsbind, name)) for name in SIGNATURES)
         self.names.update((name, getattr(typing, name)) for name in ("Annotated", "Any", "Optional"))
         self.names.update(Future=asyncio.Future, typing=typing, asyncio=asyncio, functools=functools)
-        self.names.update(types=types, sys=sys, copy=copy, pickle=pickle)
+        self.names.update(types=types, sys=sys, copy=copy, pickle=pickle, ffi=ffi)
 
     def attempt(self, function, *arguments):
         try:

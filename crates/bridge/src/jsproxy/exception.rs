@@ -62,8 +62,102 @@ pub(crate) unsafe fn class() -> *mut PyTypeObject {
         }
         let made = ffi::PyType_FromSpecWithBases(&mut spec, bases).cast::<PyTypeObject>();
         ffi::Py_DECREF(bases);
+        if made.is_null() || add_own(made) != 0 {
+            ffi::Py_XDECREF(made.cast());
+            return ptr::null_mut();
+        }
         TYPE = made;
         made
+    }
+}
+
+struct Own<T>(T);
+// SAFETY: only read, by the interpreter under the GIL.
+unsafe impl<T> Sync for Own<T> {}
+
+static REDUCE: Own<ffi::PyMethodDef> = Own(ffi::PyMethodDef {
+    ml_name: c"__reduce__".as_ptr(),
+    ml_meth: ffi::PyMethodDefPointer { PyCFunction: reduce },
+    ml_flags: ffi::METH_NOARGS,
+    ml_doc: c"For pickle and copy: name, message and stack.".as_ptr(),
+});
+
+static JS_ERROR: Own<ffi::PyGetSetDef> = Own(ffi::PyGetSetDef {
+    name: c"js_error".as_ptr(),
+    get: Some(js_error),
+    set: None,
+    doc: c"The error: the exception itself.".as_ptr(),
+    closure: ptr::null_mut(),
+});
+
+/// Adds what other proxies do not have. Not 0 with an exception set.
+unsafe fn add_own(kind: *mut PyTypeObject) -> c_int {
+    // SAFETY: a type just made; the definitions are static, and the interpreter only reads them.
+    unsafe {
+        let reduce = ffi::PyDescr_NewMethod(kind, (&raw const REDUCE.0).cast_mut());
+        let js_error = ffi::PyDescr_NewGetSet(kind, (&raw const JS_ERROR.0).cast_mut());
+        let mut done = -1;
+        if !reduce.is_null() && !js_error.is_null() {
+            done = ffi::PyObject_SetAttrString(kind.cast(), REDUCE.0.ml_name, reduce)
+                | ffi::PyObject_SetAttrString(kind.cast(), JS_ERROR.0.name, js_error);
+        }
+        ffi::Py_XDECREF(reduce);
+        ffi::Py_XDECREF(js_error);
+        done
+    }
+}
+
+unsafe extern "C" fn js_error(object: *mut PyObject, _: *mut std::ffi::c_void) -> *mut PyObject {
+    // SAFETY: called by the interpreter on a valid object.
+    unsafe { ffi::Py_INCREF(object) };
+    object
+}
+
+/// `__reduce__`: the class, and name, message and stack for it.
+unsafe extern "C" fn reduce(object: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: called by the interpreter with the GIL.
+    unsafe {
+        let parts = [c"name", c"message", c"stack"].map(|name| {
+            let value = ffi::PyObject_GetAttrString(object, name.as_ptr());
+            let text = if value.is_null() {
+                value
+            } else {
+                ffi::PyObject_Str(value)
+            };
+            ffi::Py_XDECREF(value);
+            text
+        });
+        let mut reduced = ptr::null_mut();
+        if parts.iter().all(|part| !part.is_null()) {
+            let class = ffi::Py_TYPE(object).cast::<PyObject>();
+            let arguments = ffi::PyTuple_Pack(3, parts[0], parts[1], parts[2]);
+            if !arguments.is_null() {
+                reduced = ffi::PyTuple_Pack(2, class, arguments);
+                ffi::Py_DECREF(arguments);
+            }
+        }
+        for part in parts {
+            ffi::Py_XDECREF(part);
+        }
+        reduced
+    }
+}
+
+/// `args` of an exception for `error` (borrowed): a plain proxy of the error. Null with an exception set.
+unsafe fn arguments_for(error: JSValue) -> *mut PyObject {
+    // SAFETY: at home with the GIL.
+    unsafe {
+        let plain = super::new_with_flags_steal(
+            qjs::JS_DupValue(state::context(), error),
+            JS_UNDEFINED,
+            flags::detect(error) & !flags::ERROR,
+        );
+        if plain.is_null() {
+            return plain;
+        }
+        let arguments = ffi::PyTuple_Pack(1, plain);
+        ffi::Py_DECREF(plain);
+        arguments
     }
 }
 
@@ -74,18 +168,7 @@ pub(crate) unsafe fn class() -> *mut PyTypeObject {
 pub(crate) unsafe fn new_steal(error: JSValue) -> *mut PyObject {
     // SAFETY: as the caller promises.
     unsafe {
-        // `args` holds a plain proxy of the error, as upstream has it.
-        let plain = super::new_with_flags_steal(
-            qjs::JS_DupValue(state::context(), error),
-            JS_UNDEFINED,
-            flags::detect(error) & !flags::ERROR,
-        );
-        let arguments = if plain.is_null() {
-            ptr::null_mut()
-        } else {
-            ffi::PyTuple_Pack(1, plain)
-        };
-        ffi::Py_XDECREF(plain);
+        let arguments = arguments_for(error);
         let object = if arguments.is_null() {
             ptr::null_mut()
         } else {
@@ -143,7 +226,7 @@ unsafe extern "C" fn new(
         if ffi::PyArg_ParseTupleAndKeywords(
             arguments,
             keywords,
-            c"U|UU:JsException".as_ptr(),
+            c"U|UU:__new__".as_ptr(),
             names.as_mut_ptr().cast(),
             &raw mut name,
             &raw mut message,
@@ -175,7 +258,13 @@ unsafe extern "C" fn new(
             error::raise();
             return ptr::null_mut();
         }
-        let object = allocate(class, arguments);
+        let arguments = arguments_for(made);
+        let object = if arguments.is_null() {
+            arguments
+        } else {
+            allocate(class, arguments)
+        };
+        ffi::Py_XDECREF(arguments);
         if object.is_null() {
             qjs::JS_FreeValue(context, made);
             return object;

@@ -20,7 +20,10 @@ __all__ = ["Flag", "mixins_for"]
 
 def mixins_for(kind: type, flags: int) -> None:
     """Adds the methods for `flags` to a type of proxies."""
-    methods: dict[str, Any] = {}
+    # Before `issubclass` finds the type to be a sequence by its flags: then it would not be made one for `match`.
+    _register(kind, flags)
+    # For `issubclass` of the classes in pyodide.ffi.
+    methods: dict[str, Any] = {"_js_type_flags": flags}
     add_object(methods, flags)
     add_iteration(methods, flags)
     add_sequence(methods, flags)
@@ -29,7 +32,6 @@ def mixins_for(kind: type, flags: int) -> None:
         wrap_children(kind, methods)
     for name, method in methods.items():
         setattr(kind, name, method)
-    _register(kind, flags)
 
 
 def _register(kind: type, flags: int) -> None:
