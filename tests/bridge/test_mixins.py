@@ -24,8 +24,6 @@ OWN = {
     # As a list: the reference grows the array, or ignores the assignment.
     "set index range": "raises IndexError: list assignment index out of range",
     "typed set range": "raises IndexError: list assignment index out of range",
-    # What can't be changed is no MutableSequence.
-    "like registered": "list(bool False, bool True)",
 }
 
 
