@@ -1,13 +1,21 @@
 """The command line's way into Rust, and the zygote's.
 
-Nothing is imported here beyond the extension module: this runs at every start of every process.
+Nothing is imported here beyond what the role needs: this runs at every start of every process.
 """
 
 import sys
 
 
 def main() -> None:
-    """Run the role that the arguments name: ``zygote`` for the host's child, else the command line."""
+    """Run the role that the arguments name: ``run`` for a Python program, ``zygote`` for the host's child, else the
+    command line.
+    """
+    if sys.argv[1:2] == ["run"]:
+        from isthmus._embed.run import main as run
+
+        run(sys.argv[2:])
+        return
+
     from isthmus import _native
 
     if sys.argv[1:2] == ["zygote"]:

@@ -8,6 +8,7 @@
 //! | `convert` | JavaScript values to Rust by the rules of workerd |
 //! | `settle` | promises that the host's answer settles |
 //! | `collect` | a body that comes in pieces, as one |
+//! | `workers` | `cloudflare:workers`, `ctx`, the SDK's entrypoint helper |
 //! | `broker` | the seam to the isolate |
 //!
 //! **Lifetimes.** The closures given to [`Broker::call`] and to body sources hold no JavaScript value, only a number
@@ -21,6 +22,8 @@ mod convert;
 mod env;
 mod kv;
 mod settle;
+mod workers;
 
 pub use broker::{Broker, CallBody, CallDone};
 pub use env::install_env;
+pub use workers::{Events, WORKERS_MODULE, Workers, install_workers, workers_module};

@@ -60,6 +60,8 @@ fn stack_left() -> Option<usize> {
 pub enum EngineError {
     /// This process has one already, or still has objects of an earlier one.
     Exists,
+    /// This is not the process's main interpreter.
+    Subinterpreter,
     /// QuickJS could not be set up; the text says how far it came.
     Failed(String),
 }
@@ -68,6 +70,9 @@ impl std::fmt::Display for EngineError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Exists => formatter.write_str("this process has a JavaScript engine already"),
+            Self::Subinterpreter => {
+                formatter.write_str("JavaScript runs in the main interpreter only, not in subinterpreters")
+            }
             Self::Failed(text) => write!(formatter, "the JavaScript engine could not be set up: {text}"),
         }
     }
@@ -99,6 +104,10 @@ impl Engine {
     /// # Errors
     /// [`EngineError`].
     pub fn new(_py: Python<'_>) -> Result<Self, EngineError> {
+        // SAFETY: `_py` proves the GIL, so there is a current interpreter.
+        if unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) } != 0 {
+            return Err(EngineError::Subinterpreter);
+        }
         // SAFETY: `_py` proves the GIL.
         if unsafe { !(*state::state()).context.is_null() || (*state::state()).live_jsproxies > 0 } {
             return Err(EngineError::Exists);
@@ -247,14 +256,15 @@ pub fn jobs_pending(_py: Python<'_>) -> bool {
 }
 
 /// The microtask checkpoint: runs all JavaScript jobs and resolves the futures of settled promises, until there
-/// are none left. What a job throws goes to `thrown`, promises rejected with nobody to handle them to `rejected`.
+/// are none left. What a job throws goes to `thrown`, promises rejected with nobody to handle them to `rejected`; without
+/// that they are kept.
 ///
 /// # Panics
 /// Off the home thread.
 pub fn run_jobs(
     _py: Python<'_>,
     thrown: &mut dyn for<'js> FnMut(&Ctx<'js>, Value<'js>),
-    rejected: &mut dyn for<'js> FnMut(&Ctx<'js>, Rejection<'js>),
+    rejected: Option<&mut dyn for<'js> FnMut(&Ctx<'js>, Rejection<'js>)>,
 ) {
     // SAFETY: `_py` proves the GIL, the assertion home. The context pointer is not null at home.
     unsafe {
@@ -283,7 +293,9 @@ pub fn run_jobs(
                 break;
             }
         }
-        if !(*state).rejections.is_empty() {
+        if let Some(rejected) = rejected
+            && !(*state).rejections.is_empty()
+        {
             let ctx = Ctx::from_raw(NonNull::new_unchecked((*state).context));
             let mut unhandled: Vec<_> = std::mem::take(&mut (*state).rejections).into_values().collect();
             unhandled.sort_unstable_by_key(|unhandled| unhandled.number);

@@ -41,10 +41,12 @@ mod state;
 mod strings;
 mod to_js;
 mod to_py;
+mod wake;
 
 pub use engine::{Engine, EngineError, EngineHandle, Rejection, configure, jobs_pending, run_jobs};
 pub use error::raise_pending as raise;
 pub use jsproxy::{js_value, wrap};
 pub use lifetime::safe_point;
 pub use module::{context_enter, context_exit, register};
-pub use state::entry_depth;
+pub use state::{entry_depth, is_home};
+pub use wake::{calling_python, on_foreign_loop};

@@ -5,7 +5,7 @@ use std::ptr;
 use pyo3::ffi;
 use rquickjs::qjs::{self, JSValue};
 
-use crate::{cycles, state};
+use crate::{cycles, state, wake};
 
 /// Releases what finalizers and other threads gave up. Called where neither engine is in the middle of
 /// anything: after a call into JavaScript returned, after JavaScript jobs ran, before the event loop waits.
@@ -32,6 +32,7 @@ pub(crate) unsafe fn safe_point_at_home() {
         if !nothing_dropped(state) {
             release();
         }
+        wake::if_pending();
     }
 }
 

@@ -9,7 +9,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED, JSClassID, JSContext, JSRuntime, JSValue
 
 use crate::jsproxy::{call, methods};
 use crate::state::{Entry, Settled, Unhandled};
-use crate::{cycles, error, js2python, jsbind, lifetime, state};
+use crate::{cycles, error, js2python, jsbind, lifetime, state, wake};
 
 /// What the two reactions of one promise share: the opaque pointer of a JavaScript object that both hold.
 struct Waiting {
@@ -155,7 +155,9 @@ pub(crate) unsafe fn converted_future_steal(
                 );
                 return ptr::null_mut();
             }
-            return js2python::convert_steal(promise, JS_UNDEFINED);
+            let proxy = js2python::convert_steal(promise, JS_UNDEFINED);
+            lifetime::safe_point_at_home();
+            return proxy;
         }
         let attached = attach(promise, future, temporaries, converter);
         qjs::JS_FreeValue((*state).context, promise);
@@ -490,10 +492,16 @@ pub(crate) unsafe fn promise_of(future: *mut PyObject) -> JSValue {
         ffi::Py_XDECREF(capsule);
         let mut added = ptr::null_mut();
         if !callback.is_null() {
-            let name = ffi::PyUnicode_InternFromString(c"add_done_callback".as_ptr());
             let mut arguments = [future, callback];
-            added = ffi::PyObject_VectorcallMethod(name, arguments.as_mut_ptr(), 2, ptr::null_mut());
-            ffi::Py_XDECREF(name);
+            let watch = (*state::state()).watch;
+            added = if watch.is_null() {
+                let name = ffi::PyUnicode_InternFromString(c"add_done_callback".as_ptr());
+                let added = ffi::PyObject_VectorcallMethod(name, arguments.as_mut_ptr(), 2, ptr::null_mut());
+                ffi::Py_XDECREF(name);
+                added
+            } else {
+                ffi::PyObject_Vectorcall(watch, arguments.as_mut_ptr(), 2, ptr::null_mut())
+            };
             ffi::Py_DECREF(callback);
         }
         if added.is_null() {
@@ -574,6 +582,7 @@ unsafe extern "C" fn future_done(capsule: *mut PyObject, future: *mut PyObject) 
             error::discard();
         }
         qjs::JS_FreeValue(context, done);
+        wake::if_pending();
         ffi::Py_INCREF(ffi::Py_None());
         ffi::Py_None()
     }

@@ -49,6 +49,10 @@ pub(crate) struct State {
     pub(crate) live_jsproxies: usize,
     /// Where the characters of a JavaScript string begin ([`crate::strings::probe`]); 0 if that is unknown.
     pub(crate) string_header: usize,
+    /// Called when jobs wait and the event loop is not ours; owned, null in isolates (see `wake.rs`).
+    pub(crate) wake: *mut PyObject,
+    /// Called with a future that JavaScript waits for and the callback; owned, null in isolates.
+    pub(crate) watch: *mut PyObject,
     /// `pyodide.setDebug`: destroyed proxies say what they were.
     pub(crate) debug: bool,
     /// `setPyProxyToStringMethod`: `toString()` of a PyProxy is its `repr`.
@@ -101,6 +105,8 @@ static mut STATE: State = State {
     live_pyproxies: 0,
     live_jsproxies: 0,
     string_header: 0,
+    wake: ptr::null_mut(),
+    watch: ptr::null_mut(),
     debug: false,
     to_string_repr: false,
     interrupt_buffer: JS_UNDEFINED,
@@ -131,6 +137,12 @@ pub(crate) unsafe fn context() -> *mut JSContext {
 pub(crate) unsafe fn at_home() -> bool {
     // SAFETY: the caller holds the GIL, so there is a current thread state.
     unsafe { ffi::PyThreadState_Get() == (*state()).home }
+}
+
+/// Whether the calling thread is the one that JavaScript belongs to.
+pub fn is_home(_py: pyo3::Python<'_>) -> bool {
+    // SAFETY: `_py` proves the GIL.
+    unsafe { at_home() }
 }
 
 /// Raises what an access from another thread, or without an engine, deserves.

@@ -1,5 +1,6 @@
 //! The arguments as they are typed.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -20,6 +21,20 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve a Worker while you write it.
     Dev(DevArguments),
+    /// Run a Python script or module as `python` does, with `js` and `pyodide` importable.
+    Run(RunArguments),
+}
+
+/// Only for the help: the console script runs programs without the command line.
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// A module to run in place of a script.
+    #[arg(short, value_name = "MODULE")]
+    module: Option<String>,
+
+    /// The script, and what goes to it.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "SCRIPT")]
+    rest: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

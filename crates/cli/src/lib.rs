@@ -44,6 +44,12 @@ fn run_with(invocation: Invocation, printer: Arc<Printer>) -> ExitCode {
         Ok(Arguments {
             command: Command::Dev(arguments),
         }) => commands::dev::run(arguments, invocation.python, printer),
+        Ok(Arguments {
+            command: Command::Run(_),
+        }) => {
+            printer.message("`isthmus run` runs in the interpreter itself: start it as `isthmus run` or `python -m isthmus run`\n");
+            FAILURE
+        }
         Err(error) => {
             // Help and the version arrive here as well; clap knows which stream and code they have.
             let text = error.render().ansi().to_string();

@@ -14,7 +14,7 @@
 //! | `calls.rs` | frames of the broker connection; the `Broker` of the bindings |
 //! | `bodies.rs` | bodies under credit, both ways |
 //! | `world.rs` | the `Host` of the Web platform |
-//! | `workers.rs` | `cloudflare:workers`, `ctx`, the SDK's entrypoint helper |
+//! | `workers.rs` | the events and proxies behind `cloudflare:workers` |
 //! | `modules.rs` | the loader of JavaScript modules |
 
 #![warn(missing_docs)]

@@ -3,13 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use isthmus_bindings::{WORKERS_MODULE, workers_module};
 use rquickjs::loader::{ImportAttributes, Loader, Resolver};
-use rquickjs::module::{Declarations, Declared, Exports, ModuleDef};
-use rquickjs::{Ctx, Error, Exception, Module, Object, Result};
-
-use crate::workers;
-
-const WORKERS: &str = "cloudflare:workers";
+use rquickjs::module::Declared;
+use rquickjs::{Ctx, Error, Exception, Module, Result};
 
 /// Where the Worker's modules are.
 #[derive(Clone, Debug)]
@@ -32,7 +29,7 @@ impl Resolver for Resolve {
         name: &str,
         _: Option<ImportAttributes<'js>>,
     ) -> Result<String> {
-        if name == WORKERS {
+        if name == WORKERS_MODULE {
             return Ok(name.to_owned());
         }
         let found = if name.starts_with("./") || name.starts_with("../") {
@@ -77,45 +74,11 @@ impl Loader for Load {
         name: &str,
         _: Option<ImportAttributes<'js>>,
     ) -> Result<Module<'js, Declared>> {
-        if name == WORKERS {
-            return Module::declare_def::<WorkersModule, _>(ctx.clone(), name);
+        if name == WORKERS_MODULE {
+            return workers_module(ctx);
         }
         let source =
             std::fs::read(name).map_err(|error| Error::new_loading_message(name, error.to_string()))?;
         Module::declare(ctx.clone(), name, source)
-    }
-}
-
-/// `cloudflare:workers`.
-struct WorkersModule;
-
-/// What it exports: properties of the object `workers` in `workers.js`.
-const EXPORTS: [&str; 6] = [
-    "WorkerEntrypoint",
-    "DurableObject",
-    "WorkflowEntrypoint",
-    "RpcTarget",
-    "env",
-    "waitUntil",
-];
-
-impl ModuleDef for WorkersModule {
-    fn declare(declarations: &Declarations<'_>) -> Result<()> {
-        for name in EXPORTS {
-            declarations.declare(name)?;
-        }
-        Ok(())
-    }
-
-    fn evaluate<'js>(ctx: &Ctx<'js>, exports: &Exports<'js>) -> Result<()> {
-        let workers: Object<'js> = ctx
-            .userdata::<workers::Exports<'js>>()
-            .ok_or_else(|| Exception::throw_internal(ctx, "cloudflare:workers is not set up"))?
-            .0
-            .clone();
-        for name in EXPORTS {
-            exports.export(name, workers.get::<_, rquickjs::Value<'js>>(name)?)?;
-        }
-        Ok(())
     }
 }

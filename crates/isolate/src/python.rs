@@ -46,9 +46,9 @@ impl Isolate {
                 // Reporting can fail only for want of memory; then there is nothing left to report with.
                 let _ = isthmus_web::report_exception(ctx, thrown);
             },
-            &mut |ctx, rejection| {
+            Some(&mut |ctx, rejection| {
                 let _ = isthmus_web::report_exception(ctx, rejection.reason);
-            },
+            }),
         );
     }
 

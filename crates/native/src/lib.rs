@@ -44,7 +44,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(zygote_main, module)?)?;
     module.add_function(wrap_pyfunction!(start_engine, module)?)?;
     module.add_function(wrap_pyfunction!(isthmus_isolate::python::process_counts, module)?)?;
+    module.add_function(wrap_pyfunction!(isthmus_embed::start, module)?)?;
     module.add_class::<isthmus_isolate::python::Isolate>()?;
+    module.add_class::<isthmus_embed::Embedded>()?;
     let ffi = PyModule::new(py, "isthmus._native.ffi")?;
     isthmus_bridge::register(&ffi)?;
     module.add_submodule(&ffi)?;

@@ -10,11 +10,14 @@ from typing import Any, TypeVar
 
 from .loop import IsolateLoop
 
-__all__ = ["can_run_sync", "run_sync"]
+__all__ = ["SYNCHRONOUS_ENTRY", "can_run_sync", "run_sync"]
 
 T = TypeVar("T")
 
-_SYNCHRONOUS_ENTRY = (
+elsewhere: Any = None
+"""What answers on loops that are not ours: `isthmus._embed.tasks`, where that is installed."""
+
+SYNCHRONOUS_ENTRY = (
     "Cannot stack switch because the Python entrypoint was a synchronous function. Use pyFunc.callPromising() to fix."
 )
 
@@ -24,6 +27,8 @@ def run_sync(awaitable: Awaitable[T]) -> T:
 
     TypeError if it cannot be awaited; RuntimeError below a JavaScript frame, outside the loop and on other threads.
     """
+    if elsewhere is not None and not isinstance(events._get_running_loop(), IsolateLoop):
+        return elsewhere.run_sync(awaitable)
     if asyncio.isfuture(awaitable):
         future: asyncio.Future[T] = awaitable
         if not future.done():
@@ -49,7 +54,9 @@ def run_sync(awaitable: Awaitable[T]) -> T:
 def can_run_sync() -> bool:
     """Whether `run_sync` can block here."""
     loop = events._get_running_loop()
-    return isinstance(loop, IsolateLoop) and loop._can_park()
+    if isinstance(loop, IsolateLoop):
+        return loop._can_park()
+    return elsewhere is not None and elsewhere.can_run_sync()
 
 
 def _parkable_loop() -> IsolateLoop:
@@ -62,5 +69,5 @@ def _parkable_loop() -> IsolateLoop:
             )
         raise RuntimeError(f"run_sync needs the isolate's event loop, but {type(loop).__name__} is running")
     if not loop._can_park():
-        raise RuntimeError(_SYNCHRONOUS_ENTRY)
+        raise RuntimeError(SYNCHRONOUS_ENTRY)
     return loop

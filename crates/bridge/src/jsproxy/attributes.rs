@@ -8,7 +8,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED};
 
 use super::JsProxy;
 use super::flags;
-use crate::{atoms, error, js2python, jsbind, python2js, state};
+use crate::{atoms, error, js2python, jsbind, python2js, state, wake};
 
 unsafe extern "C" {
     /// CPython's attribute look-up through the type cache; exported, though not documented.
@@ -55,6 +55,7 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
                 _ => {}
             }
         }
+        let _turn = wake::AtEnd::new();
         if !(*proxy).shape.is_null() {
             let name = entry.text;
             ffi::Py_INCREF(name);
@@ -144,6 +145,7 @@ pub(crate) unsafe extern "C" fn setattro(
                 arguments.as_mut_ptr(),
             );
             qjs::JS_FreeValue(context, key);
+            wake::if_pending();
             if qjs::JS_IsException(done) {
                 error::raise();
                 return -1;
@@ -160,11 +162,12 @@ pub(crate) unsafe extern "C" fn setattro(
             qjs::JS_FreeValue(context, value);
             return -1;
         };
-        if qjs::JS_SetProperty(context, (*proxy).value, entry.atom, value) < 0 {
+        let set = qjs::JS_SetProperty(context, (*proxy).value, entry.atom, value);
+        if set < 0 {
             error::raise();
-            return -1;
         }
-        0
+        wake::if_pending();
+        if set < 0 { -1 } else { 0 }
     }
 }
 

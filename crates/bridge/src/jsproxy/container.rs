@@ -7,7 +7,7 @@ use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSAtom, JSValue};
 
 use super::{JsProxy, flags, value_of};
-use crate::{error, js2python, python2js, state};
+use crate::{error, js2python, python2js, state, wake};
 
 /// Home and the value of `self`, or an exception.
 macro_rules! enter {
@@ -371,6 +371,7 @@ pub(crate) unsafe extern "C" fn map_subscript(object: *mut PyObject, key: *mut P
     // SAFETY: as for `length`.
     unsafe {
         let value = enter!(object, ptr::null_mut());
+        let _turn = wake::AtEnd::new();
         let atoms = &raw const (*state::state()).atoms;
         let context = state::context();
         let item = invoke(value, (*atoms).get, &[key]);
@@ -400,6 +401,7 @@ pub(crate) unsafe extern "C" fn map_ass_subscript(
     // SAFETY: as for `length`.
     unsafe {
         let value = enter!(object, -1);
+        let _turn = wake::AtEnd::new();
         let atoms = &raw const (*state::state()).atoms;
         let context = state::context();
         let result = if item.is_null() {
@@ -426,6 +428,7 @@ pub(crate) unsafe extern "C" fn contains(object: *mut PyObject, item: *mut PyObj
     // SAFETY: as for `length`.
     unsafe {
         let value = enter!(object, -1);
+        let _turn = wake::AtEnd::new();
         let atoms = &raw const (*state::state()).atoms;
         let by = if (*object.cast::<JsProxy>()).flags & flags::HAS_HAS != 0 {
             (*atoms).has

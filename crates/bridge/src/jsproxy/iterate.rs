@@ -9,7 +9,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED, JSAtom, JSValue};
 use super::types::slot;
 use super::{JsProxy, flags};
 use crate::lifetime::{self, HeldValue};
-use crate::{error, js2python, state};
+use crate::{error, js2python, state, wake};
 
 /// `tp_iter` of iterables.
 pub(crate) unsafe extern "C" fn iter(object: *mut PyObject) -> *mut PyObject {
@@ -22,6 +22,7 @@ pub(crate) unsafe extern "C" fn iter(object: *mut PyObject) -> *mut PyObject {
         let proxy = object.cast::<JsProxy>();
         let value = (*proxy).value;
         let atoms = &raw const (*state::state()).atoms;
+        let _turn = wake::AtEnd::new();
         if (*proxy).flags & flags::ARRAY != 0 && has_array_iteration(value) {
             return array_iterator(value);
         }
@@ -82,6 +83,7 @@ pub(crate) unsafe extern "C" fn iternext(object: *mut PyObject) -> *mut PyObject
                 item
             }
             Step::Done(value) => {
+                let _turn = wake::AtEnd::new();
                 if !qjs::JS_IsUndefined(value) {
                     let result = js2python::convert_steal(value, JS_UNDEFINED);
                     if !result.is_null() {

@@ -1,0 +1,70 @@
+//! The world of the Web platform in plain CPython: console lines go to Python's standard streams, timers to its loop.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use isthmus_web::{Host, LogLevel, TimerId};
+use pyo3::prelude::*;
+
+/// The [`Host`] that plain CPython gives the Web platform.
+pub(crate) struct World {
+    /// `isthmus._embed.pump.Pump`.
+    pump: Py<PyAny>,
+    /// When the engine started, on both clocks.
+    origin: (Instant, Duration),
+}
+
+impl World {
+    pub(crate) fn new(pump: Py<PyAny>) -> Self {
+        let epoch = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            pump,
+            origin: (Instant::now(), epoch),
+        }
+    }
+
+    /// Calls a method of the pump. At the interpreter's end, when there is none any more, nothing happens.
+    fn tell<A>(&self, method: &str, arguments: A)
+    where
+        A: for<'py> pyo3::call::PyCallArgs<'py>,
+    {
+        Python::try_attach(|py| {
+            let called =
+                isthmus_bridge::calling_python(py, || self.pump.bind(py).call_method1(method, arguments));
+            if let Err(error) = called {
+                error.write_unraisable(py, Some(self.pump.bind(py)));
+            }
+        });
+    }
+}
+
+impl Host for World {
+    fn log(&self, level: LogLevel, text: &str, _position: Option<&str>) {
+        self.tell("log", (matches!(level, LogLevel::Warn | LogLevel::Error), text));
+    }
+
+    fn start_timer(&self, id: TimerId, delay: Duration) {
+        self.tell("start_timer", (id, delay.as_secs_f64()));
+    }
+
+    fn stop_timer(&self, id: TimerId) {
+        self.tell("stop_timer", (id,));
+    }
+
+    fn now(&self) -> Duration {
+        self.origin.0.elapsed()
+    }
+
+    fn time_origin(&self) -> Duration {
+        self.origin.1
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        if getrandom::fill(bytes).is_err() {
+            // On Linux this fails only before the kernel's generator is seeded, early at boot: predictable numbers
+            // would be worse than no process.
+            std::process::abort();
+        }
+    }
+}

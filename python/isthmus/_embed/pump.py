@@ -1,0 +1,199 @@
+"""JavaScript's jobs and timers on event loops that are not ours (asyncio's, uvloop …), one after another.
+
+Nothing is installed in a loop: when JavaScript returns to Python and leaves jobs behind, the bridge calls `wake`, which
+asks the running loop for one turn. Without a running loop the jobs run right there, once no JavaScript is on the stack.
+Timers go to the running loop; those that outlive their loop, or were started without one, go on with the next loop in
+which JavaScript is used (`_adopt`).
+"""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+import time
+from asyncio import _get_running_loop
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from isthmus._runtime.futures import PyodideFuture
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["Pump"]
+
+
+class _Timer:
+    """A JavaScript timer that is not over."""
+
+    __slots__ = ("due", "handle", "loop")
+
+    def __init__(self, due: float) -> None:
+        self.due = due
+        self.loop: Any = None
+        self.handle: Any = None
+
+
+class _GivenUp:
+    """Stands for a future whose loop was closed before it was done."""
+
+    @staticmethod
+    def result() -> NoReturn:
+        raise RuntimeError("the event loop of this awaitable was closed before it was done")
+
+
+class Pump:
+    """What drives JavaScript in this interpreter. All of it runs on JavaScript's thread."""
+
+    def __init__(self) -> None:
+        self.engine: Any = None
+        """`isthmus._native.Embedded`, once it is started."""
+        self._loop: Any = None  # the loop that was running when JavaScript was used last
+        self._scheduled: Any = None  # the loop that has a turn of ours to come
+        self._in_checkpoint = False
+        self._context = contextvars.Context()
+        self._timers: dict[int, _Timer] = {}
+        self._awaited: dict[Callable[[Any], object], asyncio.Future[Any]] = {}
+
+    # Jobs
+
+    def wake(self) -> None:
+        """Jobs wait. Called by the bridge where JavaScript returns to Python."""
+        loop = _get_running_loop()
+        if loop is None:
+            self._checkpoint()
+        elif loop is not self._scheduled:
+            if loop is not self._loop:
+                self._adopt(loop)
+            self._scheduled = loop
+            loop.call_soon(self._turn, loop, context=self._context.copy())
+
+    def _checkpoint(self) -> None:
+        """Without a loop: runs jobs once JavaScript's stack is empty."""
+        if self._in_checkpoint or self.engine is None or self.engine.entry_depth():
+            return
+        self._in_checkpoint = True
+        try:
+            # Rejections wait for the next loop, or the end: until then somebody may find the promise and handle it.
+            self.engine.run_jobs(False)
+        finally:
+            self._in_checkpoint = False
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._scheduled is loop:
+            self._scheduled = None
+        self.engine.run_jobs()
+
+    def _adopt(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Another loop runs than before: what is left of the old one comes along."""
+        self._loop = loop
+        self._context = contextvars.copy_context()
+        for number, timer in self._timers.items():
+            if timer.loop is not loop:
+                self._start(loop, number, timer)
+        for callback, future in list(self._awaited.items()):
+            if future.get_loop().is_closed() and not future.done() and self._awaited.pop(callback, None) is not None:
+                callback(_GivenUp)
+        tasks = sys.modules.get("isthmus._embed.tasks")
+        if tasks is not None:
+            tasks.close_orphans()
+
+    # Futures and tasks
+
+    def create_future(self) -> asyncio.Future[Any] | None:
+        """A future of the running loop, None without one."""
+        loop = _get_running_loop()
+        if loop is None:
+            return None
+        if loop is not self._loop:
+            self._adopt(loop)
+        return PyodideFuture(loop=loop)
+
+    def ensure_future(self, awaitable: Any) -> asyncio.Future[Any]:
+        """A future of an awaitable that JavaScript awaits or starts; RuntimeError without a running loop."""
+        import asyncio
+
+        from .tasks import Suspendable
+
+        loop = _get_running_loop()
+        if loop is None:
+            raise RuntimeError("a Python awaitable can only be awaited from JavaScript in a running event loop")
+        if loop is not self._loop:
+            self._adopt(loop)
+        if asyncio.isfuture(awaitable):
+            return awaitable
+        if asyncio.iscoroutine(awaitable):
+            return loop.create_task(Suspendable(awaitable))
+        return asyncio.ensure_future(awaitable, loop=loop)
+
+    def watch(self, future: asyncio.Future[Any], callback: Callable[[Any], object]) -> None:
+        """As `future.add_done_callback(callback)`; should the loop end before, the callback gets a failure."""
+
+        def done(future: asyncio.Future[Any]) -> None:
+            if self._awaited.pop(callback, None) is not None:
+                callback(future)
+
+        self._awaited[callback] = future
+        future.add_done_callback(done)
+
+    # Timers
+
+    def start_timer(self, number: int, delay: float) -> None:
+        """Has timer `number` fire in `delay` seconds."""
+        timer = self._timers[number] = _Timer(time.monotonic() + delay)
+        loop = _get_running_loop()
+        if loop is None:
+            return
+        if loop is not self._loop:
+            self._adopt(loop)
+        if timer.loop is None:
+            self._start(loop, number, timer)
+
+    def stop_timer(self, number: int) -> None:
+        """Forgets a timer; it may have fired."""
+        timer = self._timers.pop(number, None)
+        if timer is not None and timer.handle is not None and not timer.loop.is_closed():
+            timer.handle.cancel()
+
+    def _start(self, loop: asyncio.AbstractEventLoop, number: int, timer: _Timer) -> None:
+        if timer.handle is not None and not timer.loop.is_closed():
+            timer.handle.cancel()
+        timer.loop = loop
+        timer.handle = loop.call_later(max(timer.due - time.monotonic(), 0), self._fire, number, timer)
+
+    def _fire(self, number: int, timer: _Timer) -> None:
+        if self._timers.get(number) is not timer:
+            return
+        engine = self.engine
+        # Jobs that were there before the timer was due go first, whatever the loop's order.
+        engine.run_jobs()
+        if self._timers.get(number) is timer:
+            del self._timers[number]
+            engine.fire_timer(number)
+            engine.run_jobs()
+
+    # The process
+
+    def log(self, grave: bool, text: str) -> None:
+        """Writes a line of the console: to `sys.stderr` if it is a warning or an error, else to `sys.stdout`."""
+        stream = sys.stderr if grave else sys.stdout
+        if stream is None:  # as under pythonw, and at the interpreter's end
+            return
+        try:
+            stream.write(f"{text}\n")
+        except UnicodeEncodeError:
+            encoding = stream.encoding or "ascii"
+            stream.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
+
+    def at_exit(self) -> None:
+        """Tells of rejections that nobody handled before the end."""
+        if self.engine.is_home() and self.engine.jobs_pending():
+            self.engine.run_jobs()
+
+    def after_fork(self) -> None:
+        """In a forked child: the parent's loop is not ours, its timers are."""
+        self._loop = self._scheduled = None
+        for timer in self._timers.values():
+            timer.loop = timer.handle = None
+        if self.engine.is_home():
+            self.engine.reseed()
