@@ -17,7 +17,7 @@ VENV_PYTHON := $(VENV)/bin/python
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 REQUIREMENTS := requirements/runtime.txt requirements/test.txt
 # The crates that link against Python: pytest covers them through the extension module.
-PYTHON_CRATES := isthmus-bridge isthmus-isolate isthmus-native
+PYTHON_CRATES := isthmus-bridge isthmus-embed isthmus-isolate isthmus-native
 
 .PHONY: dev build test check bench performance sanitize wheel rust-tests python-tests clean
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-PYTHON = Path(__file__).resolve().parents[2] / "python"
+from harness.interpreter import python
 
 Program = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -39,21 +37,6 @@ def raises(kind, part, function, *arguments):
     else:
         raise AssertionError(f"no {kind.__name__}")
 """
-
-
-def python(
-    *arguments: str, cwd: Path | None = None, timeout: float = 30, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Runs the interpreter."""
-    return subprocess.run(
-        [sys.executable, "-X", "faulthandler", *arguments],
-        env={**os.environ, "PYTHONPATH": str(PYTHON), "NO_COLOR": "1", "PYTHON_COLORS": "0", **environment},
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
 
 
 @pytest.fixture

@@ -255,6 +255,9 @@ pub fn jobs_pending(_py: Python<'_>) -> bool {
     }
 }
 
+/// Told of a promise that was rejected with nobody to handle it.
+pub type OnRejection<'a> = dyn for<'js> FnMut(&Ctx<'js>, Rejection<'js>) + 'a;
+
 /// The microtask checkpoint: runs all JavaScript jobs and resolves the futures of settled promises, until there
 /// are none left. What a job throws goes to `thrown`, promises rejected with nobody to handle them to `rejected`; without
 /// that they are kept.
@@ -264,7 +267,7 @@ pub fn jobs_pending(_py: Python<'_>) -> bool {
 pub fn run_jobs(
     _py: Python<'_>,
     thrown: &mut dyn for<'js> FnMut(&Ctx<'js>, Value<'js>),
-    rejected: Option<&mut dyn for<'js> FnMut(&Ctx<'js>, Rejection<'js>)>,
+    rejected: Option<&mut OnRejection<'_>>,
 ) {
     // SAFETY: `_py` proves the GIL, the assertion home. The context pointer is not null at home.
     unsafe {

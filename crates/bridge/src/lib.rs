@@ -43,7 +43,9 @@ mod to_js;
 mod to_py;
 mod wake;
 
-pub use engine::{Engine, EngineError, EngineHandle, Rejection, configure, jobs_pending, run_jobs};
+pub use engine::{
+    Engine, EngineError, EngineHandle, OnRejection, Rejection, configure, jobs_pending, run_jobs,
+};
 pub use error::raise_pending as raise;
 pub use jsproxy::{js_value, wrap};
 pub use lifetime::safe_point;

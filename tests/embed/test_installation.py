@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import python
+
+from harness.interpreter import python
 
 
 def test_the_package_alone_imports_nothing() -> None:

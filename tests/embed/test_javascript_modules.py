@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import python
+
+from harness.interpreter import python
 
 PRELUDE = """
 import asyncio, isthmus
