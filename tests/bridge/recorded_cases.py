@@ -55,6 +55,9 @@ SIGNATURES = (
 ).split()
 
 
+HTTP = ("AbortError", "BodyUsedError", "FetchResponse", "HttpStatusError", "pyfetch")
+
+
 class Outcome(str):
     """A description already."""
 
@@ -81,6 +84,9 @@ class Case:
         self.names.update((name, getattr(typing, name)) for name in ("Annotated", "Any", "Optional"))
         self.names.update(Future=asyncio.Future, typing=typing, asyncio=asyncio, functools=functools)
         self.names.update(types=types, sys=sys, copy=copy, pickle=pickle, ffi=ffi)
+        from pyodide import http
+
+        self.names.update((name, getattr(http, name)) for name in HTTP)
 
     def attempt(self, function, *arguments):
         try:

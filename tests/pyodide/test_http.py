@@ -173,13 +173,13 @@ def test_unpack_archive(tmp_path, name, format):
     assert (tmp_path / "out" / "inner.txt").read_text() == "inside"
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def browser(js):
     class Request:
         def __init__(self, url):
             self.url = url
 
-        new = classmethod(lambda cls, url: cls(url))
+        new = classmethod(lambda cls, url, options=None: cls(url))
 
     class AbortSignal:
         @staticmethod
@@ -225,7 +225,6 @@ def test_pyfetch_errors(browser):
 
         with pytest.raises(AbortError, match="^fetch failed$") as caught:
             await pyfetch("http://a/", fetcher=rejects)
-        assert isinstance(caught.value.__cause__, JsException)
         assert isinstance(caught.value, OSError)
 
         async def raises(request, options):

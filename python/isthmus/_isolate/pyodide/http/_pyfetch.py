@@ -1,60 +1,64 @@
-"""`pyodide.http`: `pyfetch` and its response over JavaScript's own `fetch` (spec/ffi.md §6)."""
+"""`pyfetch` and its response, over JavaScript's own `fetch`."""
 
 from __future__ import annotations
 
 import builtins
-from typing import IO, TYPE_CHECKING, Any
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import IO, Any, Concatenate, ParamSpec, TypeVar
 
-from .ffi import JsBuffer, JsException, JsFetchResponse, run_sync, to_js
+from ..ffi import JsBuffer, JsException, JsFetchResponse, to_js
+from ._exceptions import AbortError, BodyUsedError, HttpStatusError
 
-if TYPE_CHECKING:
-    from io import StringIO
+__all__ = ["FetchResponse", "pyfetch"]
 
-__all__ = ["AbortError", "BodyUsedError", "FetchResponse", "HttpStatusError", "open_url", "pyfetch"]
-
-
-class HttpStatusError(OSError):
-    """A response whose status says that the request failed."""
-
-    status: int
-    status_text: str
-    url: str
-
-    def __init__(self, status: int, status_text: str, url: str) -> None:
-        self.status = status
-        self.status_text = status_text
-        self.url = url
-        if 400 <= status < 500:
-            kind = "Client Error"
-        elif 500 <= status < 600:
-            kind = "Server Error"
-        else:
-            kind = "Invalid error code not between 400 and 599"
-        super().__init__(f"{status} {kind}: {status_text} for url: {url}")
-
-    def __reduce__(self) -> tuple[type[HttpStatusError], tuple[int, str, str]]:
-        return HttpStatusError, (self.status, self.status_text, self.url)
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
-class BodyUsedError(OSError):
-    """The body of the response was read before."""
-
-    def __init__(self, *_args: Any) -> None:
-        super().__init__("Response body is already used")
+def _reason(reason: Any) -> Any:
+    """What an AbortController takes as reason."""
+    return reason if reason is None or isinstance(reason, JsException) else JsException("AbortError", str(reason))
 
 
-class AbortError(OSError):
-    """The request did not come to its end."""
+def _cancelled(controller: Any, error: CancelledError) -> None:
+    """Aborts a request because the task that waits for it was cancelled."""
+    if controller is not None:
+        controller.abort(_reason("\n".join(map(str, error.args)) if error.args else None))
 
-    def __init__(self, reason: JsException) -> None:
-        super().__init__(reason.message)
+
+def _reads_body(
+    method: Callable[Concatenate[FetchResponse, Arguments], Awaitable[Result]],
+) -> Callable[Concatenate[FetchResponse, Arguments], Awaitable[Result]]:
+    """AbortError for JavaScript's rejections; a cancellation aborts the request."""
+
+    @wraps(method)
+    async def reader(self: FetchResponse, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return await method(self, *args, **kwargs)
+        except JsException as error:
+            signal = self.abort_signal
+            raise AbortError(signal.reason if signal is not None and signal.aborted else error) from None
+        except CancelledError as error:
+            _cancelled(self.abort_controller, error)
+            raise
+
+    return reader
 
 
 class FetchResponse:
     """A JavaScript `Response` with Python's types for its contents.
 
-    Every method that reads the body raises BodyUsedError if it was read before, AbortError if the request was aborted.
+    Every method that reads the body raises BodyUsedError if it was read before, AbortError if the request was aborted or
+    the body can't be had; cancelling it aborts the request.
     """
+
+    js_request: Any
+    """The JavaScript `Request`; None for an empty URL."""
+    js_response: JsFetchResponse
+    abort_controller: Any
+    abort_signal: Any
 
     def __init__(
         self,
@@ -63,19 +67,16 @@ class FetchResponse:
         abort_controller: Any = None,
         abort_signal: Any = None,
     ) -> None:
-        self._url = request
+        """`request` is a URL or a `Request`."""
+        if isinstance(request, str) and request:
+            from js import Request
+
+            request = Request.new(request)
+        self.js_request = request or None
+        self._url: str = request.url if request else ""
         self.js_response = js_response
         self.abort_controller = abort_controller
         self.abort_signal = abort_signal
-
-    @property
-    def js_request(self) -> Any:
-        """The JavaScript `Request`."""
-        if isinstance(self._url, str):
-            from js import Request
-
-            return Request.new(self._url)
-        return self._url
 
     @property
     def body_used(self) -> bool:
@@ -134,13 +135,16 @@ class FetchResponse:
         """A second response with the same body; BodyUsedError if it was read."""
         if self.js_response.bodyUsed:
             raise BodyUsedError
-        return FetchResponse(self._url, self.js_response.clone(), self.abort_controller, self.abort_signal)
+        request = self.js_request or self._url
+        return FetchResponse(request, self.js_response.clone(), self.abort_controller, self.abort_signal)
 
+    @_reads_body
     async def buffer(self) -> JsBuffer:
         """The body as an ArrayBuffer."""
         self._raise_if_failed()
         return await self.js_response.arrayBuffer()
 
+    @_reads_body
     async def text(self) -> str:
         """The body as text."""
         self._raise_if_failed()
@@ -168,10 +172,16 @@ class FetchResponse:
         """Writes the body into an open file."""
         (await self.buffer())._into_file(f)
 
-    async def unpack_archive(self, *, extract_dir: str | None = None, format: str | None = None) -> None:
-        """Unpacks the body into `extract_dir` (by default the current directory).
+    async def _create_file(self, path: str) -> None:
+        """Writes the body into a new file; FileExistsError if there is one."""
+        with open(path, "xb") as file:
+            await self._into_file(file)
 
-        `format` as for `shutil.unpack_archive`, or "whl"; by default from the URL. ValueError for an unknown one.
+    async def unpack_archive(self, *, extract_dir: str | None = None, format: str | None = None) -> None:
+        """Unpacks the body into `extract_dir` (by default the current directory), which is made if need be.
+
+        `format` as for `shutil.unpack_archive`, or a file name's ending; by default from the URL. ValueError for an unknown
+        one, `shutil.ReadError` for an unknown ending of the URL.
         """
         import os
         import shutil
@@ -179,69 +189,55 @@ class FetchResponse:
         from urllib.parse import urlsplit
 
         data = await self.bytes()
-        url = self.url or (self._url if isinstance(self._url, str) else self._url.url)
-        name = os.path.basename(urlsplit(url).path)
+        name = os.path.basename(urlsplit(self._url).path)
+        kinds = {".whl": "zip", ".wheel": "zip"}
+        kinds |= {ending: kind for kind, endings, _ in shutil.get_unpack_formats() for ending in endings}
         if format is None:
-            endings = {".whl": "zip"} | {
-                ending: kind for kind, known, _ in shutil.get_unpack_formats() for ending in known
-            }
-            format = next((kind for ending, kind in endings.items() if name.endswith(ending)), None)
+            format = next((kind for ending, kind in kinds.items() if name.endswith(ending)), None)
             if format is None:
-                raise ValueError(f"Unknown archive format {name!r}")
-        elif format in ("whl", "wheel"):
-            format = "zip"
+                raise shutil.ReadError(f"Unknown archive format {name!r}")
+        elif format not in kinds.values():
+            known = kinds.get(format) or kinds.get(f".{format}")
+            if known is None:
+                raise ValueError(f"Unrecognized format {format}")
+            format = known
         # Nothing in a tar archive may leave the folder; zip archives are always unpacked so.
         options: dict[str, Any] = {} if format == "zip" else {"filter": "data"}
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, name or "archive")
             with open(path, "wb") as file:
                 file.write(data)
+            os.makedirs(extract_dir or ".", exist_ok=True)
             shutil.unpack_archive(path, extract_dir, format, **options)
 
     def abort(self, reason: Any = None) -> None:
         """Aborts the request, with `reason` as the text of the AbortError. ValueError if it has no AbortController."""
         if self.abort_controller is None:
             raise ValueError("abort_controller is not set")
-        if reason is None:
-            self.abort_controller.abort()
-        else:
-            self.abort_controller.abort(
-                reason if isinstance(reason, JsException) else JsException("AbortError", str(reason))
-            )
+        self.abort_controller.abort(_reason(reason))
 
 
 async def pyfetch(request: Any, /, *, signal: Any = None, fetcher: Any = None, **kwargs: Any) -> FetchResponse:
     """Calls `fetch` (or `fetcher`) with `request`, a URL or a `Request`, and the options of `fetch` as keywords.
 
-    AbortError if JavaScript rejects. Cancelling aborts the request.
+    AbortError if JavaScript rejects. Cancelling aborts the request. RuntimeError where JavaScript has no `fetch`.
     """
-    from asyncio import CancelledError
-
-    from js import AbortController, AbortSignal, Object, Request
+    import js
 
     if fetcher is None:
-        import js
-
-        fetcher = js.fetch
-    controller = AbortController.new()
-    combined = controller.signal if signal is None else AbortSignal.any(to_js([signal, controller.signal]))
-    js_request = Request.new(request) if isinstance(request, str) else request
-    options = to_js({**kwargs, "signal": combined}, dict_converter=Object.fromEntries)
+        fetcher = getattr(js, "fetch", None)
+        if fetcher is None:
+            raise RuntimeError("JavaScript has no fetch() here: pass a fetcher")
+    controller = js.AbortController.new()
+    combined = controller.signal if signal is None else js.AbortSignal.any(to_js([signal, controller.signal]))
+    options = to_js({**kwargs, "signal": combined}, dict_converter=js.Object.fromEntries)
+    if isinstance(request, str):
+        request = js.Request.new(request, options)
     try:
-        js_response = await fetcher(js_request, options)
-    except CancelledError:
-        controller.abort()
+        js_response = await fetcher(request, options)
+    except CancelledError as error:
+        _cancelled(controller, error)
         raise
-    except JsException as exception:
-        raise AbortError(exception) from exception
+    except JsException as error:
+        raise AbortError(error) from None
     return FetchResponse(request, js_response, controller, combined)
-
-
-def open_url(url: str) -> StringIO:
-    """The text behind a URL as a file; blocks the current task alone (see `run_sync`)."""
-    from io import StringIO
-
-    async def text() -> str:
-        return await (await pyfetch(url)).text()
-
-    return StringIO(run_sync(text()))
