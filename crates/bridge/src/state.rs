@@ -150,7 +150,9 @@ pub fn is_home(_py: pyo3::Python<'_>) -> bool {
 pub(crate) unsafe fn raise_not_home() {
     // SAFETY: the caller holds the GIL.
     unsafe {
-        let text = if (*state()).home.is_null() {
+        let text = if (*state()).home.is_null() && (*state()).live_jsproxies == 0 {
+            c"JavaScript is not running in this process: isthmus.install() starts it."
+        } else if (*state()).home.is_null() {
             c"JavaScript has been shut down: its objects can't be used any more."
         } else {
             c"JavaScript belongs to the thread that runs the event loop: a JavaScript object can't be used on \

@@ -40,11 +40,13 @@ def install(*, root: str | os.PathLike[str] | None = None) -> None:
         return
     position = _free_position()
     folder = os.path.realpath(_script_folder() if root is None else root)
-    sys.path.insert(position, _MODULES)
+    before = list(sys.path)
+    if _MODULES not in sys.path:  # as in a process that got its parent's path
+        sys.path.insert(position, _MODULES)
     try:
         pump = _start(folder)
     except BaseException:
-        sys.path.remove(_MODULES)
+        sys.path[:] = before
         raise
     _installed = pump, folder
 

@@ -52,14 +52,14 @@ def _run_module(name: str, arguments: list[str]) -> None:
 
 def _run_path(path: str, arguments: list[str]) -> None:
     sys.argv[:] = [path, *arguments]
+    file = os.path.join(os.getcwd(), path)
     if os.path.isdir(path) or _is_archive(path):
-        _set_first_path(path, always=True)
+        _set_first_path(file, always=True)
         _new_main()
         _install()
         import runpy
 
         return _execute(lambda: runpy._run_module_as_main("__main__", False))  # type: ignore[attr-defined]
-    file = os.path.abspath(path)
     try:
         with open(file, "rb") as stream:
             source = stream.read()
@@ -115,10 +115,12 @@ def _new_main() -> ModuleType:
 
 
 def _install() -> None:
+    from .children import announce
     from .install import install
 
     try:
         install()
+        announce()
     except ImportError as error:
         sys.stderr.write(f"isthmus: {error}\n")
         sys.exit(1)
