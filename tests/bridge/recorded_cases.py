@@ -83,10 +83,11 @@ class Case:
         self.names.update((name, getattr(jsbind, name)) for name in SIGNATURES)
         self.names.update((name, getattr(typing, name)) for name in ("Annotated", "Any", "Optional"))
         self.names.update(Future=asyncio.Future, typing=typing, asyncio=asyncio, functools=functools)
-        self.names.update(types=types, sys=sys, copy=copy, pickle=pickle, ffi=ffi)
-        from pyodide import http
+        self.names.update(types=types, sys=sys, copy=copy, pickle=pickle, ffi=ffi, ast=ast)
+        from pyodide import code, http
 
         self.names.update((name, getattr(http, name)) for name in HTTP)
+        self.names.update((name, getattr(code, name)) for name in code.__all__)
 
     def attempt(self, function, *arguments):
         try:

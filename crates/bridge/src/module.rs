@@ -10,7 +10,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
 use crate::jsproxy::{self, exception, flags};
 use crate::pyproxy::{self, Origin};
-use crate::{atoms, error, js2python, state, to_js};
+use crate::{atoms, error, js2python, python2js, state, to_js};
 
 struct Table<const N: usize>([PyMethodDef; N]);
 // SAFETY: only read, by the interpreter under the GIL.
@@ -353,30 +353,21 @@ unsafe extern "C" fn destroy_proxies(_: *mut PyObject, list: *mut PyObject) -> *
 }
 
 unsafe extern "C" fn run_js(_: *mut PyObject, source: *mut PyObject) -> *mut PyObject {
-    // SAFETY: called by the interpreter; CPython's UTF-8 text ends with a NUL, as the engine asks.
+    // SAFETY: called by the interpreter.
     unsafe {
         if !enter() {
             return ptr::null_mut();
         }
-        let mut length = 0;
-        let text = ffi::PyUnicode_AsUTF8AndSize(source, &mut length);
-        if text.is_null() {
+        if ffi::PyUnicode_Check(source) == 0 {
+            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"run_js() needs a str".as_ptr());
             return ptr::null_mut();
         }
-        let result = qjs::JS_Eval(
-            state::context(),
-            text,
-            length as _,
-            c"<eval>".as_ptr(),
-            qjs::JS_EVAL_TYPE_GLOBAL as i32,
-        );
-        // As every call does: a promise comes back as a future.
-        if qjs::JS_IsPromise(result) {
-            return crate::promise::future_steal(result, Vec::new());
-        }
-        let converted = js2python::convert_steal(result, JS_UNDEFINED);
-        crate::lifetime::safe_point_at_home();
-        converted
+        // Calling `eval` by another name is an indirect eval: `let` and `const` are its own.
+        let mut arguments = [python2js::implicit(source).unwrap_or(JS_UNDEFINED)];
+        let eval = (*state::state()).support.eval;
+        let result = qjs::JS_Call(state::context(), eval, JS_UNDEFINED, 1, arguments.as_mut_ptr());
+        qjs::JS_FreeValue(state::context(), arguments[0]);
+        jsproxy::call::finish_call(result, Vec::new())
     }
 }
 

@@ -339,7 +339,7 @@ values! {
     Support {
         bigint_from_hex, bigint_to_hex, PythonError, PyProxy, make_error, describe_thrown, prototype_for, object_keys,
         object_values, object_entries, compare, to_string, delete_property, property_names, is_plain_object,
-        from_entries, array_values, Object, make_set, map_entries, set_values, becomes_dict, make_data_view, data_view_parts, typed_array_parts,
+        from_entries, eval, array_values, Object, make_set, map_entries, set_values, becomes_dict, make_data_view, data_view_parts, typed_array_parts,
         PyBufferView, buffer_view_key, iteration_prototype,
     }
 }

@@ -257,7 +257,7 @@
     bigint_to_hex: (value) => bigintToString(value, 16),
     PythonError, Error, PyProxy, make_error, describe_thrown, prototype_for, property_names,
     object_keys: Object.keys, object_values: Object.values, object_entries: Object.entries,
-    from_entries: Object.fromEntries,
+    from_entries: Object.fromEntries, eval: globalThis.eval,
     array_values: Array.prototype.values,
     // The operations of Python's rich comparison, by their numbers.
     compare: (left, right, operation) => {

@@ -93,9 +93,11 @@ def call_with(
 ) -> Any:
     """`callRelaxed` and `callPromising` of a PyProxy: drop superfluous arguments; run in a task of its own."""
     if relaxed:
-        from pyodide.code import relaxed_wrap
+        from functools import partial
 
-        function = relaxed_wrap(function)
+        from pyodide.code import relaxed_call
+
+        function = partial(relaxed_call, function)
     if not promising:
         return function(*positional, **named)
 

@@ -52,7 +52,7 @@ class CodeRunner:
     `ast` may be changed before `compile()`. SyntaxError as from `compile`.
     """
 
-    ast: "ast.Module"
+    ast: "ast.Module | ast.Interactive"
     """The parsed source."""
     code: CodeType
     """The compiled statements, without the last expression if its value is asked for; AttributeError before `compile()`."""
@@ -86,20 +86,22 @@ class CodeRunner:
         self._compiled = False
         self._value_code: CodeType | None = None
         self._return_mode = return_mode
-        if mode != "exec" or (quiet_trailing_semicolon and should_quiet(source)):
+        if mode not in ("exec", "single") or (quiet_trailing_semicolon and should_quiet(source)):
             self._return_mode = "none"
         self.ast = compile(source, filename, mode, flags | ast.PyCF_ONLY_AST, dont_inherit=True, optimize=optimize)
 
-    def _split(self) -> "tuple[ast.Module, ast.expr | None]":
+    def _split(self) -> "tuple[ast.Module | ast.Interactive, ast.expr | None]":
         """The statements to run, and the expression whose value is the result."""
         import ast
 
-        body = self.ast.body
-        if self._return_mode == "none" or not body:
-            return self.ast, None
-        last = body[-1]
+        tree = self.ast
+        if self._return_mode not in ("last_expr", "last_expr_or_assign") or not tree.body:
+            return tree, None
+        last = tree.body[-1]
         if isinstance(last, ast.Expr):
-            return ast.Module(body[:-1], self.ast.type_ignores), last.value
+            rest = tree.body[:-1]
+            interactive = isinstance(tree, ast.Interactive)
+            return ast.Interactive(rest) if interactive else ast.Module(rest, tree.type_ignores), last.value
         target: ast.expr | None = None
         if self._return_mode == "last_expr_or_assign":
             if isinstance(last, ast.Assign):
@@ -107,8 +109,8 @@ class CodeRunner:
             elif isinstance(last, (ast.AugAssign, ast.AnnAssign)):
                 target = last.target
         if not isinstance(target, ast.Name):
-            return self.ast, None
-        return self.ast, ast.copy_location(ast.Name(target.id, ast.Load()), target)
+            return tree, None
+        return tree, ast.copy_location(ast.Name(target.id, ast.Load()), target)
 
     def compile(self) -> "CodeRunner":
         """Compiles; returns self. RuntimeError the second time."""
@@ -128,16 +130,17 @@ class CodeRunner:
     def _prepare(self, globals: dict[str, Any] | None) -> dict[str, Any]:
         if not self._compiled:
             raise RuntimeError("Not yet compiled")
-        if self._filename != "<exec>":
+        if not (self._filename.startswith("<") and self._filename.endswith(">")):
             import linecache
 
-            lines = self._source.splitlines(keepends=True)
+            lines = [f"{line}\n" for line in self._source.splitlines()]
             linecache.cache[self._filename] = (len(self._source), None, lines, self._filename)
         return {} if globals is None else globals
 
     def run(self, globals: dict[str, Any] | None = None, locals: Any = None) -> Any:
         """Runs in `globals` (by default a new dict) and `locals` (by default `globals`). RuntimeError if not compiled."""
         globals = self._prepare(globals)
+        locals = globals if locals is None else locals
         for code in (self.code, self._value_code):
             if code is not None and code.co_flags & _COROUTINE:
                 raise RuntimeError("Used eval_code with TOP_LEVEL_AWAIT. Use run_async for this instead.")
@@ -147,6 +150,7 @@ class CodeRunner:
     async def run_async(self, globals: dict[str, Any] | None = None, locals: Any = None) -> Any:
         """The same as `run`, and awaits what the source awaits at its top level."""
         globals = self._prepare(globals)
+        locals = globals if locals is None else locals
         value = eval(self.code, globals, locals)
         if self.code.co_flags & _COROUTINE:
             value = await value
@@ -279,7 +283,9 @@ def relaxed_call(func: Callable[..., Result], *args: Any, **kwargs: Any) -> Resu
 
 
 def relaxed_wrap(func: Callable[Arguments, Result]) -> Callable[..., Result]:
-    """A function that calls `func` as `relaxed_call` does."""
+    """A function that calls `func` as `relaxed_call` does. TypeError if `func` has no signature."""
+    if _Accepted.of(func) is None:
+        raise TypeError("Cannot wrap function")
 
     @wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Result:
