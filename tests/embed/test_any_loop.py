@@ -256,6 +256,32 @@ def test_a_coroutine_whose_loop_was_closed_fails_the_promise(on_loop) -> None:
     )
 
 
+def test_futures_that_nobody_settles_are_not_kept(on_loop) -> None:
+    on_loop(
+        """
+        import gc, weakref
+        async def main():
+            loop = asyncio.get_running_loop()
+            references = []
+            for _ in range(10):
+                future = loop.create_future()
+                references.append(weakref.ref(future))
+                run_js("(future) => { future.then(() => {}); }")(future)
+            del future
+            await asyncio.sleep(0)
+            gc.collect()
+            run_js("0")
+            assert not any(reference() for reference in references)
+            # Two promises for one future.
+            future = loop.create_future()
+            both = run_js("(future) => Promise.all([future, future.then((x) => x + 1)])")(future)
+            loop.call_soon(future.set_result, 1)
+            assert list(await both) == [1, 2]
+        run(main())
+        """
+    )
+
+
 def test_jobs_without_a_loop_run_when_javascript_returns(program) -> None:
     program(
         """

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextvars
 import sys
 import time
+import weakref
 from asyncio import _get_running_loop
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -53,7 +54,9 @@ class Pump:
         self._in_checkpoint = False
         self._context = contextvars.Context()
         self._timers: dict[int, _Timer] = {}
-        self._awaited: dict[Callable[[Any], object], asyncio.Future[Any]] = {}
+        # What JavaScript waits for, and the callbacks that settle its promises. Weak: who gave a future up gets no answer.
+        self._awaited: weakref.WeakKeyDictionary[asyncio.Future[Any], list[Callable[[Any], object]]]
+        self._awaited = weakref.WeakKeyDictionary()
 
     # Jobs
 
@@ -91,9 +94,10 @@ class Pump:
         for number, timer in self._timers.items():
             if timer.loop is not loop:
                 self._start(loop, number, timer)
-        for callback, future in list(self._awaited.items()):
-            if future.get_loop().is_closed() and not future.done() and self._awaited.pop(callback, None) is not None:
-                callback(_GivenUp)
+        for future in list(self._awaited):
+            if future.get_loop().is_closed() and not future.done():
+                for callback in self._awaited.pop(future, ()):
+                    callback(_GivenUp)
         tasks = sys.modules.get("isthmus._embed.tasks")
         if tasks is not None:
             tasks.close_orphans()
@@ -128,13 +132,20 @@ class Pump:
 
     def watch(self, future: asyncio.Future[Any], callback: Callable[[Any], object]) -> None:
         """As `future.add_done_callback(callback)`; should the loop end before, the callback gets a failure."""
+        try:
+            callbacks = self._awaited.get(future)
+            if callbacks is not None:
+                callbacks.append(callback)
+                return
+            self._awaited[future] = [callback]
+        except TypeError:  # a future of somebody's own that can't be referred to weakly
+            future.add_done_callback(callback)
+        else:
+            future.add_done_callback(self._settle)
 
-        def done(future: asyncio.Future[Any]) -> None:
-            if self._awaited.pop(callback, None) is not None:
-                callback(future)
-
-        self._awaited[callback] = future
-        future.add_done_callback(done)
+    def _settle(self, future: asyncio.Future[Any]) -> None:
+        for callback in self._awaited.pop(future, ()):
+            callback(future)
 
     # Timers
 
