@@ -9,7 +9,7 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JS_UNDEFINED, JSValue};
 
-use crate::{jsproxy, state, strings};
+use crate::{jsproxy, pyproxy, state, strings, traceback};
 
 /// Raises the pending JavaScript exception in Python.
 ///
@@ -81,7 +81,7 @@ unsafe fn original_exception(thrown: JSValue) -> Option<*mut PyObject> {
     // SAFETY: as for `exception_of`.
     unsafe {
         let state = state::state();
-        if !qjs::JS_IsObject(thrown) || (*state).python.last_exception.is_null() {
+        if !qjs::JS_IsObject(thrown) {
             return None;
         }
         let context = (*state).context;
@@ -99,9 +99,8 @@ unsafe fn original_exception(thrown: JSValue) -> Option<*mut PyObject> {
         }
         let mut number = 0.0;
         qjs::JS_ToFloat64(context, &mut number, address);
-        let last = ffi::PyObject_CallNoArgs((*state).python.last_exception);
+        let last = traceback::last();
         if last.is_null() {
-            ffi::PyErr_Clear();
             return None;
         }
         if last as usize as f64 == number && ffi::PyExceptionInstance_Check(last) != 0 {
@@ -166,43 +165,119 @@ pub(crate) unsafe fn value_of_exception(exception: *mut PyObject) -> JSValue {
         if let Some(error) = jsproxy::value_of(exception) {
             return qjs::JS_DupValue(context, error);
         }
-        let python = &raw const (*state::state()).python;
-        let name = ffi::PyType_GetQualName(ffi::Py_TYPE(exception));
-        let text = if (*python).format_exception.is_null() {
-            ffi::PyObject_Str(exception)
+        let kept = traceback::keep(exception);
+        let text = if kept.is_null() {
+            formatted(exception)
         } else {
-            ffi::PyObject_CallOneArg((*python).format_exception, exception)
+            ptr::null_mut()
         };
-        if !(*python).remember_exception.is_null() {
-            let done = ffi::PyObject_CallOneArg((*python).remember_exception, exception);
-            ffi::Py_XDECREF(done);
-        }
+        traceback::remember(exception);
+        let name = ffi::PyType_GetQualName(ffi::Py_TYPE(exception));
         ffi::PyErr_Clear();
-        let mut arguments = [
-            if name.is_null() {
-                JS_UNDEFINED
-            } else {
-                strings::to_javascript(name)
-            },
-            if text.is_null() {
-                JS_UNDEFINED
-            } else {
-                strings::to_javascript(text)
-            },
-            qjs::JS_NewFloat64(exception as usize as f64),
-        ];
-        ffi::Py_XDECREF(name);
-        ffi::Py_XDECREF(text);
-        let error = qjs::JS_CallConstructor(
-            context,
-            (*state::state()).support.PythonError,
-            3,
-            arguments.as_mut_ptr(),
-        );
+        let kind = text_or_undefined(name);
+        let address = qjs::JS_NewFloat64(exception as usize as f64);
+        if kept.is_null() {
+            construct_steal([kind, text_or_undefined(text), address, JS_UNDEFINED, JS_UNDEFINED])
+        } else {
+            let proxy = pyproxy::new(kept, pyproxy::Origin::OWNED);
+            ffi::Py_DECREF(kept);
+            lazy_steal(kind, proxy, address)
+        }
+    }
+}
+
+/// A `PythonError` of constructor arguments it takes.
+unsafe fn construct_steal(mut arguments: [JSValue; 5]) -> JSValue {
+    // SAFETY: at home with the GIL.
+    unsafe {
+        let context = state::context();
+        let class = (*state::state()).support.PythonError;
+        let failed = arguments.iter().any(|&argument| qjs::JS_IsException(argument));
+        let error = if failed {
+            JS_EXCEPTION
+        } else {
+            qjs::JS_CallConstructor(context, class, arguments.len() as i32, arguments.as_mut_ptr())
+        };
         for argument in arguments {
             qjs::JS_FreeValue(context, argument);
         }
         error
+    }
+}
+
+/// A `PythonError` whose message is made of what `kept` is the proxy of when somebody reads it. Takes the values.
+unsafe fn lazy_steal(kind: JSValue, kept: JSValue, address: JSValue) -> JSValue {
+    // SAFETY: at home with the GIL.
+    unsafe {
+        let context = state::context();
+        let state = state::state();
+        if qjs::JS_IsException(kind) {
+            qjs::JS_FreeValue(context, kept);
+            return kind;
+        }
+        let key = qjs::JS_DupValue(context, (*state).support.python_error_key);
+        let error = construct_steal([JS_UNDEFINED, JS_UNDEFINED, JS_UNDEFINED, key, kept]);
+        if qjs::JS_IsException(error) {
+            qjs::JS_FreeValue(context, kind);
+            return error;
+        }
+        let accessors = [(*state).support.read_message, (*state).support.write_message]
+            .map(|function| qjs::JS_DupValue(context, function));
+        let hidden = qjs::JS_PROP_CONFIGURABLE as i32;
+        let atoms = &raw const (*state).atoms;
+        let defined = qjs::JS_DefinePropertyGetSet(
+            context,
+            error,
+            (*atoms).message,
+            accessors[0],
+            accessors[1],
+            hidden,
+        )
+        .min(qjs::JS_DefinePropertyValue(
+            context,
+            error,
+            (*atoms).type_,
+            kind,
+            qjs::JS_PROP_C_W_E as i32,
+        ))
+        .min(qjs::JS_DefinePropertyValue(
+            context,
+            error,
+            (*atoms).error_address,
+            address,
+            hidden,
+        ));
+        if defined < 0 {
+            qjs::JS_FreeValue(context, error);
+            return JS_EXCEPTION;
+        }
+        error
+    }
+}
+
+/// A str (taken, or null) as a JavaScript value.
+unsafe fn text_or_undefined(text: *mut PyObject) -> JSValue {
+    // SAFETY: at home with the GIL.
+    unsafe {
+        if text.is_null() {
+            return JS_UNDEFINED;
+        }
+        let value = strings::to_javascript(text);
+        ffi::Py_DECREF(text);
+        value
+    }
+}
+
+/// The formatted traceback of an exception (borrowed), a new reference; null if that fails.
+unsafe fn formatted(exception: *mut PyObject) -> *mut PyObject {
+    // SAFETY: at home with the GIL.
+    unsafe {
+        let format = (*state::state()).python.format_exception;
+        if format.is_null() {
+            ffi::PyObject_Str(exception)
+        } else {
+            ffi::PyObject_CallOneArg(format, exception)
+        }
     }
 }
 

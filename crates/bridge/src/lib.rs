@@ -41,6 +41,7 @@ mod state;
 mod strings;
 mod to_js;
 mod to_py;
+mod traceback;
 mod wake;
 
 pub use engine::{

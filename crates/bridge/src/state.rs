@@ -337,7 +337,7 @@ macro_rules! values {
 values! {
     /// The functions and prototypes that `support.js` returns, under its names.
     Support {
-        bigint_from_hex, bigint_to_hex, PythonError, PyProxy, make_error, describe_thrown, prototype_for, object_keys,
+        bigint_from_hex, bigint_to_hex, PythonError, python_error_key, read_message, write_message, PyProxy, make_error, describe_thrown, prototype_for, object_keys,
         object_values, object_entries, compare, to_string, delete_property, property_names, is_plain_object,
         from_entries, eval, array_values, Object, make_set, map_entries, set_values, becomes_dict, make_data_view, data_view_parts, typed_array_parts,
         PyBufferView, buffer_view_key, iteration_prototype,
@@ -377,7 +377,8 @@ macro_rules! objects {
 }
 
 objects! {
-    jsnull, JsBigInt, ConversionError, InternalError, format_exception, remember_exception, last_exception,
+    jsnull, JsBigInt, ConversionError, InternalError, format_exception, format_kept, formatted_at_once, source_cache,
+    note_source, interpreter,
     create_future, ensure_future, mixins_for, is_sequence, is_mutable_sequence, is_coroutine_function, call_with,
     async_next, star_names, jsbind,
 }

@@ -4,7 +4,7 @@
   "use strict";
   const { Object, Array, BigInt, Error, Symbol, String, Function, TypeError, Promise } = globalThis;
   const { Map, Set, DataView, Uint8Array } = globalThis;
-  const { create, defineProperty, getPrototypeOf, getOwnPropertyNames } = Object;
+  const { create, defineProperty, getPrototypeOf, getOwnPropertyDescriptor, getOwnPropertyNames } = Object;
   const uncurry = (method) => Function.prototype.call.bind(method);
   const bigintToString = uncurry(BigInt.prototype.toString);
   const objectToString = uncurry(Object.prototype.toString);
@@ -25,15 +25,46 @@
   }
   const DOMException = globalThis.DOMException;
 
+  const hide = (object, name, value) =>
+    defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
+
+  const python_error_key = {};
+  let read_message, write_message;
   class PythonError extends Error {
-    constructor(type, message, address) {
+    // What the message is made of when it is first read: then the message itself.
+    #kept;
+    constructor(type, message, address, key = undefined, kept = undefined) {
       super(message);
+      if (key === python_error_key) {
+        // Native code adds the rest, the message with the accessors below.
+        this.#kept = kept;
+        return;
+      }
       this.type = type;
       defineProperty(this, "__error_address", { value: address, configurable: true });
     }
+
+    // The message passes for a data property: reading makes it one, and so does assigning.
+    static { [read_message, write_message] = [PythonError.#read, PythonError.#write]; }
+    static #read() {
+      for (let at = this; typeof at === "object" && at !== null; at = getPrototypeOf(at)) {
+        if (!(#kept in at) || at.#kept === undefined) continue;
+        if (typeof at.#kept !== "string") at.#kept = native.formatKept(at.#kept);
+        const own = getOwnPropertyDescriptor(at, "message");
+        if (own?.get === read_message && own.configurable) hide(at, "message", at.#kept);
+        return at.#kept;
+      }
+    }
+    static #write(value) {
+      if (typeof this !== "object" || this === null) return;
+      if (#kept in this) {
+        hide(this, "message", value);
+        this.#kept = undefined;
+      } else {
+        defineProperty(this, "message", { value, writable: true, configurable: true, enumerable: true });
+      }
+    }
   }
-  const hide = (object, name, value) =>
-    defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
   hide(PythonError.prototype, "name", "PythonError");
 
   function make_error(name, message = "", stack = undefined) {
@@ -255,7 +286,7 @@
     bigint_from_hex: (text) =>
       text[0] === "-" ? -BigInt(text.slice(1)) : BigInt(text),
     bigint_to_hex: (value) => bigintToString(value, 16),
-    PythonError, Error, PyProxy, make_error, describe_thrown, prototype_for, property_names,
+    PythonError, python_error_key, read_message, write_message, Error, PyProxy, make_error, describe_thrown, prototype_for, property_names,
     object_keys: Object.keys, object_values: Object.values, object_entries: Object.entries,
     from_entries: Object.fromEntries, eval: globalThis.eval,
     array_values: Array.prototype.values,

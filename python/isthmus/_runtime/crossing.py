@@ -6,13 +6,14 @@ Everything here is called rarely, or is too intricate to be worth native code.
 from __future__ import annotations
 
 import asyncio
+import linecache
 import sys
 from asyncio import _get_running_loop
 from collections.abc import Callable, Sequence, MutableSequence
 from typing import Any
 
 from .mixins import mixins_for
-from .tracebacks import format_exception
+from .tracebacks import FORMATTED_AT_ONCE, format_exception, format_kept
 from .values import ConversionError, InternalError, JsBigInt, jsnull
 
 __all__ = [
@@ -24,29 +25,25 @@ __all__ = [
     "create_future",
     "ensure_future",
     "format_exception",
+    "format_kept",
+    "formatted_at_once",
+    "interpreter",
     "is_coroutine_function",
     "is_mutable_sequence",
     "is_sequence",
     "jsbind",
     "jsnull",
-    "last_exception",
     "mixins_for",
-    "remember_exception",
+    "note_source",
+    "source_cache",
     "star_names",
 ]
 
 
-def remember_exception(exception: BaseException) -> None:
-    """An exception leaves for JavaScript: the interpreter keeps the last one, as after an uncaught one."""
-    sys.last_type = type(exception)
-    sys.last_value = exception
-    sys.last_traceback = exception.__traceback__
-    sys.last_exc = exception  # type: ignore[attr-defined]
-
-
-def last_exception() -> BaseException | None:
-    """The exception that left last."""
-    return getattr(sys, "last_exc", None)
+formatted_at_once = FORMATTED_AT_ONCE
+interpreter = vars(sys)
+note_source = linecache.lazycache
+source_cache = linecache.cache
 
 
 def create_future() -> asyncio.Future[Any] | None:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from types import TracebackType
+from types import CodeType, TracebackType
+from typing import Any
 
-__all__ = ["caller_position", "format_both_sides", "format_exception", "user_traceback"]
+__all__ = [
+    "FORMATTED_AT_ONCE",
+    "caller_position",
+    "format_both_sides",
+    "format_exception",
+    "format_kept",
+    "user_traceback",
+]
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -55,6 +63,41 @@ def format_exception(exception: BaseException) -> str:
         return "".join(formatted.format())
     except Exception as failure:  # a hostile __str__ or __cause__
         return f"{type(exception).__name__} (its traceback can't be formatted: {type(failure).__name__})\n"
+
+
+FORMATTED_AT_ONCE = (SyntaxError, NameError, AttributeError, ImportError, BaseExceptionGroup)
+"""Classes of exceptions whose formatted text shows more than name, text and calls."""
+
+
+class _Call:
+    """An entry of a traceback and its frame at once, as far as formatting reads them."""
+
+    f_globals: dict[str, object] = {}
+
+    def __init__(self, f_code: CodeType, tb_lasti: int, line: int, tb_next: _Call | None) -> None:
+        self.f_code, self.tb_lasti, self.tb_next = f_code, tb_lasti, tb_next
+        self.tb_lineno = line if line >= 0 else None
+        self.tb_frame = self
+
+
+def format_kept(module: str, name: str, text: str, *calls: Any) -> str:
+    """What `format_exception` makes of an exception without causes, notes or suggestions, of what native code kept of it.
+
+    `calls` are the code, the position in it and the line of each call in turn, outermost first.
+    """
+    import traceback
+
+    stated = name if module in ("__main__", "builtins") else f"{module}.{name}"
+    last_line = f"{stated}: {text}\n" if text else f"{stated}\n"
+    try:
+        first: Any = None
+        for at in range(len(calls) - 3, -1, -3):
+            first = _Call(*calls[at : at + 3], first)
+        walked = traceback._walk_tb_with_full_positions(user_traceback(first))  # type: ignore[attr-defined]
+        stack = traceback.StackSummary._extract_from_extended_frame_gen(walked, limit=-_LONG)  # type: ignore[attr-defined]
+        return "".join(("Traceback (most recent call last):\n", *stack.format(), last_line))
+    except Exception as failure:  # a hostile source
+        return f"{name} (its traceback can't be formatted: {type(failure).__name__})\n"
 
 
 def format_both_sides(exception: BaseException) -> str:

@@ -42,6 +42,7 @@ const FUNCTIONS: &[(&std::ffi::CStr, i32, Native)] = &[
     (c"getBuffer", 2, get_buffer),
     (c"releaseBuffer", 1, release_buffer),
     (c"isPyProxy", 1, is_pyproxy),
+    (c"formatKept", 1, format_kept),
 ];
 
 /// The object that `support.js` receives: the functions and the table of features.
@@ -588,5 +589,17 @@ unsafe fn is_pyproxy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
         } else {
             JS_FALSE
         })
+    }
+}
+
+/// The formatted traceback of what [`crate::traceback::keep`] kept, which is given up.
+unsafe fn format_kept(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`; the proxy is that of a tuple.
+    unsafe {
+        let (cell, kept) = receiver(arguments[0])?;
+        let format = (*state::state()).python.format_kept;
+        let text = steal(ffi::PyObject_Call(format, kept.as_ptr(), ptr::null_mut()));
+        end(cell, Message::Default);
+        text
     }
 }
