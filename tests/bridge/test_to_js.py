@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Any
 
@@ -146,6 +147,7 @@ def test_nothing_is_kept() -> None:
                 to_js(bad, create_pyproxies=False)
 
     convert_all()
+    gc.collect()  # of what other tests left
     ffi.collect()
     before = (ffi.live(), sys.getrefcount(shared), [sys.getrefcount(name) for name in names])
     for _ in range(20):
