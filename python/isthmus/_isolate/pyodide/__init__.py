@@ -2,7 +2,7 @@
 
 __version__ = "314.0.7"
 
-__all__ = ["__version__", "code", "ffi", "http", "webloop"]
+__all__ = ["__version__", "code", "console", "ffi", "http", "webloop"]
 
 
 def __getattr__(name: str) -> object:
