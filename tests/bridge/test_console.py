@@ -46,7 +46,7 @@ def test_a_cancelled_line_cancels_its_future(run: Run) -> None:
     run(main())
 
 
-def test_pyodide_console_without_packages_to_load(run: Run) -> None:
+def test_pyodide_console(run: Run) -> None:
     from pyodide.console import PyodideConsole
 
     async def main() -> None:

@@ -348,16 +348,7 @@ class Console:
 
 
 class PyodideConsole(Console):
-    """A Console that first has JavaScript's `pyodide` load the packages that a line imports, where it can."""
-
-    async def runcode(self, source: str, code: CodeRunner) -> Any:
-        """As of Console."""
-        import pyodide_js
-
-        load = getattr(pyodide_js, "loadPackagesFromImports", None)
-        if load is not None:
-            await load(source)
-        return await super().runcode(source, code)
+    """The same. (Upstream's loads the packages that a line imports; here they are installed before the program starts.)"""
 
 
 # ---- values

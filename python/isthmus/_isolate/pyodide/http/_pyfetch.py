@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from typing import IO, Any, Concatenate, ParamSpec, TypeVar
 
@@ -30,7 +30,7 @@ def _cancelled(controller: Any, error: CancelledError) -> None:
 
 def _reads_body(
     method: Callable[Concatenate[FetchResponse, Arguments], Awaitable[Result]],
-) -> Callable[Concatenate[FetchResponse, Arguments], Awaitable[Result]]:
+) -> Callable[Concatenate[FetchResponse, Arguments], Coroutine[Any, Any, Result]]:
     """AbortError for JavaScript's rejections; a cancellation aborts the request."""
 
     @wraps(method)

@@ -1,0 +1,23 @@
+"""The extension module: the roles of the one wheel, and the bridge in `isthmus._native.ffi`."""
+
+from typing import Any
+
+from . import ffi as ffi
+
+__version__: str
+
+class Isolate:
+    """The isolate of this process."""
+
+    def __getattr__(self, name: str) -> Any: ...
+
+class Embedded:
+    """The engine of this process, as `isthmus._embed` uses it."""
+
+    def __getattr__(self, name: str) -> Any: ...
+
+def cli_main(arguments: list[str]) -> int: ...
+def process_counts() -> tuple[int, int]: ...
+def start_embedded(pump: Any, root: Any, packages: Any) -> Embedded: ...
+def start_engine() -> Isolate: ...
+def zygote_main() -> None: ...
