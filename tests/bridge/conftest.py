@@ -82,6 +82,9 @@ def awaiting(_timers: None, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> I
     """
     import js
     import pyodide_js
+    from isthmus._runtime.nesting import install_policy
+
+    install_policy()
 
     def interrupted(_number: int, _frame: Any) -> None:
         raise KeyboardInterrupt

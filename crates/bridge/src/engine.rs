@@ -333,6 +333,9 @@ impl Drop for Engine {
                 lifetime::safe_point_at_home();
                 for settled in std::mem::take(&mut (*state).settled) {
                     qjs::JS_FreeValue((*state).context, settled.value);
+                    for value in settled.temporaries {
+                        qjs::JS_FreeValue((*state).context, value);
+                    }
                     ffi::Py_DECREF(settled.future);
                     ffi::Py_XDECREF(settled.converter);
                 }

@@ -194,7 +194,6 @@ unsafe fn attach(
             if rejected {
                 mark_handled(promise);
             }
-            call::destroy(temporaries, call::AFTER_ASYNC_CALL);
             ffi::Py_INCREF(future);
             ffi::Py_XINCREF(converter);
             (*state).settled.push(Settled {
@@ -202,6 +201,7 @@ unsafe fn attach(
                 converter,
                 value: qjs::JS_PromiseResult(context, promise),
                 rejected,
+                temporaries,
             });
             return 0;
         }
@@ -357,9 +357,12 @@ pub(crate) unsafe fn resolve_settled() -> bool {
             value,
             rejected,
             converter,
+            temporaries,
         } in batch
         {
             resolve(future, value, rejected, converter);
+            // Once the result is converted, since it may be one of them.
+            call::destroy(temporaries, call::AFTER_ASYNC_CALL);
             ffi::Py_DECREF(future);
             ffi::Py_XDECREF(converter);
             qjs::JS_FreeValue(state::context(), value);
@@ -414,6 +417,32 @@ unsafe fn forget_rejection(promise: JSValue) {
     }
 }
 
+/// Whether a value (borrowed), the proxy `object` of it, still has a method `then`; false with an exception set.
+unsafe fn has_then(value: JSValue, object: *mut PyObject) -> bool {
+    // SAFETY: as for `am_await`.
+    unsafe {
+        if qjs::JS_IsPromise(value) {
+            return true;
+        }
+        let context = state::context();
+        let then = qjs::JS_GetProperty(context, value, (*state::state()).atoms.then);
+        if qjs::JS_IsException(then) {
+            error::raise();
+            return false;
+        }
+        let is_function = qjs::JS_IsFunction(context, then);
+        qjs::JS_FreeValue(context, then);
+        if !is_function {
+            ffi::PyErr_Format(
+                ffi::PyExc_TypeError,
+                c"object %S can't be used in 'await' expression".as_ptr(),
+                object,
+            );
+        }
+        is_function
+    }
+}
+
 /// `await proxy`: the iterator of the future of the promise.
 pub(crate) unsafe extern "C" fn am_await(object: *mut PyObject) -> *mut PyObject {
     // SAFETY: called by the interpreter on an awaitable of our layout.
@@ -421,6 +450,9 @@ pub(crate) unsafe extern "C" fn am_await(object: *mut PyObject) -> *mut PyObject
         let Some(value) = methods::home_value(object) else {
             return ptr::null_mut();
         };
+        if !has_then(value, object) {
+            return ptr::null_mut();
+        }
         let future = future_steal(qjs::JS_DupValue(state::context(), value), Vec::new());
         if future.is_null() {
             return future;

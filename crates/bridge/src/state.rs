@@ -80,6 +80,8 @@ pub(crate) struct Settled {
     pub(crate) rejected: bool,
     /// The `Js2PyConverter` of the result; owned, null for the implicit conversion.
     pub(crate) converter: *mut PyObject,
+    /// Proxies made for the call that gave the promise; owned, destroyed once the future is resolved.
+    pub(crate) temporaries: Vec<JSValue>,
 }
 
 static mut STATE: State = State {

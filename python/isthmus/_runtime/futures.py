@@ -63,6 +63,18 @@ def _when_settled(
         inner.add_done_callback(lambda done: settle(done, None))
 
 
+def _again(
+    promise: asyncio.Future[Any],
+    done: asyncio.Future[Any],
+    settle: Callable[[asyncio.Future[Any] | None, Any], None],
+) -> bool:
+    """Whether the result of `done` is to be awaited in turn, which has been arranged."""
+    if done.cancelled() or done.exception() is not None or not inspect.isawaitable(done.result()):
+        return False
+    _when_settled(promise, done.result, (), settle)
+    return True
+
+
 class PyodideFuture(asyncio.Future[T]):
     """A Future with `then`, `catch` and `finally_`."""
 
@@ -82,7 +94,8 @@ class PyodideFuture(asyncio.Future[T]):
 
         def settle(done: asyncio.Future[Any] | None, value: Any) -> None:
             if done is not None:
-                _follow(promise, done)
+                if not _again(promise, done, settle):
+                    _follow(promise, done)
             elif not promise.done():
                 promise.set_result(value)
 
@@ -111,6 +124,8 @@ class PyodideFuture(asyncio.Future[T]):
 
         def on_done(done: asyncio.Future[T]) -> None:
             def settle(inner: asyncio.Future[Any] | None, _value: Any) -> None:
+                if inner is not None and _again(promise, inner, settle):
+                    return
                 failed = inner is not None and (inner.cancelled() or inner.exception() is not None)
                 _follow(promise, inner if failed and inner is not None else done)
 

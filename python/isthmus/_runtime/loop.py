@@ -163,6 +163,14 @@ class IsolateLoop(asyncio.SelectorEventLoop):
         self._ready.append(handle)
         return handle
 
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Runs `callback(*args)` after `delay` seconds. ValueError for a negative delay, as upstream has it."""
+        if delay is not None and delay < 0:
+            raise ValueError("Can't schedule in the past")
+        return super().call_later(delay, callback, *args, context=context)
+
     def create_future(self) -> PyodideFuture[Any]:
         """A future of this loop, with the methods of a promise."""
         return PyodideFuture(loop=self)

@@ -132,7 +132,7 @@ async def _next_async(pending: Any) -> Any:
     done, value = _step(await pending)
     if not done:
         return value
-    raise StopAsyncIteration if value is None else StopAsyncIteration(value)
+    raise StopAsyncIteration(value)
 
 
 async def _closed(pending: Any) -> None:
