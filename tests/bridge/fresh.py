@@ -68,11 +68,13 @@ def start() -> None:
 
     iso = _native.start_engine()
     sys.path.insert(0, str(Path(isthmus.__file__).parent / "_isolate"))
+    from isthmus._runtime.api import register_pyodide_js
     from pyodide.ffi import register_js_module
 
     ffi = _native.ffi
     run_js = ffi.run_js
     register_js_module("js", ffi.global_this())
+    register_pyodide_js()
 
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
