@@ -157,7 +157,7 @@ def test_asynchronous_generator(run: Run) -> None:
         assert end.value.args == (5,)
         with pytest.raises(StopAsyncIteration) as end:
             await generator.__anext__()
-        assert end.value.args == ()
+        assert end.value.args == (None,)
 
         fresh = run_js(make)
         assert await fresh.aclose() is None

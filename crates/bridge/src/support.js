@@ -136,7 +136,8 @@
       }
       args = args.slice(0, -1);
     }
-    return native.call(self, args, named, relaxed, promising);
+    const result = native.call(self, args, named, relaxed, promising);
+    return promising ? native.promise(result) : result;
   };
 
   const async = {
