@@ -50,8 +50,9 @@ _JAVASCRIPT = """(() => {
     set: (object, key, items) => { "use strict"; object[key] = items[0]; },
     delete: (object, key) => { "use strict"; delete object[key]; },
     weak: (object) => new WeakRef(object),
-    // In an object, so that the promise is read from an attribute and stays a proxy.
-    then: (promise, callbacks) => ({ promise: promise.then(callbacks[0], callbacks[1]) }),
+    // In an object, so that the promise is read from an attribute and stays a proxy. (A member `then` would make a promise
+    // of all this.)
+    chain: (promise, callbacks) => ({ promise: promise.then(callbacks[0], callbacks[1]) }),
     finally: (promise, callbacks) => ({ promise: promise.finally(callbacks[0]) }),
     throw: (generator, raising) => {
       let error;

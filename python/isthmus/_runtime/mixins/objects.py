@@ -60,7 +60,7 @@ _unwrap.__name__ = "unwrap"
 
 def then(self: Any, onfulfilled: Any = None, onrejected: Any = None, /) -> Any:
     """A promise for what the callback that fits the outcome returns."""
-    return js_get(javascript("then")(self, js_array((onfulfilled, onrejected))), "promise")
+    return js_get(javascript("chain")(self, js_array((onfulfilled, onrejected))), "promise")
 
 
 def catch(self: Any, onrejected: Any, /) -> Any:
