@@ -29,7 +29,9 @@ iso: Any = None
 PYTHON = Path(__file__).resolve().parents[2] / "python"
 
 
-def run_script(source: str, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def run_script(
+    source: str, *arguments: str, timeout: float = 120, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Runs Python source in a fresh interpreter that finds this module; what it wrote is in the answer.
 
     `ISTHMUS_TEST_WRAPPER` is a command that the interpreter is run by (tools/sanitize.sh).
@@ -38,7 +40,7 @@ def run_script(source: str, *arguments: str, timeout: float = 120) -> subprocess
     path = os.pathsep.join([str(Path(__file__).parent), str(PYTHON), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
         [*wrapper, sys.executable, *([] if wrapper else ["-X", "faulthandler"]), "-c", source, *arguments],
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, **environment},
         capture_output=True,
         text=True,
         timeout=timeout * (30 if wrapper else 1),

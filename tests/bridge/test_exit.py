@@ -47,6 +47,7 @@ for _ in range(20):
 """
 
 
+@pytest.mark.parametrize("debugging", ["", "PYTHONDEVMODE", "PYTHONMALLOC"])
 @pytest.mark.parametrize(
     "end",
     [
@@ -73,8 +74,9 @@ for _ in range(20):
         "thread = threading.Thread(target=fork); thread.start(); thread.join()",
     ],
 )
-def test_ends_in_order(end: str) -> None:
-    result = run_script(MANY + end)
+def test_ends_in_order(end: str, debugging: str) -> None:
+    environment = {debugging: "debug"} if debugging else {}
+    result = run_script(MANY + end, PYTHONWARNINGS="ignore::ResourceWarning,ignore::DeprecationWarning", **environment)
     assert result.returncode == 0, f"{result.returncode}\n{result.stdout}\n{result.stderr}"
     for word in ("Fatal", "panicked", "SystemError", "Assertion"):
         assert word not in result.stderr

@@ -234,11 +234,15 @@ def task_factory(
 def loop_factory(
     new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
 ) -> Callable[[], asyncio.AbstractEventLoop]:
-    """A function that makes loops with `task_factory`, for `asyncio.Runner`, pytest-asyncio and anyio."""
+    """A function that makes loops with `task_factory`, for `asyncio.Runner`, pytest-asyncio and anyio.
+
+    Without `install()`, as in isolates, whose loop can do without, it makes them as they are.
+    """
 
     def new_event_loop() -> asyncio.AbstractEventLoop:
         loop = new_loop()
-        loop.set_task_factory(task_factory)
+        if _engine is not None:
+            loop.set_task_factory(task_factory)
         return loop
 
     return new_event_loop

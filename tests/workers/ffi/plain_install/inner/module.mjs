@@ -1,0 +1,1 @@
+import { two } from "../two.js"; export const twice = (x) => two * x;
