@@ -373,7 +373,17 @@ unsafe extern "C" fn run_js(_: *mut PyObject, source: *mut PyObject) -> *mut PyO
 
 unsafe extern "C" fn js_flags(_: *mut PyObject, object: *mut PyObject) -> *mut PyObject {
     // SAFETY: called by the interpreter.
-    unsafe { ffi::PyLong_FromLong(jsproxy::flags_of(object).map_or(-1, i64::from)) }
+    unsafe {
+        let known = jsproxy::flags_of(object);
+        let flags = match jsproxy::value_of(object) {
+            // The type of exceptions says only that; what else the error can do has to be asked.
+            Some(error) if known == Some(flags::ERROR) && state::at_home() => {
+                Some(flags::detect(error) | flags::ERROR)
+            }
+            _ => known,
+        };
+        ffi::PyLong_FromLong(flags.map_or(-1, i64::from))
+    }
 }
 
 /// The value of a proxy and the atom of a name; `None` with an exception set. The atom is owned.

@@ -170,7 +170,7 @@ unsafe fn by_names(value: JSValue, names: u32, kind: u32) -> u32 {
             if async_iterable {
                 flags |= ASYNC_ITERABLE;
             }
-            if !array && has_method(shape::NEXT, (*atoms).next) {
+            if has_method(shape::NEXT, (*atoms).next) {
                 if iterable || !async_iterable {
                     flags |= ITERATOR;
                 }

@@ -100,8 +100,9 @@ class CodeRunner:
         last = tree.body[-1]
         if isinstance(last, ast.Expr):
             rest = tree.body[:-1]
-            interactive = isinstance(tree, ast.Interactive)
-            return ast.Interactive(rest) if interactive else ast.Module(rest, tree.type_ignores), last.value
+            if isinstance(tree, ast.Interactive):
+                return ast.Interactive(rest), last.value
+            return ast.Module(rest, tree.type_ignores), last.value
         target: ast.expr | None = None
         if self._return_mode == "last_expr_or_assign":
             if isinstance(last, ast.Assign):

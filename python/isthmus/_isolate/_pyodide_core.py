@@ -1,0 +1,46 @@
+"""What upstream's native module of this name has that programs use; the bridge itself is `isthmus._native.ffi`."""
+
+from isthmus._native.ffi import (
+    Js2PyConverter,
+    JsException,
+    JsFuncSignature,
+    Py2JsConverter,
+    create_once_callable,
+    create_promise_converter,
+    create_proxy,
+    destroy_proxies,
+    js2py_as_py_json,
+    js2py_deep,
+    js2py_default,
+    js2py_default_call_result,
+    js2py_promise,
+    js_flags,
+    py2js_as_js_json,
+    py2js_deep,
+    py2js_default,
+    to_js,
+)
+from isthmus._runtime.run_sync import can_run_sync, run_sync
+
+__all__ = [
+    "Js2PyConverter",
+    "JsException",
+    "JsFuncSignature",
+    "Py2JsConverter",
+    "can_run_sync",
+    "create_once_callable",
+    "create_promise_converter",
+    "create_proxy",
+    "destroy_proxies",
+    "js2py_as_py_json",
+    "js2py_deep",
+    "js2py_default",
+    "js2py_default_call_result",
+    "js2py_promise",
+    "js_flags",
+    "py2js_as_js_json",
+    "py2js_deep",
+    "py2js_default",
+    "run_sync",
+    "to_js",
+]
