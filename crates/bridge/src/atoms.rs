@@ -17,6 +17,8 @@ pub(crate) struct Name {
     pub(crate) text: *mut PyObject,
     /// The property it stands for, `_` after keywords removed.
     pub(crate) atom: JSAtom,
+    /// Whether that is the property of the same name.
+    verbatim: bool,
     /// Whether some type of JsProxy might have a Python attribute of this name.
     pub(crate) python: bool,
     /// Whether it is one of the names the import system sets on modules, kept on the Python side.
@@ -34,6 +36,7 @@ impl NameCache {
         const EMPTY: Name = Name {
             text: ptr::null_mut(),
             atom: 0,
+            verbatim: false,
             python: false,
             module_attribute: false,
         };
@@ -77,6 +80,24 @@ pub(crate) unsafe fn name(name: *mut PyObject) -> Option<Name> {
     }
 }
 
+/// The atom of the property that a keyword argument becomes, owned; 0 with a JavaScript exception set.
+///
+/// # Safety
+/// At home with the GIL; `text` is a str, and no exception of either language is set.
+pub(crate) unsafe fn atom_of_keyword(text: *mut PyObject) -> JSAtom {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match name(text) {
+            Some(known) if known.verbatim => qjs::JS_DupAtom(state::context(), known.atom),
+            Some(_) => atom_of(text),
+            None => {
+                ffi::PyErr_Clear();
+                atom_of(text)
+            }
+        }
+    }
+}
+
 #[inline(always)]
 fn slot_of(address: usize) -> usize {
     ((address >> 4) ^ (address >> 14)) & (SLOTS - 1)
@@ -105,6 +126,7 @@ unsafe fn fill(name: *mut PyObject, slot: *mut Name) -> Option<Name> {
             return found;
         }
         let stem = without_keyword_underscore(name)?;
+        let verbatim = stem == name;
         let atom = atom_of(stem);
         ffi::Py_DECREF(stem);
         if atom == 0 {
@@ -130,6 +152,7 @@ unsafe fn fill(name: *mut PyObject, slot: *mut Name) -> Option<Name> {
             Name {
                 text: name,
                 atom,
+                verbatim,
                 python,
                 module_attribute,
             },

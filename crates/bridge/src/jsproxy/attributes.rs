@@ -8,6 +8,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED};
 
 use super::JsProxy;
 use super::flags;
+use crate::lifetime::Held;
 use crate::{atoms, error, js2python, jsbind, python2js, state, wake};
 
 unsafe extern "C" {
@@ -28,7 +29,16 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
         };
         let proxy = object.cast::<JsProxy>();
         if entry.python {
-            if !_PyType_Lookup(ffi::Py_TYPE(object), entry.text).is_null() {
+            let kind = ffi::Py_TYPE(object);
+            let found = _PyType_Lookup(kind, entry.text);
+            if !found.is_null() {
+                // Without attributes of its own an object has what its type has, be that a data descriptor or not.
+                if (*proxy).dict.is_null()
+                    && let Some(bind) = (*ffi::Py_TYPE(found)).tp_descr_get
+                {
+                    let _held = Held::new(found);
+                    return bind(found, object, kind.cast());
+                }
                 return ffi::PyObject_GenericGetAttr(object, entry.text);
             }
             if !(*proxy).dict.is_null() {

@@ -56,7 +56,7 @@ impl Arguments {
             if keywords > 0 {
                 let options = qjs::JS_NewObject(state::context());
                 for index in 0..keywords {
-                    let name = atoms::atom_of(ffi::PyTuple_GET_ITEM(names, index as isize));
+                    let name = atoms::atom_of_keyword(ffi::PyTuple_GET_ITEM(names, index as isize));
                     let value = arguments.one(*values.add(count + index));
                     let defined = match value {
                         Some(value) if name != 0 => {
@@ -156,7 +156,7 @@ pub(crate) unsafe extern "C" fn vectorcall(
     }
 }
 
-/// The usual call: few arguments, no keywords, nothing allocated or moved.
+/// The usual call: few arguments, no keywords.
 #[inline(always)]
 unsafe fn call_few(
     function: JSValue,
@@ -164,6 +164,26 @@ unsafe fn call_few(
     values: *const *mut PyObject,
     count: usize,
 ) -> *mut PyObject {
+    // SAFETY: at home with the GIL; `count` is at most INLINE.
+    unsafe {
+        let called = with_few(values, count, |count, arguments| {
+            qjs::JS_Call(state::context(), function, this, count, arguments)
+        });
+        match called {
+            Some((result, temporaries)) => finish_call(result, temporaries),
+            None => ptr::null_mut(),
+        }
+    }
+}
+
+/// Converts few arguments for `call`, with nothing allocated or moved; its result (owned) and the proxies made for it
+/// alone. `None` with a Python exception set.
+#[inline(always)]
+unsafe fn with_few(
+    values: *const *mut PyObject,
+    count: usize,
+    call: impl FnOnce(i32, *mut JSValue) -> JSValue,
+) -> Option<(JSValue, Vec<JSValue>)> {
     // SAFETY: at home with the GIL; `count` is at most INLINE, and the first `count` slots are written
     // before they are read.
     unsafe {
@@ -173,18 +193,13 @@ unsafe fn call_few(
             let mut temporary = false;
             let value = python2js::convert_argument(*values.add(index), &mut temporary);
             if qjs::JS_IsException(value) {
-                return abandon(&slots[..index], made);
+                abandon(&slots[..index], made);
+                return None;
             }
             slots[index].write(value);
             made |= u32::from(temporary) << index;
         }
-        let result = qjs::JS_Call(
-            state::context(),
-            function,
-            this,
-            count as i32,
-            slots.as_mut_ptr().cast(),
-        );
+        let result = call(count as i32, slots.as_mut_ptr().cast());
         let mut temporaries = Vec::new();
         for (index, slot) in slots[..count].iter().enumerate() {
             let value = slot.assume_init();
@@ -194,13 +209,13 @@ unsafe fn call_few(
                 qjs::JS_FreeValue(state::context(), value);
             }
         }
-        finish_call(result, temporaries)
+        Some((result, temporaries))
     }
 }
 
 /// An argument could not be converted: undoes those before it and raises.
 #[cold]
-unsafe fn abandon(slots: &[MaybeUninit<JSValue>], made: u32) -> *mut PyObject {
+unsafe fn abandon(slots: &[MaybeUninit<JSValue>], made: u32) {
     // SAFETY: at home with the GIL, a JavaScript exception pending; the slots are written.
     unsafe {
         let thrown = qjs::JS_GetException(state::context());
@@ -212,7 +227,6 @@ unsafe fn abandon(slots: &[MaybeUninit<JSValue>], made: u32) -> *mut PyObject {
             qjs::JS_FreeValue(state::context(), value);
         }
         error::raise_value_steal(thrown);
-        ptr::null_mut()
     }
 }
 
@@ -327,16 +341,24 @@ pub(crate) unsafe extern "C" fn new(
         if ffi::Py_EnterRecursiveCall(c" while calling a JavaScript constructor".as_ptr()) != 0 {
             return ptr::null_mut();
         }
-        let converted = match Arguments::convert(values, count as usize, names) {
+        let constructor = (*object.cast::<JsProxy>()).value;
+        let construct =
+            |count, arguments| qjs::JS_CallConstructor(state::context(), constructor, count, arguments);
+        let constructed = if names.is_null() && count as usize <= INLINE {
+            with_few(values, count as usize, construct)
+        } else {
+            Arguments::convert(values, count as usize, names).map(|mut arguments| {
+                let result = construct(arguments.values.len() as i32, arguments.values.as_mut_ptr());
+                (result, arguments.free())
+            })
+        };
+        let converted = match constructed {
             None => ptr::null_mut(),
-            Some(mut arguments) => {
-                let result = qjs::JS_CallConstructor(
-                    state::context(),
-                    (*object.cast::<JsProxy>()).value,
-                    arguments.values.len() as i32,
-                    arguments.values.as_mut_ptr(),
-                );
-                let temporaries = arguments.free();
+            Some((result, temporaries)) if temporaries.is_empty() => {
+                js2python::convert_steal(result, JS_UNDEFINED)
+            }
+            Some((result, temporaries)) => {
+                // A pending exception must survive the destruction of the temporaries.
                 let thrown = qjs::JS_IsException(result).then(|| qjs::JS_GetException(state::context()));
                 destroy(temporaries, AFTER_NEW);
                 match thrown {
