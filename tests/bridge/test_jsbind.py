@@ -211,3 +211,80 @@ def test_signatures_that_change_their_mind(case: Any) -> None:
                 function.bind_sig(template)(1)
         finally:
             jsbind.func_to_sig = original
+
+
+def test_hostile_signatures_and_values() -> None:
+    import gc
+
+    from _pyodide import jsbind
+    from _pyodide.jsbind import BindClass, Deep, Js2PyConverterMeta, Py2JsConverterMeta
+    from isthmus._native import ffi
+    from pyodide.code import run_js
+
+    class Unhashable:
+        __hash__ = None  # type: ignore[assignment]
+
+    for signature in (Unhashable(), None, 5, type("Slots", (), {"__slots__": ()})()):
+        with pytest.raises(TypeError):
+            run_js("({x: 1})").bind_sig(signature).x
+        with pytest.raises(TypeError):
+            run_js("() => 1").bind_sig(signature)()
+
+    calls = []
+
+    class Again(metaclass=Js2PyConverterMeta):
+        @staticmethod
+        def post_convert(value: Any) -> Any:
+            calls.append(value)
+            return again()
+
+    def endless() -> Annotated[Any, Again]: ...
+
+    again = run_js("() => 1").bind_sig(endless)
+    with pytest.raises(RecursionError):
+        again()
+    assert len(calls) > 10
+
+    held: list[Any] = []
+
+    class Forgets(metaclass=Py2JsConverterMeta):
+        @staticmethod
+        def pre_convert(value: Any) -> Any:
+            held.clear()
+            gc.collect()
+            return value
+
+    def forgetful(a: Annotated[Any, Forgets], b: Annotated[Any, Forgets], /) -> int: ...
+
+    held.append(run_js("(a, b) => a.length + b.length").bind_sig(forgetful))
+    assert held[0]([1], [2, 3]) == 3
+    assert not held
+
+    def deep(a: Annotated[Any, Deep], /) -> Annotated[Any, Deep]: ...
+
+    identity = run_js("(a) => a").bind_sig(deep)
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(RecursionError):
+        identity(nested)
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    assert (copy := identity(cycle))[0] is copy
+
+    class Shape(BindClass):
+        x: int
+
+    revoked = run_js("(() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy })()")
+    with pytest.raises(ffi.JsException):
+        revoked.bind_sig(Shape).x
+    with pytest.raises(AttributeError):
+        run_js("Symbol('a')").bind_sig(Shape).x
+    # References to themselves.
+    converter = jsbind.js2py_deep.copy()
+    converter.post_convert = converter
+    jsbind.create_promise_converter(converter)
+    shape = jsbind.Shape(None)
+    shape.hints = {"shape": shape}
+    del converter, shape
+    gc.collect()
