@@ -43,6 +43,7 @@ mod to_js;
 mod to_py;
 mod traceback;
 mod wake;
+mod words;
 
 pub use engine::{
     Engine, EngineError, EngineHandle, OnRejection, Rejection, configure, jobs_pending, run_jobs,

@@ -9,6 +9,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED, JSClassID, JSContext, JSRuntime, JSValue
 
 use crate::jsproxy::{call, methods};
 use crate::state::{Entry, Settled, Unhandled};
+use crate::words::{self, Word};
 use crate::{cycles, error, js2python, jsbind, lifetime, state, wake};
 
 /// What the two reactions of one promise share: the opaque pointer of a JavaScript object that both hold.
@@ -279,14 +280,14 @@ unsafe fn resolve(future: *mut PyObject, value: JSValue, rejected: bool, convert
     // SAFETY: at home with the GIL.
     unsafe {
         let done = if rejected {
-            tell_steal(future, c"set_exception", error::exception_of(value))
+            tell_steal(future, &words::SET_EXCEPTION, error::exception_of(value))
         } else {
             let result = if converter.is_null() {
                 js2python::convert(value)
             } else {
                 jsbind::resolved(converter, value)
             };
-            tell_steal(future, c"set_result", result)
+            tell_steal(future, &words::SET_RESULT, result)
         };
         if done {
             return;
@@ -294,14 +295,14 @@ unsafe fn resolve(future: *mut PyObject, value: JSValue, rejected: bool, convert
         let (mut kind, mut raised, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
         ffi::PyErr_Fetch(&mut kind, &mut raised, &mut trace);
         ffi::PyErr_NormalizeException(&mut kind, &mut raised, &mut trace);
-        let is_done = call_method(future, c"done");
+        let is_done = words::call_none(future, &words::DONE);
         // Cancelled meanwhile: nobody waits any more.
         if is_done != ffi::Py_True() {
             ffi::PyErr_Clear();
             if !raised.is_null() {
                 ffi::Py_INCREF(raised);
             }
-            if !tell_steal(future, c"set_exception", raised) {
+            if !tell_steal(future, &words::SET_EXCEPTION, raised) {
                 ffi::PyErr_WriteUnraisable(future);
             }
         }
@@ -314,32 +315,21 @@ unsafe fn resolve(future: *mut PyObject, value: JSValue, rejected: bool, convert
 
 /// Calls a method of one argument, which it takes; null stands for an exception that is set. False with a Python
 /// exception set.
-unsafe fn tell_steal(future: *mut PyObject, method: &std::ffi::CStr, argument: *mut PyObject) -> bool {
+unsafe fn tell_steal(future: *mut PyObject, method: &Word, argument: *mut PyObject) -> bool {
     // SAFETY: at home with the GIL.
     unsafe {
         if argument.is_null() {
             return false;
         }
-        let name = ffi::PyUnicode_InternFromString(method.as_ptr());
-        let mut arguments = [future, argument];
-        let done = ffi::PyObject_VectorcallMethod(name, arguments.as_mut_ptr(), 2, ptr::null_mut());
-        ffi::Py_XDECREF(name);
+        let done = words::call_one(future, method, argument);
         ffi::Py_DECREF(argument);
         ffi::Py_XDECREF(done);
         !done.is_null()
     }
 }
 
-/// Calls a method without arguments; a new reference, null with an exception set.
-unsafe fn call_method(object: *mut PyObject, method: &std::ffi::CStr) -> *mut PyObject {
-    // SAFETY: the GIL is held.
-    unsafe {
-        let name = ffi::PyUnicode_InternFromString(method.as_ptr());
-        let result = ffi::PyObject_CallMethodNoArgs(object, name);
-        ffi::Py_XDECREF(name);
-        result
-    }
-}
+/// Places for settled promises that are kept from one batch to the next.
+const KEPT: usize = 64;
 
 /// Resolves the futures of promises that were settled when they were asked for; returns whether there were any.
 ///
@@ -348,8 +338,10 @@ unsafe fn call_method(object: *mut PyObject, method: &std::ffi::CStr) -> *mut Py
 pub(crate) unsafe fn resolve_settled() -> bool {
     // SAFETY: as the caller promises. Resolving only schedules callbacks, but a future may be of any class.
     unsafe {
-        let batch = std::mem::take(&mut (*state::state()).settled);
+        let settled = &raw mut (*state::state()).settled;
+        let mut batch = std::mem::take(&mut *settled);
         if batch.is_empty() {
+            *settled = batch;
             return false;
         }
         for Settled {
@@ -358,7 +350,7 @@ pub(crate) unsafe fn resolve_settled() -> bool {
             rejected,
             converter,
             temporaries,
-        } in batch
+        } in batch.drain(..)
         {
             resolve(future, value, rejected, converter);
             // Once the result is converted, since it may be one of them.
@@ -366,6 +358,10 @@ pub(crate) unsafe fn resolve_settled() -> bool {
             ffi::Py_DECREF(future);
             ffi::Py_XDECREF(converter);
             qjs::JS_FreeValue(state::context(), value);
+        }
+        // Most batches are small: their memory serves the next one.
+        if (*settled).capacity() == 0 && batch.capacity() <= KEPT {
+            *settled = batch;
         }
         true
     }
@@ -524,14 +520,11 @@ pub(crate) unsafe fn promise_of(future: *mut PyObject) -> JSValue {
         ffi::Py_XDECREF(capsule);
         let mut added = ptr::null_mut();
         if !callback.is_null() {
-            let mut arguments = [future, callback];
             let watch = (*state::state()).watch;
             added = if watch.is_null() {
-                let name = ffi::PyUnicode_InternFromString(c"add_done_callback".as_ptr());
-                let added = ffi::PyObject_VectorcallMethod(name, arguments.as_mut_ptr(), 2, ptr::null_mut());
-                ffi::Py_XDECREF(name);
-                added
+                words::call_one(future, &words::ADD_DONE_CALLBACK, callback)
             } else {
+                let mut arguments = [future, callback];
                 ffi::PyObject_Vectorcall(watch, arguments.as_mut_ptr(), 2, ptr::null_mut())
             };
             ffi::Py_DECREF(callback);
@@ -596,7 +589,7 @@ unsafe extern "C" fn future_done(capsule: *mut PyObject, future: *mut PyObject) 
             return ptr::null_mut();
         }
         let context = state::context();
-        let result = call_method(future, c"result");
+        let result = words::call_none(future, &words::RESULT);
         let (mut value, mut function) = if result.is_null() {
             (error::pending_as_value(), (*resolvers).functions[1])
         } else {

@@ -233,17 +233,16 @@ impl Conversion {
         // can get at it, and must not see empty slots.
         unsafe {
             let context = state::context();
-            let list = ffi::PyList_New(0);
+            let mut length = 0;
+            if qjs::JS_GetLength(context, value, &mut length) < 0 {
+                error::raise();
+                return ptr::null_mut();
+            }
+            let list = list_with_room(length);
             if list.is_null() {
                 return list;
             }
             Self::remember(this, value, list);
-            let mut length = 0;
-            if qjs::JS_GetLength(context, value, &mut length) < 0 {
-                ffi::Py_DECREF(list);
-                error::raise();
-                return ptr::null_mut();
-            }
             for index in 0..length {
                 let item = Self::value_steal(this, qjs::JS_GetPropertyInt64(context, value, index));
                 let failed = item.is_null() || ffi::PyList_Append(list, item) < 0;
@@ -331,6 +330,22 @@ impl Conversion {
             qjs::JS_FreeValue(context, result);
             object
         }
+    }
+}
+
+/// The most items that a list gets room for beforehand: what an array says of its length may have no truth.
+const MOST_ROOM: i64 = 1 << 17;
+
+/// An empty list that `length` items can be appended to without moving it; null with an exception set.
+unsafe fn list_with_room(length: i64) -> *mut PyObject {
+    // SAFETY: the GIL is held. A list may have more places than items; those of a new one are empty, so that none is
+    // forgotten by the smaller size.
+    unsafe {
+        let list = ffi::PyList_New(length.clamp(0, MOST_ROOM) as isize);
+        if !list.is_null() {
+            (*list.cast::<ffi::PyVarObject>()).ob_size = 0;
+        }
+        list
     }
 }
 

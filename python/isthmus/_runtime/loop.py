@@ -56,29 +56,20 @@ class Engine(Protocol):
 
 
 class _Handle(events.Handle):
-    """`asyncio.Handle` without the debug information."""
+    """`asyncio.Handle` without the debug information, filled by `call_soon`."""
 
     __slots__ = ()
     _repr = None
     _source_traceback = None
 
-    def __init__(
-        self,
-        callback: Callable[..., object],
-        args: tuple[Any, ...],
-        loop: asyncio.AbstractEventLoop,
-        context: contextvars.Context,
-    ) -> None:
-        self._context = context
-        self._loop = loop
-        self._callback = callback
-        self._args = args
-        self._cancelled = False
-
     def cancel(self) -> None:
         self._cancelled = True
         self._callback = None
         self._args = None
+
+
+_new_handle = object.__new__
+_copy_context = contextvars.copy_context
 
 
 class _Mark:
@@ -159,7 +150,13 @@ class IsolateLoop(asyncio.SelectorEventLoop):
         """Runs `callback(*args)` in the next turn; RuntimeError if the loop is closed."""
         if self._debug or self._closed:
             return super().call_soon(callback, *args, context=context)
-        handle = _Handle(callback, args, self, contextvars.copy_context() if context is None else context)
+        # An `__init__` would cost as much as all the rest.
+        handle: Any = _new_handle(_Handle)
+        handle._context = _copy_context() if context is None else context
+        handle._loop = self
+        handle._callback = callback
+        handle._args = args
+        handle._cancelled = False
         self._ready.append(handle)
         return handle
 

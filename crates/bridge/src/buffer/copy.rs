@@ -1,9 +1,10 @@
 //! A Python buffer as JavaScript arrays of its own memory (`to_js`).
 
-use std::slice;
+use std::ffi::c_void;
+use std::{ptr, slice};
 
 use pyo3::ffi::{self, PyObject};
-use rquickjs::qjs::{self, JS_EXCEPTION, JS_FALSE, JS_TRUE, JSValue};
+use rquickjs::qjs::{self, JS_EXCEPTION, JS_FALSE, JS_TRUE, JSRuntime, JSValue};
 
 use super::format::{self, Format};
 use super::{array_over_steal, format_of, throw_text};
@@ -42,12 +43,47 @@ pub(crate) unsafe fn typed_array_copy(object: *mut PyObject) -> JSValue {
 /// At home with the GIL; `length` bytes at `start` are readable.
 unsafe fn bytes_copy(start: *const u8, length: usize) -> JSValue {
     // SAFETY: as the caller promises.
+    unsafe { array_over_steal(array_buffer_copy(start, length), format::UINT8) }
+}
+
+/// From this many bytes on it pays not to have the engine clear memory that is overwritten at once.
+const LARGE: usize = 16 * 1024;
+
+/// A new `ArrayBuffer` with a copy of the bytes.
+///
+/// # Safety
+/// As for [`bytes_copy`].
+unsafe fn array_buffer_copy(start: *const u8, length: usize) -> JSValue {
+    // SAFETY: as the caller promises. The memory is the engine's own kind, and `reallocate` is what the engine does with
+    // such; it is ours until the buffer has it.
     unsafe {
-        array_over_steal(
-            qjs::JS_NewArrayBufferCopy(state::context(), start, length as _),
-            format::UINT8,
-        )
+        let context = state::context();
+        if !(LARGE..=i32::MAX as usize).contains(&length) {
+            return qjs::JS_NewArrayBufferCopy(context, start, length as _);
+        }
+        let memory = qjs::js_malloc(context, length as _).cast::<u8>();
+        if memory.is_null() {
+            return JS_EXCEPTION;
+        }
+        ptr::copy_nonoverlapping(start, memory, length);
+        let free = Some(reallocate as unsafe extern "C" fn(_, _, _, _) -> _);
+        let buffer = qjs::JS_NewArrayBuffer(context, memory, length as _, 0, free, ptr::null_mut(), false);
+        if qjs::JS_IsException(buffer) {
+            qjs::js_free(context, memory.cast());
+        }
+        buffer
     }
+}
+
+/// What the engine does with the memory of its own buffers when they grow, shrink or (size 0) end.
+unsafe extern "C" fn reallocate(
+    runtime: *mut JSRuntime,
+    _: *mut c_void,
+    memory: *mut c_void,
+    size: qjs::size_t,
+) -> *mut c_void {
+    // SAFETY: called by the engine with memory of `js_malloc`.
+    unsafe { qjs::js_realloc_rt(runtime, memory, size) }
 }
 
 struct Copy<'a> {
@@ -150,7 +186,7 @@ impl Copy<'_> {
                     qjs::JS_NewStringLen(state::context(), text.as_ptr().cast(), text.len() as _)
                 }
                 _ => array_over_steal(
-                    qjs::JS_NewArrayBufferCopy(state::context(), bytes.as_ptr(), bytes.len() as _),
+                    array_buffer_copy(bytes.as_ptr(), bytes.len()),
                     self.format.element.kind,
                 ),
             }
