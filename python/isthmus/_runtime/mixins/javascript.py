@@ -72,7 +72,8 @@ def javascript(name: str) -> Any:
     """A function of `_JAVASCRIPT`, which is evaluated when the first is asked for."""
     function = _functions.get(name)
     if function is None:
-        compiled = run_js(_JAVASCRIPT)
+        # In an array, since it has a function `then`: the result of a call would be awaited as a promise.
+        compiled = js_get(run_js(f"[{_JAVASCRIPT}]"), "0")
         _functions.update((key, js_get(compiled, key)) for key in compiled.object_keys())
         function = _functions[name]
     return function
