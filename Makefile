@@ -68,7 +68,17 @@ bench: build
 performance: build
 	$(VENV_PYTHON) benches/ffi/run.py --write --http --passes 3
 
-# The bridge under valgrind; not part of `test`.
+# Random programs of proxy operations against a model, for so many seconds from this seed on.
+fuzz: build
+	$(VENV_PYTHON) fuzz/run.py --seconds $(or $(SECONDS),60) --seed $(or $(SEED),$$(date +%s))
+
+# Every kind of crossing a million times: memory in the end within 5 % of that after a tenth.
+soak-ffi: build
+	$(VENV_PYTHON) tests/bridge/soak.py
+
+# The bridge under valgrind (tools/sanitize.sh says why not AddressSanitizer); not part of `test`.
+asan: sanitize
+
 sanitize: build
 	tools/sanitize.sh
 
