@@ -73,7 +73,7 @@ def further_cases(sentinel: Any) -> dict[str, Callable[[], Any]]:
     # --- asynchronous
 
     endless = js("(async function* () { try { while (true) yield {}; } finally { } })")
-    drive_async = js("async (g) => { await g.next(); await g.next({}); await g.return(1); }")
+    drive_async = js("async (g) => { await g.next(); await g.next({}); }")
 
     @case
     async def asynchronous_generator_of_javascript() -> None:
@@ -153,7 +153,7 @@ def further_cases(sentinel: Any) -> dict[str, Callable[[], Any]]:
 
     @case
     def proxies_of_a_conversion() -> None:
-        collected.clear()
+        collected.length = 0
         ffi.to_js([sentinel, [sentinel]], pyproxies=collected)
         ffi.destroy_proxies(collected)
 
@@ -214,8 +214,8 @@ def further_cases(sentinel: Any) -> dict[str, Callable[[], Any]]:
         with contextlib.suppress(ffi.JsException):
             proxy.value
 
-    use_this = js("(f) => { const o = { f }; o.f(1); f.captureThis().call({}, 1); f.callWithOptions({ relaxed: true }, 1, 2); }")
-    result["receivers_and_options"] = lambda: use_this(sentinel.method)
+    use_this = js("(f) => { const o = { f }; o.f(1); f.call({}, 1); f.apply(null, [1]); f.callRelaxed(1, 2); }")
+    result["receivers"] = lambda: use_this(sentinel.method)
     compared = js("(p, q) => [p === q, p == q, p instanceof Object, Object.is(p, q)]")
     result["comparisons"] = lambda: (compared(sentinel, sentinel), plain.a == plain.a, plain.a != plain.c, plain.js_id)
     result["entries_of_objects"] = lambda: (plain.object_keys(), plain.object_values(), plain.object_entries(), plain.typeof)
@@ -228,7 +228,7 @@ def further_cases(sentinel: Any) -> dict[str, Callable[[], Any]]:
         array[1:3] = [sentinel], array[::2], array + [1], array * 2, array.index(sentinel), array.count(1)
         del array[0]
         array += [sentinel]
-        array.clear()
+        del array[:]
 
     keep_frozen = js("Object.freeze({ a: 1 })")
 

@@ -307,3 +307,11 @@ def test_importing_it_costs_little() -> None:
     assert "isthmus._runtime.mixins" in done.stdout
     names = {name.strip("' ") for name in done.stdout.strip("[]\n").split(",")}
     assert {name for name in names if not name.startswith("isthmus.")} <= {"__future__"}
+
+
+def test_functions_taken_from_an_array_are_not_bound_to_it() -> None:
+    from pyodide.code import run_js
+
+    make = run_js("() => [0, function () { 'use strict'; return this === undefined; }]")
+    for take in (lambda array: array[1], lambda array: array.pop(), lambda array: list(array)[1], lambda array: next(reversed(array))):
+        assert take(make())() is True

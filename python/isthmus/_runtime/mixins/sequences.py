@@ -104,7 +104,7 @@ def _set_typed_slice(self: Any, key: slice, values: Any) -> None:
 
 def __reversed__(self: Any) -> Iterator[Any]:
     for place in range(len(self) - 1, -1, -1):
-        yield js_get(self, str(place))
+        yield javascript("pick")(self, place, 1, 1)[0]
 
 
 def __contains__(self: Any, value: object) -> bool:
@@ -161,7 +161,8 @@ def pop(self: Any, place: int = -1, /) -> Any:
     place += length if place < 0 else 0
     if not 0 <= place < length:
         raise IndexError("pop index out of range")
-    element = js_get(self, str(place))
+    # By way of another array: a function among the elements is not bound to this one.
+    element = javascript("pick")(self, place, 1, 1)[0]
     javascript("remove")(self, place, 1, 1)
     return element
 
