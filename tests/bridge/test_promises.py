@@ -20,8 +20,8 @@ OWN = {
     # There such rejections are lost.
     "rejected with a string": "raises JsException Error: no",
     "rejected with a number": THROWN.format("number", "Number", "5", "5"),
-    "rejected with nothing": THROWN.format(
-        "undefined", "Undefined", "undefined", "(toString itself raised an error)"
+    "rejected with nothing": THROWN.format("undefined", "Undefined", "undefined", "").replace(
+        'returns """""".', "fails."
     ),
     "rejected with an object": THROWN.format("object", "Object", "[object Object]", "[object Object]"),
     # The very exception that JavaScript passed on, as after a call.

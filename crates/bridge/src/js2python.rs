@@ -71,18 +71,18 @@ unsafe fn new_reference(object: *mut PyObject) -> *mut PyObject {
 unsafe fn object_steal(value: JSValue, this: JSValue) -> *mut PyObject {
     // SAFETY: as for `convert_steal`.
     unsafe {
-        if let Some(cell) = pyproxy::cell_of(value)
-            && let Some(object) = pyproxy::unwrap(cell)
-        {
-            if object.is_null() {
+        if let Some(cell) = pyproxy::cell_of(value) {
+            if pyproxy::is_destroyed(cell) {
                 pyproxy::throw_destroyed(cell);
                 qjs::JS_FreeValue(state::context(), value);
                 error::raise();
+                return ptr::null_mut();
+            }
+            if let Some(object) = pyproxy::unwrap(cell) {
+                let object = new_reference(object);
+                qjs::JS_FreeValue(state::context(), value);
                 return object;
             }
-            let object = new_reference(object);
-            qjs::JS_FreeValue(state::context(), value);
-            return object;
         }
         jsproxy::new_steal(value, this)
     }

@@ -464,7 +464,14 @@ unsafe extern "C" fn js_call_method(
         if method.is_null() {
             return method;
         }
-        let result = ffi::PyObject_Vectorcall(method, values.add(2), count as usize - 2, names);
+        let result = if ffi::PyCallable_Check(method) != 0 {
+            ffi::PyObject_Vectorcall(method, values.add(2), count as usize - 2, names)
+        } else {
+            // JavaScript's own complaint, not Python's about a `NoneType`.
+            error::throw_error(c"TypeError", c"not a function");
+            error::raise();
+            ptr::null_mut()
+        };
         ffi::Py_DECREF(method);
         result
     }

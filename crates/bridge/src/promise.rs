@@ -352,8 +352,8 @@ pub(crate) unsafe fn resolve_settled() -> bool {
             temporaries,
         } in batch.drain(..)
         {
+            // Before the temporaries end: one of them may be the result.
             resolve(future, value, rejected, converter);
-            // Once the result is converted, since it may be one of them.
             call::destroy(temporaries, call::AFTER_ASYNC_CALL);
             ffi::Py_DECREF(future);
             ffi::Py_XDECREF(converter);

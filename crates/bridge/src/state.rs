@@ -340,7 +340,7 @@ values! {
     /// The functions and prototypes that `support.js` returns, under its names.
     Support {
         bigint_from_hex, bigint_to_hex, PythonError, python_error_key, read_message, write_message, PyProxy, make_error, describe_thrown, prototype_for, object_keys,
-        object_values, object_entries, compare, to_string, delete_property, property_names, is_plain_object,
+        object_values, object_entries, compare, to_string, is_array, generator_with, has_property, is_dom_exception, is_element, proxy_truth, delete_property, property_names, is_plain_object,
         from_entries, eval, array_values, Object, make_set, map_entries, set_values, becomes_dict, make_data_view, data_view_parts, typed_array_parts,
         PyBufferView, buffer_view_key, iteration_prototype,
     }

@@ -10,6 +10,7 @@
   const objectToString = uncurry(Object.prototype.toString);
   const has = uncurry(Object.prototype.hasOwnProperty);
   const mapForEach = uncurry(Map.prototype.forEach);
+  const setAdd = uncurry(Set.prototype.add);
   const setForEach = uncurry(Set.prototype.forEach);
   const getter = (prototype, name) => uncurry(Object.getOwnPropertyDescriptor(prototype, name).get);
   const typedArray = getPrototypeOf(Uint8Array.prototype);
@@ -17,7 +18,8 @@
     ["buffer", "byteOffset", "byteLength"].map((name) => getter(DataView.prototype, name));
   const [arrayBuffer, arrayOffset, arrayLength] =
     ["buffer", "byteOffset", "byteLength"].map((name) => getter(typedArray, name));
-  const apply = Reflect.apply;
+  const { apply, ownKeys } = Reflect;
+  const { isArray } = Array;
 
   const errorClasses = create(null);
   for (const name of ["EvalError", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError"]) {
@@ -83,19 +85,33 @@
 
   function describe_thrown(value) {
     if (typeof value === "string") return new Error(value);
-    let interpolated, method;
-    try { interpolated = `${value}`; } catch (error) { interpolated = "(interpolation itself raised an error)"; }
-    try { method = value.toString(); } catch (error) { method = "(toString itself raised an error)"; }
+    let tag = "[object Object]"; // of what has none: a revoked Proxy
+    let interpolated = "fails", method = "fails";
+    try { tag = objectToString(value); } catch (error) { /* stays */ }
+    try { interpolated = `gives """${value}"""`; } catch (error) { /* stays */ }
+    try { method = `returns """${value.toString()}"""`; } catch (error) { /* stays */ }
     return new Error(
-      `A value of type ${typeof value} with tag ${objectToString(value)} was thrown as an error!\n` +
-      `String interpolation of the thrown value gives """${interpolated}""".\n` +
-      `The thrown value's toString method returns """${method}""".`);
+      `A value of type ${typeof value} with tag ${tag} was thrown as an error!\n` +
+      `String interpolation of the thrown value ${interpolated}.\n` +
+      `The thrown value's toString method ${method}.`);
   }
+
+  // Not always a string: Python says so then.
+  function to_string(value) {
+    if (typeof value === "symbol") return String(value);
+    let method;
+    try { method = value.toString; } catch (error) { /* as if it had none */ }
+    return typeof method === "function" ? apply(method, value, []) : objectToString(value);
+  }
+
+  const ELEMENT = /HTML[A-Za-z]*Element/;
+  const { test } = ELEMENT;
 
   function property_names(object) {
     const names = [];
     for (let at = object; at !== null && at !== undefined; at = getPrototypeOf(at)) {
-      for (const name of getOwnPropertyNames(at)) names.push(name);
+      const own = getOwnPropertyNames(at);
+      for (let index = 0; index < own.length; index++) names[names.length] = own[index];
     }
     return names;
   }
@@ -105,8 +121,9 @@
   const F = native.features;
   const M = native.methods;
   const define = (target, source) => {
-    for (const key of Reflect.ownKeys(source)) {
-      const descriptor = Object.getOwnPropertyDescriptor(source, key);
+    const keys = ownKeys(source);
+    for (let at = 0; at < keys.length; at++) {
+      const key = keys[at], descriptor = getOwnPropertyDescriptor(source, key);
       descriptor.enumerable = false;
       defineProperty(target, key, descriptor);
     }
@@ -277,13 +294,44 @@
 
   function prototype_for(features) {
     const prototype = create(features & F.CALLABLE ? callableBase : PyProxy.prototype);
-    for (const [feature, mixin] of mixins) {
+    for (let at = 0; at < mixins.length; at++) {
+      const feature = mixins[at][0], mixin = mixins[at][1];
       if (features & feature) define(prototype, mixin);
     }
     return prototype;
   }
 
+  // A generator that goes on using the proxies made for its arguments: they live until it has ended.
+  function generator_with(generator, asynchronous, proxies) {
+    const message = `This borrowed proxy was automatically destroyed when ${asynchronous ? "an asynchronous" : "a"} ` +
+      "generator completed execution. Try using create_proxy or create_once_callable.";
+    const options = { __proto__: null, message, destroyRoundtrip: true };
+    // What it returns goes home first.
+    const end = (returned) => {
+      for (let at = 0; at < proxies.length; at++) {
+        if (proxies[at] !== returned) apply(M.destroy, proxies[at], [options]);
+      }
+      proxies = [];
+    };
+    const step = (name) => (value) => {
+      let result;
+      try { result = generator[name](value); } catch (error) { end(); throw error; }
+      if (result.done) end(result.value);
+      return result;
+    };
+    const stepAsync = (name) => async (value) => {
+      let result;
+      try { result = await generator[name](value); } catch (error) { end(); throw error; }
+      if (result.done) end(result.value);
+      return result;
+    };
+    const made = asynchronous ? stepAsync : step;
+    const own = { next: made("next"), throw: made("throw"), return: made("return") };
+    return define(create(getPrototypeOf(generator)), own);
+  }
+
   return {
+    generator_with,
     bigint_from_hex: (text) =>
       text[0] === "-" ? -BigInt(text.slice(1)) : BigInt(text),
     bigint_to_hex: (value) => bigintToString(value, 16),
@@ -300,8 +348,26 @@
         default: return left >= right;
       }
     },
-    to_string: (value) => typeof value === "symbol" ? String(value)
-      : typeof value.toString === "function" ? `${value.toString()}` : objectToString(value),
+    to_string,
+    is_array: isArray,
+    // Asks no Proxy by `in`: what counts is a property that can be shown.
+    has_property: (object, name) => {
+      for (let at = object; at !== null; at = getPrototypeOf(at)) {
+        if (getOwnPropertyDescriptor(at, name) !== undefined) return true;
+      }
+      return false;
+    },
+    is_dom_exception: (value) => value.constructor.name === "DOMException",
+    is_element: (value) => apply(test, ELEMENT, [objectToString(value)]),
+    proxy_truth: (proxy) => {
+      try {
+        objectToString(proxy); // throws if it is revoked
+        if (typeof proxy === "function") return true;
+        return proxy.size !== 0 && !(isArray(proxy) && proxy.length === 0) && proxy.byteLength !== 0;
+      } catch (error) {
+        return false;
+      }
+    },
     delete_property: (object, name) => { delete object[name]; },
     is_plain_object: (value) => {
       const constructor = value.constructor;
@@ -309,16 +375,23 @@
     },
     resolve: (value) => Promise.resolve(value),
     Object,
-    make_set: (items) => new Set(items),
+    make_set: (items) => {
+      const set = new Set();
+      for (let at = 0; at < items.length; at++) setAdd(set, items[at]);
+      return set;
+    },
     // Keys and values in turn.
     map_entries: (map) => {
       const entries = [];
-      mapForEach(map, (value, key) => { entries.push(key, value); });
+      mapForEach(map, (value, key) => {
+        entries[entries.length] = key;
+        entries[entries.length] = value;
+      });
       return entries;
     },
     set_values: (set) => {
       const values = [];
-      setForEach(set, (value) => { values.push(value); });
+      setForEach(set, (value) => { values[values.length] = value; });
       return values;
     },
     becomes_dict: (value) => {

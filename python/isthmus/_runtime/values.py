@@ -26,7 +26,6 @@ class JsNull:
     """The type of `jsnull`, JavaScript's null. There is one instance, and it is false."""
 
     __module__ = "pyodide.ffi"
-    __slots__ = ("__weakref__",)
     _instance: JsNull | None = None
     typeof: Final = "object"
 

@@ -48,7 +48,7 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
                     return found;
                 }
             }
-            if (*proxy).flags & flags::ARRAY != 0 && entry.atom == (*state::state()).atoms.keys {
+            if (*proxy).flags & WITHOUT_KEYS != 0 && entry.atom == (*state::state()).atoms.keys {
                 return missing(name);
             }
         }
@@ -76,6 +76,9 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
         js2python::convert_steal(value, (*proxy).value)
     }
 }
+
+/// Their `keys` would have them taken for mappings.
+pub(super) const WITHOUT_KEYS: u32 = flags::ARRAY | flags::TYPEDARRAY;
 
 #[cold]
 unsafe fn missing(name: *mut PyObject) -> *mut PyObject {
@@ -181,7 +184,7 @@ pub(crate) unsafe extern "C" fn setattro(
     }
 }
 
-/// `tp_repr` and `tp_str`: what `toString()` gives.
+/// `tp_repr` and `tp_str`: what `toString()` gives; the interpreter refuses what is no string.
 pub(crate) unsafe extern "C" fn repr(object: *mut PyObject) -> *mut PyObject {
     // SAFETY: as for `getattro`; also called on exceptions, so the value is found by type.
     unsafe {

@@ -273,18 +273,54 @@ pub(crate) unsafe fn finish_call(result: JSValue, temporaries: Vec<JSValue>) -> 
             lifetime::safe_point_at_home();
             return converted;
         }
-        // A pending exception must survive the destruction of the temporaries.
-        let thrown = qjs::JS_IsException(result).then(|| qjs::JS_GetException(state::context()));
-        destroy(temporaries, AFTER_CALL);
-        let converted = match thrown {
-            Some(thrown) => {
-                error::raise_value_steal(thrown);
-                ptr::null_mut()
-            }
-            None => js2python::convert_steal(result, JS_UNDEFINED),
+        let converted = if qjs::JS_IsException(result) {
+            raise_and_destroy(temporaries, AFTER_CALL);
+            ptr::null_mut()
+        } else {
+            destroy(temporaries, AFTER_CALL);
+            js2python::convert_steal(result, JS_UNDEFINED)
         };
         lifetime::safe_point_at_home();
         converted
+    }
+}
+
+/// Raises the pending JavaScript exception, which may be a temporary itself, and ends the temporaries.
+#[cold]
+unsafe fn raise_and_destroy(temporaries: Vec<JSValue>, message: &'static str) {
+    // SAFETY: at home with the GIL, a JavaScript exception pending. No code of either engine meets the Python one.
+    unsafe {
+        error::raise();
+        let (mut kind, mut raised, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        ffi::PyErr_Fetch(&mut kind, &mut raised, &mut trace);
+        destroy(temporaries, message);
+        ffi::PyErr_Restore(kind, raised, trace);
+    }
+}
+
+/// The proxy of a generator (taken) that goes on using its arguments: they live until it ends.
+#[cold]
+unsafe fn generator_steal(generator: JSValue, flags: u32, temporaries: Vec<JSValue>) -> *mut PyObject {
+    // SAFETY: at home with the GIL; the engine takes the values of the array even when it fails.
+    unsafe {
+        let context = state::context();
+        let count = i32::try_from(temporaries.len()).unwrap_or(i32::MAX);
+        let asynchronous = flags & flags::ASYNC_GENERATOR != 0;
+        let mut arguments = [
+            generator,
+            if asynchronous { qjs::JS_TRUE } else { qjs::JS_FALSE },
+            qjs::JS_NewArrayFrom(context, count, temporaries.as_ptr()),
+        ];
+        let wrapped = if qjs::JS_IsException(arguments[2]) {
+            arguments[2]
+        } else {
+            let function = (*state::state()).support.generator_with;
+            qjs::JS_Call(context, function, JS_UNDEFINED, 3, arguments.as_mut_ptr())
+        };
+        for argument in arguments {
+            qjs::JS_FreeValue(context, argument);
+        }
+        js2python::convert_steal(wrapped, JS_UNDEFINED)
     }
 }
 
@@ -308,17 +344,13 @@ unsafe fn finish_object(result: JSValue, temporaries: Vec<JSValue>) -> *mut PyOb
             if flags & flags::AWAITABLE != 0 {
                 return promise::future_steal(result, temporaries);
             }
-            let object = super::new_detected_steal(result, JS_UNDEFINED, flags);
-            let lazy = !object.is_null() && flags & (flags::GENERATOR | flags::ASYNC_GENERATOR) != 0;
-            if lazy {
-                // The generator goes on using its arguments: they live as long as it does.
-                for value in temporaries {
-                    qjs::JS_FreeValue(state::context(), value);
-                }
+            if !temporaries.is_empty() && flags & (flags::GENERATOR | flags::ASYNC_GENERATOR) != 0 {
+                generator_steal(result, flags, temporaries)
             } else {
+                let object = super::new_detected_steal(result, JS_UNDEFINED, flags);
                 destroy(temporaries, AFTER_CALL);
+                object
             }
-            object
         };
         lifetime::safe_point_at_home();
         converted
@@ -358,15 +390,12 @@ pub(crate) unsafe extern "C" fn new(
                 js2python::convert_steal(result, JS_UNDEFINED)
             }
             Some((result, temporaries)) => {
-                // A pending exception must survive the destruction of the temporaries.
-                let thrown = qjs::JS_IsException(result).then(|| qjs::JS_GetException(state::context()));
-                destroy(temporaries, AFTER_NEW);
-                match thrown {
-                    Some(thrown) => {
-                        error::raise_value_steal(thrown);
-                        ptr::null_mut()
-                    }
-                    None => js2python::convert_steal(result, JS_UNDEFINED),
+                if qjs::JS_IsException(result) {
+                    raise_and_destroy(temporaries, AFTER_NEW);
+                    ptr::null_mut()
+                } else {
+                    destroy(temporaries, AFTER_NEW);
+                    js2python::convert_steal(result, JS_UNDEFINED)
                 }
             }
         };

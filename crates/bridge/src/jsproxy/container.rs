@@ -36,21 +36,19 @@ pub(crate) unsafe extern "C" fn length(object: *mut PyObject) -> ffi::Py_ssize_t
                 Err(()) => return -1,
                 Ok(None) => {}
                 Ok(Some(number)) if number < 0.0 => {
-                    raise_text(
-                        ffi::PyExc_ValueError,
-                        &format!("length {number} of object is negative"),
-                    );
+                    raise_length(ffi::PyExc_ValueError, number, "negative");
                     return -1;
                 }
                 Ok(Some(number)) if number > f64::from(i32::MAX) => {
-                    raise_text(
+                    raise_length(
                         ffi::PyExc_OverflowError,
-                        &format!("length {number} of object is larger than INT_MAX (2147483647)"),
+                        number,
+                        "larger than INT_MAX (2147483647)",
                     );
                     return -1;
                 }
-                Ok(Some(number)) if number.trunc() == number => return number as isize,
-                Ok(Some(_)) => {}
+                // Without its fraction; NaN is 0.
+                Ok(Some(number)) => return number as isize,
             }
         }
         ffi::PyErr_SetString(
@@ -61,9 +59,13 @@ pub(crate) unsafe extern "C" fn length(object: *mut PyObject) -> ffi::Py_ssize_t
     }
 }
 
-unsafe fn raise_text(class: *mut PyObject, text: &str) {
-    // SAFETY: the GIL is held.
+/// Raises that a length, spelled as JavaScript spells it, is `wrong`.
+#[cold]
+unsafe fn raise_length(class: *mut PyObject, length: f64, wrong: &str) {
+    // SAFETY: at home with the GIL.
     unsafe {
+        let length = error::describe(qjs::JS_NewFloat64(length));
+        let text = format!("length {length} of object is {wrong}");
         let text = ffi::PyUnicode_FromStringAndSize(text.as_ptr().cast(), text.len() as isize);
         if !text.is_null() {
             ffi::PyErr_SetObject(class, text);
@@ -99,22 +101,30 @@ pub(crate) unsafe extern "C" fn truth(object: *mut PyObject) -> c_int {
     unsafe {
         let value = enter!(object, -1);
         let flags = (*object.cast::<JsProxy>()).flags;
-        let atoms = &raw const (*state::state()).atoms;
-        if flags & flags::CALLABLE != 0 || flags & (flags::HAS_LENGTH | flags::BUFFER) == 0 {
+        let support = &raw const (*state::state()).support;
+        if qjs::JS_IsProxy(value) {
+            return c_int::from(flags::asks(value, 0, (*support).proxy_truth));
+        }
+        if flags & flags::CALLABLE != 0 || !qjs::JS_IsObject(value) {
             return 1;
         }
-        let names = [
-            (flags & flags::BUFFER != 0).then_some((*atoms).byte_length),
-            (flags & flags::ARRAY != 0).then_some((*atoms).length),
-            (flags & (flags::ARRAY | flags::BUFFER) == 0).then_some((*atoms).size),
-        ];
-        for name in names.into_iter().flatten() {
+        let atoms = &raw const (*state::state()).atoms;
+        let names = match flags & (flags::ARRAY | flags::BUFFER) {
+            flags::ARRAY => [(*atoms).length, 0],
+            flags::BUFFER => [(*atoms).byte_length, 0],
+            _ => [(*atoms).size, (*atoms).byte_length],
+        };
+        for name in names.into_iter().filter(|&name| name != 0) {
             match number_property(value, name) {
+                // What can't be asked is false.
                 Err(()) => {
                     ffi::PyErr_Clear();
-                    return 1;
+                    return 0;
                 }
-                Ok(Some(0.0)) => return 0,
+                Ok(Some(0.0)) => {
+                    let element = name == (*atoms).size && flags::asks(value, 0, (*support).is_element);
+                    return c_int::from(element);
+                }
                 Ok(_) => {}
             }
         }
@@ -131,8 +141,13 @@ pub(crate) unsafe extern "C" fn richcompare(
     // SAFETY: as for `length`; `object` may be an exception too, hence `value_of`.
     unsafe {
         let (Some(left), Some(right)) = (value_of(object), value_of(other)) else {
-            ffi::Py_INCREF(ffi::Py_NotImplemented());
-            return ffi::Py_NotImplemented();
+            let answer = match operation {
+                ffi::Py_EQ => ffi::Py_False(),
+                ffi::Py_NE => ffi::Py_True(),
+                _ => ffi::Py_NotImplemented(),
+            };
+            ffi::Py_INCREF(answer);
+            return answer;
         };
         if !state::at_home() {
             if operation == ffi::Py_EQ || operation == ffi::Py_NE {
@@ -164,8 +179,8 @@ pub(crate) unsafe extern "C" fn richcompare(
 }
 
 /// An index of a sequence: negative ones count from the end. `Err` with an exception set.
-unsafe fn index_of(value: JSValue, key: *mut PyObject) -> Result<Option<i64>, ()> {
-    // SAFETY: at home with the GIL.
+unsafe fn index_of(object: *mut PyObject, key: *mut PyObject) -> Result<Option<i64>, ()> {
+    // SAFETY: at home with the GIL; `object` has our layout.
     unsafe {
         let index = ffi::PyNumber_AsSsize_t(key, ffi::PyExc_IndexError);
         if index == -1 && !ffi::PyErr_Occurred().is_null() {
@@ -174,12 +189,20 @@ unsafe fn index_of(value: JSValue, key: *mut PyObject) -> Result<Option<i64>, ()
         if index >= 0 {
             return Ok(Some(index as i64));
         }
-        let mut length = 0;
-        if qjs::JS_GetLength(state::context(), value, &mut length) < 0 {
+        let proxy = object.cast::<JsProxy>();
+        let mut end = 0;
+        let own_length = (*proxy).flags & flags::TYPEDARRAY != 0 || qjs::JS_IsArray((*proxy).value);
+        if !own_length {
+            // Which may be anything.
+            end = length(object) as i64;
+            if end < 0 {
+                return Err(());
+            }
+        } else if qjs::JS_GetLength(state::context(), (*proxy).value, &mut end) < 0 {
             error::raise();
             return Err(());
         }
-        let index = index as i64 + length;
+        let index = index as i64 + end;
         Ok((index >= 0).then_some(index))
     }
 }
@@ -211,7 +234,7 @@ pub(crate) unsafe extern "C" fn sequence_subscript(
         let value = enter!(object, ptr::null_mut());
         if ffi::PyIndex_Check(key) != 0 {
             let context = state::context();
-            let Ok(index) = index_of(value, key) else {
+            let Ok(index) = index_of(object, key) else {
                 return ptr::null_mut();
             };
             if let Some(index) = index {
@@ -313,15 +336,16 @@ pub(crate) unsafe extern "C" fn sequence_ass_subscript(
             return -1;
         }
         let context = state::context();
-        let Ok(index) = index_of(value, key) else {
+        let Ok(index) = index_of(object, key) else {
             return -1;
         };
-        let mut length = 0;
-        if qjs::JS_GetLength(context, value, &mut length) < 0 {
+        // An array grows; the memory of a typed array doesn't.
+        let mut end = LONGEST_ARRAY;
+        if (*proxy).flags & flags::ARRAY == 0 && qjs::JS_GetLength(context, value, &mut end) < 0 {
             error::raise();
             return -1;
         }
-        let Some(index) = index.filter(|&index| index < length) else {
+        let Some(index) = index.filter(|&index| index < end) else {
             ffi::PyErr_SetString(
                 ffi::PyExc_IndexError,
                 c"list assignment index out of range".as_ptr(),
@@ -336,6 +360,9 @@ pub(crate) unsafe extern "C" fn sequence_ass_subscript(
         0
     }
 }
+
+/// The largest length that an array can have.
+const LONGEST_ARRAY: i64 = u32::MAX as i64;
 
 /// Calls a method of the object with converted arguments; the result is owned.
 unsafe fn invoke(value: JSValue, name: JSAtom, objects: &[*mut PyObject]) -> JSValue {

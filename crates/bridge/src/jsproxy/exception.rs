@@ -167,12 +167,18 @@ unsafe fn arguments_for(error: JSValue) -> *mut PyObject {
 /// At home with the GIL.
 pub(crate) unsafe fn new_steal(error: JSValue) -> *mut PyObject {
     // SAFETY: as the caller promises.
+    unsafe { of_class_steal(class(), error) }
+}
+
+/// As [`new_steal`] for a class that derives from `JsException`.
+unsafe fn of_class_steal(class: *mut PyTypeObject, error: JSValue) -> *mut PyObject {
+    // SAFETY: as for `new_steal`.
     unsafe {
         let arguments = arguments_for(error);
         let object = if arguments.is_null() {
             ptr::null_mut()
         } else {
-            allocate(class(), arguments)
+            allocate(class, arguments)
         };
         ffi::Py_XDECREF(arguments);
         if object.is_null() {
@@ -258,19 +264,7 @@ unsafe extern "C" fn new(
             error::raise();
             return ptr::null_mut();
         }
-        let arguments = arguments_for(made);
-        let object = if arguments.is_null() {
-            arguments
-        } else {
-            allocate(class, arguments)
-        };
-        ffi::Py_XDECREF(arguments);
-        if object.is_null() {
-            qjs::JS_FreeValue(context, made);
-            return object;
-        }
-        (*object.cast::<JsExceptionObject>()).value = made;
-        object
+        of_class_steal(class, made)
     }
 }
 
@@ -280,8 +274,10 @@ unsafe extern "C" fn init(_: *mut PyObject, _: *mut PyObject, _: *mut PyObject) 
 }
 
 unsafe extern "C" fn hash(object: *mut PyObject) -> ffi::Py_hash_t {
-    // Exceptions must be hashable (traceback and logging keep sets of them): by identity.
-    (object as usize >> 4) as ffi::Py_hash_t
+    // Exceptions must be hashable (traceback and logging keep sets of them): as their errors are equal.
+    // SAFETY: called by the interpreter on an object of our layout; the address is not followed.
+    let address = unsafe { qjs::JS_VALUE_GET_PTR((*object.cast::<JsExceptionObject>()).value) };
+    (address as usize >> 4) as ffi::Py_hash_t
 }
 
 /// How deep destructors may nest in each other: exceptions hold exceptions, in chains of any length.
@@ -355,8 +351,8 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
             None => ptr::null_mut(),
             Some(entry) => match qjs::JS_HasProperty(context, value, entry.atom) {
                 0 => {
-                    ffi::PyErr_Restore(kind, raised, trace);
-                    return ptr::null_mut();
+                    ffi::PyErr_SetObject(ffi::PyExc_AttributeError, name);
+                    ptr::null_mut()
                 }
                 has if has < 0 => {
                     error::raise();

@@ -94,7 +94,9 @@ unsafe fn double_proxy(value: JSValue, cell: *mut pyproxy::Cell) -> u32 {
         } else {
             None
         };
-        by_names(value, names.unwrap_or(u32::MAX), kind_of(value) | DOUBLE_PROXY)
+        // What can be called once is no stand-in for the object.
+        let double = if pyproxy::is_once(cell) { 0 } else { DOUBLE_PROXY };
+        by_names(value, names.unwrap_or(u32::MAX), kind_of(value) | double)
     }
 }
 
@@ -104,7 +106,7 @@ unsafe fn kind_of(value: JSValue) -> u32 {
     unsafe {
         if qjs::JS_IsFunction(state::context(), value) {
             CALLABLE
-        } else if qjs::JS_IsArray(value) {
+        } else if is_array(value) {
             ARRAY | HAS_LENGTH
         } else if qjs::JS_GetTypedArrayType(value) >= 0 {
             BUFFER | TYPEDARRAY
@@ -177,10 +179,11 @@ unsafe fn by_names(value: JSValue, names: u32, kind: u32) -> u32 {
                 if !iterable || async_iterable {
                     flags |= ASYNC_ITERATOR;
                 }
+                // The tag decides of which kind of iterators it is.
                 if tag_is(value, b"Generator") {
-                    flags |= GENERATOR;
+                    flags = flags & !ASYNC_ITERATOR | GENERATOR | ITERABLE | ITERATOR;
                 } else if tag_is(value, b"AsyncGenerator") {
-                    flags |= ASYNC_GENERATOR;
+                    flags = flags & !ITERATOR | ASYNC_GENERATOR | ASYNC_ITERABLE | ASYNC_ITERATOR;
                 }
             }
             let length = |names| !callable && names & shape::LENGTH != 0 && property(value, (*atoms).length);
@@ -216,7 +219,7 @@ unsafe fn by_names(value: JSValue, names: u32, kind: u32) -> u32 {
 
 /// The names that decide any flag but `ERROR`.
 const MATTERING: u32 = !(shape::NAME | shape::MESSAGE | shape::STACK | 1);
-const LIKE_AN_ERROR: u32 = shape::NAME | shape::MESSAGE | shape::STACK;
+const LIKE_AN_ERROR: u32 = shape::NAME | shape::MESSAGE;
 
 /// Whether `value` (borrowed) counts as an error: it has a name, a message and a stack.
 ///
@@ -232,7 +235,55 @@ pub(crate) unsafe fn is_error(value: JSValue) -> bool {
             return true;
         }
         let atoms = &raw const (*state::state()).atoms;
-        property(value, (*atoms).message) && property(value, (*atoms).name) && property(value, (*atoms).stack)
+        property(value, (*atoms).message)
+            && property(value, (*atoms).name)
+            && (property(value, (*atoms).stack) || asks(value, 0, (*state::state()).support.is_dom_exception))
+    }
+}
+
+/// `Array.isArray`, false for a revoked Proxy.
+///
+/// # Safety
+/// At home with the GIL.
+pub(crate) unsafe fn is_array(value: JSValue) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe {
+        qjs::JS_IsArray(value)
+            || (qjs::JS_IsProxy(value) && asks(value, 0, (*state::state()).support.is_array))
+    }
+}
+
+/// What a predicate of ours says of a value, and of a name if it isn't 0; false if it throws.
+///
+/// # Safety
+/// At home with the GIL.
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn asks(value: JSValue, name: JSAtom, predicate: JSValue) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let context = state::context();
+        let mut arguments = [value, qjs::JS_UNDEFINED];
+        let mut count = 1;
+        if name != 0 {
+            arguments[1] = qjs::JS_AtomToValue(context, name);
+            count = 2;
+        }
+        let answer = qjs::JS_Call(
+            context,
+            predicate,
+            qjs::JS_UNDEFINED,
+            count,
+            arguments.as_mut_ptr(),
+        );
+        qjs::JS_FreeValue(context, arguments[1]);
+        if qjs::JS_IsException(answer) {
+            error::discard();
+            return false;
+        }
+        let yes = qjs::JS_ToBool(context, answer) == 1;
+        qjs::JS_FreeValue(context, answer);
+        yes
     }
 }
 
@@ -268,6 +319,9 @@ pub(crate) unsafe fn method(value: JSValue, name: JSAtom) -> bool {
 unsafe fn property(value: JSValue, name: JSAtom) -> bool {
     // SAFETY: as for `method`.
     unsafe {
+        if qjs::JS_IsProxy(value) {
+            return asks(value, name, (*state::state()).support.has_property);
+        }
         match qjs::JS_HasProperty(state::context(), value, name) {
             0 => false,
             found if found > 0 => true,

@@ -75,7 +75,9 @@ pub(crate) unsafe extern "C" fn iternext(object: *mut PyObject) -> *mut PyObject
             return ptr::null_mut();
         }
         let value = (*object.cast::<JsProxy>()).value;
-        let result = invoke(value, (*state::state()).atoms.next);
+        let mut sent = [JS_UNDEFINED];
+        let next = (*state::state()).atoms.next;
+        let result = qjs::JS_Invoke(state::context(), value, next, 1, sent.as_mut_ptr());
         match step_steal(result) {
             Step::Value(value) => {
                 let item = js2python::convert_steal(value, JS_UNDEFINED);
@@ -133,8 +135,13 @@ pub(crate) unsafe fn step_steal(result: JSValue) -> Step {
             error::raise();
             return Step::Failed;
         }
-        if !qjs::JS_IsObject(result) {
-            let kind = super::methods::type_of(result);
+        let callable = qjs::JS_IsFunction(context, result);
+        if !qjs::JS_IsObject(result) || callable {
+            let kind = if qjs::JS_IsNull(result) {
+                c"null"
+            } else {
+                super::methods::type_of(result)
+            };
             ffi::PyErr_Format(
                 ffi::PyExc_TypeError,
                 c"Result should have type \"object\" not \"%s\"".as_ptr(),
@@ -150,16 +157,9 @@ pub(crate) unsafe fn step_steal(result: JSValue) -> Step {
             } else {
                 c"Result has no \"done\" field."
             };
-            // An absent `done` counts as false for the language; only a result without the field is refused.
-            match qjs::JS_HasProperty(context, result, (*state).atoms.done) {
-                0 => ffi::PyErr_SetString(ffi::PyExc_TypeError, text.as_ptr()),
-                has if has < 0 => error::raise(),
-                _ => {}
-            }
-            if !ffi::PyErr_Occurred().is_null() {
-                qjs::JS_FreeValue(context, result);
-                return Step::Failed;
-            }
+            ffi::PyErr_SetString(ffi::PyExc_TypeError, text.as_ptr());
+            qjs::JS_FreeValue(context, result);
+            return Step::Failed;
         }
         if qjs::JS_IsException(done) {
             qjs::JS_FreeValue(context, result);

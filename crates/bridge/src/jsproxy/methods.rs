@@ -7,7 +7,8 @@ use std::ptr;
 use pyo3::ffi::{self, PyGetSetDef, PyMethodDef, PyMethodDefPointer, PyObject};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
-use super::{call, value_of};
+use super::attributes::WITHOUT_KEYS;
+use super::{call, flags_of, value_of};
 use crate::{error, js2python, jsbind, state, to_py};
 
 const fn no_arguments(
@@ -276,11 +277,12 @@ unsafe extern "C" fn dir(object: *mut PyObject, _: *mut PyObject) -> *mut PyObje
         }
         let mut length = 0;
         qjs::JS_GetLength(context, properties, &mut length);
+        let keys_hidden = flags_of(object).is_some_and(|flags| flags & WITHOUT_KEYS != 0);
         let mut failed = false;
         for index in 0..length {
             let name =
                 js2python::convert_steal(qjs::JS_GetPropertyInt64(context, properties, index), JS_UNDEFINED);
-            if name.is_null() || add_name(names, name) != 0 {
+            if name.is_null() || add_name(names, name, keys_hidden) != 0 {
                 failed = true;
                 break;
             }
@@ -300,8 +302,8 @@ unsafe extern "C" fn dir(object: *mut PyObject, _: *mut PyObject) -> *mut PyObje
     }
 }
 
-/// Adds a name (taken) to a set.
-unsafe fn add_name(names: *mut PyObject, name: *mut PyObject) -> i32 {
+/// Adds a name (taken) to a set, unless no attribute can have it.
+unsafe fn add_name(names: *mut PyObject, name: *mut PyObject, keys_hidden: bool) -> i32 {
     // SAFETY: the GIL is held, `name` is a str.
     unsafe {
         let mut length = 0;
@@ -314,7 +316,8 @@ unsafe fn add_name(names: *mut PyObject, name: *mut PyObject) -> i32 {
                 bytes.cast::<u8>(),
                 length as usize,
             ));
-            if text.starts_with(|first: char| first.is_ascii_digit()) {
+            let hidden = text.is_empty() || (keys_hidden && text == "keys");
+            if hidden || text.starts_with(|first: char| first.is_ascii_digit()) {
                 ffi::Py_DECREF(name);
                 return 0;
             }

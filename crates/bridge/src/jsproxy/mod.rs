@@ -25,7 +25,7 @@ pub(crate) struct JsProxy {
     vectorcall: Option<vectorcallfunc>,
     /// The object (or symbol); owned.
     pub(crate) value: JSValue,
-    /// What a function is called on; owned, undefined for all else.
+    /// The object or symbol a function is called on; owned, undefined for all else.
     pub(crate) this: JSValue,
     /// Holds the few names the import system sets; usually null.
     dict: *mut PyObject,
@@ -210,7 +210,8 @@ pub(crate) unsafe fn new_with_flags_steal(value: JSValue, this: JSValue, flags: 
             None
         };
         (*object).value = value;
-        (*object).this = if flags & flags::CALLABLE != 0 && qjs::JS_IsObject(this) {
+        (*object).this = if flags & flags::CALLABLE != 0 && (qjs::JS_IsObject(this) || qjs::JS_IsSymbol(this))
+        {
             qjs::JS_DupValue(state::context(), this)
         } else {
             JS_UNDEFINED

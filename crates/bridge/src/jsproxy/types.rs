@@ -88,7 +88,8 @@ pub(super) fn slot(slot: c_int, function: *const ()) -> ffi::PyType_Slot {
     }
 }
 
-const SEQUENCE: u32 = flags::ARRAY | flags::TYPEDARRAY | flags::ARRAY_LIKE;
+const CHANGED_BY_INDEX: u32 = flags::ARRAY | flags::TYPEDARRAY;
+const SEQUENCE: u32 = CHANGED_BY_INDEX | flags::ARRAY_LIKE;
 
 unsafe fn make(flags: u32) -> *mut PyTypeObject {
     // SAFETY: the functions have the signatures their slots ask for; the tables are static or copied by CPython.
@@ -147,24 +148,21 @@ unsafe fn make(flags: u32) -> *mut PyTypeObject {
                 container::sequence_subscript as *const (),
             ));
             slots.push(slot(ffi::Py_sq_item, container::sequence_item as *const ()));
-            if flags & flags::ARRAY_LIKE == 0 {
-                slots.push(slot(
-                    ffi::Py_mp_ass_subscript,
-                    container::sequence_ass_subscript as *const (),
-                ));
-            }
-        } else {
-            if flags & flags::HAS_GET != 0 {
-                slots.push(slot(ffi::Py_mp_subscript, container::map_subscript as *const ()));
-            }
-            if flags & flags::HAS_SET != 0 {
-                slots.push(slot(
-                    ffi::Py_mp_ass_subscript,
-                    container::map_ass_subscript as *const (),
-                ));
-            }
+        } else if flags & flags::HAS_GET != 0 {
+            slots.push(slot(ffi::Py_mp_subscript, container::map_subscript as *const ()));
         }
-        if flags & (flags::HAS_HAS | flags::HAS_INCLUDES) != 0 && flags & SEQUENCE == 0 {
+        if flags & CHANGED_BY_INDEX != 0 {
+            slots.push(slot(
+                ffi::Py_mp_ass_subscript,
+                container::sequence_ass_subscript as *const (),
+            ));
+        } else if flags & flags::HAS_SET != 0 {
+            slots.push(slot(
+                ffi::Py_mp_ass_subscript,
+                container::map_ass_subscript as *const (),
+            ));
+        }
+        if flags & (flags::HAS_HAS | flags::HAS_INCLUDES) != 0 && flags & CHANGED_BY_INDEX == 0 {
             slots.push(slot(ffi::Py_sq_contains, container::contains as *const ()));
         }
         if flags & flags::AWAITABLE != 0 {
@@ -249,6 +247,9 @@ unsafe fn complete(kind: *mut PyTypeObject, flags: u32) -> c_int {
         ffi::Py_DECREF(listed);
         // Names looked up before this type existed may be Python's now.
         (*state::state()).names.clear();
+        // What is set on a type would be there for every proxy, and could replace the slots that tell proxies apart.
+        (*kind).tp_flags |= ffi::Py_TPFLAGS_IMMUTABLETYPE;
+        ffi::PyType_Modified(kind);
     }
     0
 }

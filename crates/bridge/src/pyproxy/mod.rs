@@ -208,6 +208,15 @@ pub(crate) unsafe fn features_of(cell: *mut Cell) -> u32 {
     unsafe { (*cell).features }
 }
 
+/// Whether the proxy can be called only once.
+///
+/// # Safety
+/// `cell` is alive.
+pub(crate) unsafe fn is_once(cell: *mut Cell) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { (*cell).origin.once }
+}
+
 /// Throws what a use of a destroyed proxy deserves.
 ///
 /// # Safety

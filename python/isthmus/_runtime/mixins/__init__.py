@@ -11,6 +11,7 @@ from typing import Any
 
 from .flags import ARRAY, ARRAY_LIKE, HAS_SET, MAP_LIKE, MAPPING, PY_JSON_SEQUENCE, TYPEDARRAY, Flag
 from .iteration import add_iteration
+from .javascript import prepare
 from .mappings import add_mapping, wrap_children
 from .objects import add_object
 from .sequences import add_sequence
@@ -19,7 +20,8 @@ __all__ = ["Flag", "mixins_for"]
 
 
 def mixins_for(kind: type, flags: int) -> None:
-    """Adds the methods for `flags` to a type of proxies."""
+    """Adds the methods for `flags` to a type of proxies, which nobody changes any more afterwards."""
+    prepare()
     # Before `issubclass` finds the type to be a sequence by its flags: then it would not be made one for `match`.
     _register(kind, flags)
     # For `issubclass` of the classes in pyodide.ffi.
@@ -38,9 +40,10 @@ def _register(kind: type, flags: int) -> None:
     """Makes the type a virtual subclass of the abstract collections it implements."""
     if flags & (ARRAY | TYPEDARRAY):
         MutableSequence.register(kind)
-    elif flags & ARRAY_LIKE:
+        return
+    if flags & ARRAY_LIKE:
         Sequence.register(kind)
-    elif flags & MAPPING or (flags & MAP_LIKE == MAP_LIKE and flags & HAS_SET):
+    if flags & MAPPING or (flags & MAP_LIKE == MAP_LIKE and flags & HAS_SET):
         MutableMapping.register(kind)
     elif flags & MAP_LIKE == MAP_LIKE:
         Mapping.register(kind)

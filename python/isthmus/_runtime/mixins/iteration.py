@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from isthmus._native.ffi import JsException, js_call_method, js_flags, js_get
 
+from ..values import jsnull
 from .flags import ASYNC_GENERATOR, ASYNC_ITERABLE, ASYNC_ITERATOR, AWAITABLE, GENERATOR, ITERATOR
 from .javascript import javascript, kept
 
@@ -33,7 +34,7 @@ def _self(self: Any) -> Any:
 
 
 def _type_of(value: Any) -> str:
-    """JavaScript's `typeof` of a converted value."""
+    """JavaScript's `typeof` of a converted value; "null" for null."""
     if js_flags(value) >= 0:
         return cast(str, value.typeof)
     if value is None:
@@ -44,16 +45,21 @@ def _type_of(value: Any) -> str:
         return "string"
     if isinstance(value, int) and type(value).__name__ == "JsBigInt":
         return "bigint"
-    return "number" if isinstance(value, (int, float)) else "object"
+    return "null" if value is jsnull else "number" if isinstance(value, (int, float)) else "object"
+
+
+def _object(result: Any) -> Any:
+    """The same, which must be an object, but no function."""
+    if js_flags(result) < 0 and hasattr(type(result), "__await__"):
+        raise TypeError("Result was a promise, use anext() / asend() / athrow() instead.")
+    if (kind := _type_of(result)) != "object":
+        raise TypeError(f'Result should have type "object" not "{kind}"')
+    return result
 
 
 def _step(result: Any) -> tuple[bool, Any]:
     """Whether an iterator is done, and the value, from what its method returned."""
-    if js_flags(result) < 0:
-        if hasattr(type(result), "__await__"):
-            raise TypeError("Result was a promise, use anext() / asend() / athrow() instead.")
-        raise TypeError(f'Result should have type "object" not "{_type_of(result)}"')
-    done = js_get(result, "done")
+    done = js_get(_object(result), "done")
     if done is None and js_flags(result) & AWAITABLE:
         raise TypeError("Result was a promise, use anext() / asend() / athrow() instead.")
     if done is None:
@@ -129,10 +135,11 @@ def __aiter__(self: Any) -> Any:
 
 
 async def _next_async(pending: Any) -> Any:
-    done, value = _step(await pending)
-    if not done:
-        return value
-    raise StopAsyncIteration(value)
+    result = _object(await pending)
+    # As the language has it: an absent `done` is false.
+    if not js_get(result, "done"):
+        return js_get(result, "value")
+    raise StopAsyncIteration(js_get(result, "value"))
 
 
 async def _closed(pending: Any) -> None:

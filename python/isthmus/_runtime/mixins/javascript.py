@@ -9,26 +9,36 @@ from isthmus._native.ffi import create_proxy, js_flags, js_get, run_js, to_js
 
 from ..values import jsnull
 
-__all__ = ["crosses_by_value", "javascript", "js_array", "kept"]
+__all__ = ["crosses_by_value", "javascript", "js_array", "kept", "prepare"]
 
 _JAVASCRIPT = """(() => {
-  const { WeakRef, Object: { prototype: { hasOwnProperty } }, Array: { prototype } } = globalThis;
-  const { slice, splice, push } = prototype, { apply } = Reflect;
+  "use strict";
+  const { WeakRef, Object: { prototype: { hasOwnProperty }, isExtensible }, Array: { prototype } } = globalThis;
+  const { slice, splice, push, includes, indexOf, reverse } = prototype, { apply } = Reflect;
+  const { TypeError, Symbol: { dispose, asyncDispose, asyncIterator } } = globalThis;
   return {
     slice: (array, start, stop) => apply(slice, array, [start, stop]),
     pick: (array, start, step, count) => {
       const picked = [];
-      for (; count > 0; count--, start += step) picked.push(array[start]);
+      for (let at = 0; at < count; at++, start += step) picked[at] = array[start];
       return picked;
     },
     append: (array, items) => {
-      for (let at = 0; at < items.length; at += 10000) apply(push, array, slice.call(items, at, at + 10000));
+      for (let at = 0; at < items.length; at += 10000) apply(push, array, apply(slice, items, [at, at + 10000]));
     },
     replace: (array, start, count, items) => {
-      const rest = slice.call(array, start + count);
+      // At once where it may be: an array that can't be changed stays as it is.
+      if (items.length <= 10000) {
+        const all = [start, count];
+        for (let at = 0; at < items.length; at++) all[at + 2] = items[at];
+        apply(splice, array, all);
+        return;
+      }
+      if (!isExtensible(array)) throw new TypeError("object is not extensible");
+      const rest = apply(slice, array, [start + count]);
       array.length = start;
-      for (let at = 0; at < items.length; at++) array.push(items[at]);
-      for (let at = 0; at < rest.length; at++) array.push(rest[at]);
+      for (let at = 0; at < items.length; at++) apply(push, array, [items[at]]);
+      for (let at = 0; at < rest.length; at++) apply(push, array, [rest[at]]);
     },
     spread: (array, start, step, items) => {
       for (let at = 0; at < items.length; at++, start += step) array[start] = items[at];
@@ -37,8 +47,8 @@ _JAVASCRIPT = """(() => {
       for (; count > 0; count--, start += step) apply(splice, array, [start, 1]);
     },
     repeat: (array, count) => {
-      const whole = slice.call(array), repeated = [];
-      for (; count > 0; count--) for (let at = 0; at < whole.length; at++) repeated.push(whole[at]);
+      const whole = apply(slice, array, []), repeated = [];
+      for (let to = 0; count > 0; count--) for (let at = 0; at < whole.length; at++) repeated[to++] = whole[at];
       return repeated;
     },
     count: (array, value) => {
@@ -46,9 +56,12 @@ _JAVASCRIPT = """(() => {
       for (let at = 0; at < array.length; at++) if (array[at] === value) count++;
       return count;
     },
+    includes: (array, value) => apply(includes, array, [value]),
+    index_of: (array, value, start) => apply(indexOf, array, [value, start]),
+    reverse: (array) => { apply(reverse, array, []); },
     has_own: (object, key) => apply(hasOwnProperty, object, [key]),
-    set: (object, key, items) => { "use strict"; object[key] = items[0]; },
-    delete: (object, key) => { "use strict"; delete object[key]; },
+    set: (object, key, items) => { object[key] = items[0]; },
+    delete: (object, key) => { delete object[key]; },
     weak: (object) => new WeakRef(object),
     // In an object, so that the promise is read from an attribute and stays a proxy. (A member `then` would make a promise
     // of all this.)
@@ -59,24 +72,28 @@ _JAVASCRIPT = """(() => {
       try { raising() } catch (caught) { error = caught }
       return generator.throw(error);
     },
-    dispose: (object) => { object[Symbol.dispose](); },
-    dispose_async: (object) => object[Symbol.asyncDispose](),
-    iterate_async: (object) => object[Symbol.asyncIterator](),
+    dispose: (object) => { object[dispose](); },
+    dispose_async: (object) => object[asyncDispose](),
+    iterate_async: (object) => object[asyncIterator](),
   };
 })()"""
 
 _functions: dict[str, Any] = {}
+_prepared = False
+
+
+def prepare() -> None:
+    """Evaluates `_JAVASCRIPT`, before user code may replace what it is made of: with the first type of proxies."""
+    global _prepared
+    if not _prepared:
+        _prepared = True
+        compiled = run_js(_JAVASCRIPT)
+        _functions.update((key, js_get(compiled, key)) for key in compiled.object_keys())
 
 
 def javascript(name: str) -> Any:
-    """A function of `_JAVASCRIPT`, which is evaluated when the first is asked for."""
-    function = _functions.get(name)
-    if function is None:
-        # In an array, since it has a function `then`: the result of a call would be awaited as a promise.
-        compiled = js_get(run_js(f"[{_JAVASCRIPT}]"), "0")
-        _functions.update((key, js_get(compiled, key)) for key in compiled.object_keys())
-        function = _functions[name]
-    return function
+    """A function of `_JAVASCRIPT`."""
+    return _functions[name]
 
 
 def crosses_by_value(value: object) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, cast
 from isthmus._native.ffi import js_call_method, js_flags, js_get, js_with_flags
 
 from .flags import (
+    ARRAY,
     HAS_SET,
     HEREDITARY,
     MAP_LIKE,
@@ -29,11 +30,11 @@ def add_mapping(methods: dict[str, Any], flags: int) -> None:
     """Adds the methods of the mapping that `flags` describe, and those that make one of a plain object."""
     if flags & MAPPING:
         methods.update(_OBJECT_MAP_METHODS)
-    elif flags & MAP_LIKE == MAP_LIKE and not flags & (SEQUENCE | TYPEDARRAY):
+    elif flags & MAP_LIKE == MAP_LIKE and not flags & (ARRAY | TYPEDARRAY):
         methods.update(keys=keys, values=values, items=items, get=get)
         if flags & HAS_SET:
             methods.update(pop=_pop_key, popitem=popitem, clear=clear, update=update, setdefault=setdefault)
-    if not flags & (NO_OBJECT | MAPPING):
+    if not flags & (NO_OBJECT | SEQUENCE):
         methods.update(as_object_map=as_object_map, as_py_json=as_py_json)
     elif flags & SEQUENCE:
         methods["as_py_json"] = as_py_json
@@ -54,7 +55,7 @@ def items(self: Any) -> ItemsView[Any, Any]:
     return ItemsView(self)
 
 
-def get(self: Any, key: Any, default: Any = None, /) -> Any:
+def get(self: Any, key: Any, default: Any = None) -> Any:
     """The value for a key, `default` if there is none or asking for it fails."""
     try:
         return self[key]
@@ -62,8 +63,11 @@ def get(self: Any, key: Any, default: Any = None, /) -> Any:
         return default
 
 
-def _pop_key(self: Any, key: Any, /, *default: Any) -> Any:
-    """Removes a key and returns its value."""
+def _pop_key(self: Any, key: Any, *default: Any, **named: Any) -> Any:
+    """Removes a key and returns its value, or the default."""
+    default += tuple(named.pop(name) for name in ("default",) if name in named)
+    if named:
+        raise TypeError(f"pop() got an unexpected keyword argument {next(iter(named))!r}")
     if len(default) > 1:
         raise TypeError(f"pop() takes at most 2 arguments ({1 + len(default)} given)")
     try:
@@ -76,7 +80,7 @@ def _pop_key(self: Any, key: Any, /, *default: Any) -> Any:
     return value
 
 
-_pop_key.__name__ = "pop"
+_pop_key.__name__ = _pop_key.__qualname__ = "pop"
 
 
 def popitem(self: Any) -> tuple[Any, Any]:
@@ -117,7 +121,7 @@ def update(self: Any, other: Any = (), /, **more: Any) -> None:
         self[key] = value
 
 
-def setdefault(self: Any, key: Any, default: Any = None, /) -> Any:
+def setdefault(self: Any, key: Any, default: Any = None) -> Any:
     """The value for a key, which is set to `default` if there is none."""
     try:
         return self[key]

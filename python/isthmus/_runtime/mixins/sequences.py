@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from operator import index as as_index
+from sys import maxsize
 from typing import Any, cast
 
-from isthmus._native.ffi import js_call_method, js_get
+from isthmus._native.ffi import js_flags, js_get
 
 from .flags import ARRAY, SEQUENCE, TYPEDARRAY
 from .javascript import crosses_by_value, javascript, js_array
@@ -52,7 +53,9 @@ def _get_slice(self: Any, key: slice) -> Any:
     start, stop, step = key.indices(len(self))
     if step == 1:
         return javascript("slice")(self, start, max(start, stop))
-    return javascript("pick")(self, start, step, len(range(start, stop, step)))
+    count = len(range(start, stop, step))
+    # The step to a second element is a small number.
+    return javascript("pick")(self, start, step if count > 1 else 1, count)
 
 
 def _set_slice(self: Any, key: slice, values: Iterable[Any]) -> None:
@@ -70,7 +73,7 @@ def _set_slice(self: Any, key: slice, values: Iterable[Any]) -> None:
     size = len(range(start, stop, step))
     if len(new) != size:
         raise ValueError(f"attempt to assign sequence of size {len(new)} to extended slice of size {size}")
-    javascript("spread")(self, start, step, js_array(new))
+    javascript("spread")(self, start, step if size > 1 else 1, js_array(new))
 
 
 def _delete(self: Any, key: Any) -> None:
@@ -87,11 +90,18 @@ def _delete(self: Any, key: Any) -> None:
             last = max(places[0], places[-1])
             javascript("remove")(self, last, -abs(places.step), len(places))
         return
-    place = as_index(key)
-    place += length if place < 0 else 0
+    place = _place(key, length)
     if not 0 <= place < length:
         raise IndexError(key)
     javascript("remove")(self, place, 1, 1)
+
+
+def _place(number: Any, length: int) -> int:
+    """A place that counts from the end if it is negative; OverflowError where a list raises it."""
+    place = as_index(number)
+    if not -maxsize - 1 <= place <= maxsize:
+        raise OverflowError("Python int too large to convert to C ssize_t")
+    return place + length if place < 0 else place
 
 
 def _get_typed_slice(self: Any, key: slice) -> Any:
@@ -109,16 +119,16 @@ def __reversed__(self: Any) -> Iterator[Any]:
 
 def __contains__(self: Any, value: object) -> bool:
     if crosses_by_value(value):
-        return cast(bool, js_call_method(self, "includes", value))
+        return cast(bool, javascript("includes")(self, value))
     return any(element is value or element == value for element in self)
 
 
-def index(self: Any, value: Any, start: int = 0, stop: int | None = None) -> int:
+def index(self: Any, value: Any, start: int = 0, stop: int = maxsize) -> int:
     """The place of the first element that is `value`; ValueError if there is none."""
     length = len(self)
-    first, last, _ = slice(start, stop).indices(length)
+    first, last = (min(max(_place(bound, length), 0), length) for bound in (start, stop))
     if crosses_by_value(value):
-        found = js_call_method(self, "indexOf", value, first)
+        found = javascript("index_of")(self, value, first)
         if 0 <= found < last:
             return cast(int, found)
     else:
@@ -148,17 +158,17 @@ def extend(self: Any, values: Iterable[Any]) -> None:
 
 def insert(self: Any, place: int, value: Any) -> None:
     """Adds an element before the one at `place`."""
-    start, _, _ = slice(as_index(place), None).indices(len(self))
+    length = len(self)
+    start = min(max(_place(place, length), 0), length)
     javascript("replace")(self, start, 0, js_array((value,)))
 
 
 def pop(self: Any, place: int = -1, /) -> Any:
     """Removes an element, the last by default, and returns it."""
     length = len(self)
-    place = as_index(place)
+    place = _place(place, length)
     if length == 0:
         raise IndexError("pop from empty list")
-    place += length if place < 0 else 0
     if not 0 <= place < length:
         raise IndexError("pop index out of range")
     # By way of another array: a function among the elements is not bound to this one.
@@ -174,7 +184,7 @@ def remove(self: Any, value: Any) -> None:
 
 def reverse(self: Any) -> None:
     """Reverses the order in place."""
-    js_call_method(self, "reverse")
+    javascript("reverse")(self)
 
 
 def __add__(self: Any, other: Any) -> Any:
@@ -196,18 +206,26 @@ def _iterable(value: Any) -> bool:
     return isinstance(value, Iterable) or hasattr(type(value), "__getitem__")
 
 
-def _times(number: Any) -> int:
+_LONGEST_ARRAY = 2**32 - 1
+
+
+def _times(self: Any, number: Any) -> int:
+    """How often to repeat the elements; a list's errors."""
     try:
-        return max(as_index(number), 0)
+        times = max(as_index(number), 0)
     except TypeError:
-        raise TypeError(f"can't multiply sequence by non-int of type '{type(number).__name__}'") from None
+        kind = "pyodide.ffi.JsProxy" if js_flags(number) >= 0 else type(number).__name__
+        raise TypeError(f"can't multiply sequence by non-int of type '{kind}'") from None
+    if times * len(self) > _LONGEST_ARRAY:
+        raise MemoryError
+    return times
 
 
 def __mul__(self: Any, number: Any) -> Any:
-    return javascript("repeat")(self, _times(number))
+    return javascript("repeat")(self, _times(self, number))
 
 
 def __imul__(self: Any, number: Any) -> Any:
-    repeated = javascript("repeat")(self, _times(number))
+    repeated = javascript("repeat")(self, _times(self, number))
     javascript("replace")(self, 0, len(self), repeated)
     return self
