@@ -75,9 +75,10 @@ def to_js(value: Any, temporaries: list[ProxyNode] | None = None) -> Any:
 
 
 def to_py(value: Any) -> Any:
-    """The implicit conversion to Python."""
-    if isinstance(value, ProxyNode) and not value.roundtrip:
-        return value.alive()
+    """The implicit conversion to Python: a destroyed proxy arrives as an error, whatever it was made for."""
+    if isinstance(value, ProxyNode):
+        target = value.alive()
+        return value if value.roundtrip else target
     return value
 
 

@@ -246,7 +246,8 @@ def destroy_proxy(world: World, a: int, b: int, c: int) -> None:
 @prefers("python", 1, is_proxy)
 def unwrap_proxy(world: World, a: int, b: int, c: int) -> None:
     value, node = world.real[b % SLOTS], world.python[b % SLOTS]
-    if isinstance(node, ProxyNode) and not node.destroyed:
+    # What can be called once is no double proxy.
+    if isinstance(node, ProxyNode) and not node.destroyed and not node.once:
         world.expect(lambda: value.unwrap(), node.alive, a % SLOTS)
 
 
