@@ -15,7 +15,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-command -v valgrind >/dev/null || { echo "valgrind is missing: apt install valgrind" >&2; exit 1; }
+command -v valgrind >/dev/null || { echo "make asan needs valgrind, which is not installed. On Debian: apt install valgrind" >&2; exit 1; }
 
 export PYTHONMALLOC=malloc
 # A process with an error of memory exits with 99, and its test fails with valgrind's report. Leaks are the business of
@@ -29,6 +29,7 @@ tests=("$@")
 if [ $# -eq 0 ]; then
 	# Left out is what repeats by the 10^5 or takes texts of megabytes.
 	tests=(tests/bridge/test_reentry.py tests/bridge/test_leaks.py tests/bridge/test_run_sync_engine.py
-		-k "not large and not any_length and not 2_to_the_16")
+		tests/bridge/test_fork.py tests/bridge/test_thread_ends.py tests/bridge/test_fuzz.py
+		-k "not large and not any_length and not 2_to_the_16 and not switch_interval and not two_hundred")
 fi
 exec .venv/bin/python -m pytest -q -p no:cacheprovider --timeout 3600 -o timeout_func_only=true "${tests[@]}"
