@@ -12,6 +12,7 @@ import collections
 import copy
 import ctypes
 import functools
+import gc
 import inspect
 import pickle
 import sys
@@ -118,7 +119,12 @@ class Case:
 
     def outcome(self, source):
         """The outcome of a source; a coroutine of it where the source awaits."""
-        tree = ast.parse(source)
+        # Python 3.11 can't parse within a parse, as a finalizer does that shows a traceback (gh-106905).
+        gc.disable()
+        try:
+            tree = ast.parse(source)
+        finally:
+            gc.enable()
         last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
         codes = [(tree, "exec")] + ([(ast.Expression(last.value), "eval")] if last else [])
         codes = [compile(code, "<case>", mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT) for code, mode in codes]

@@ -15,8 +15,9 @@ def deviations() -> set[str]:
     for file in (ROOT / "tests").rglob("test_*.py"):
         for statement in ast.parse(file.read_text()).body:
             if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "OWN":
-                assert isinstance(statement.value, ast.Dict)
-                labels = [ast.literal_eval(key) for key in statement.value.keys if key is not None]
+                assert isinstance(statement.value, ast.Dict | ast.Set)
+                table = statement.value
+                labels = [ast.literal_eval(key) for key in (table.keys if isinstance(table, ast.Dict) else table.elts) if key]
                 found |= {f"{file.stem.removeprefix('test_')}/{label}" for label in labels}
     return found
 
