@@ -12,7 +12,10 @@ import pytest
 from recorded_cases import load
 
 # Where we differ on purpose: the reference writes each time at the start of an unbuffered file.
-OWN = {"to_file": "list(list(NoneType None, NoneType None), bytes b'ABDC')"}
+OWN = {
+    # There the position of the file does not move.
+    "to_file": "list(list(NoneType None, NoneType None), bytes b'ABDC')",
+}
 
 
 @pytest.mark.parametrize(("label", "source", "expected"), [pytest.param(*case, id=case[0]) for case in load("buffer")])

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from recorded_cases import load
 
-# Where we differ on purpose: what has no `next` is no generator, whatever it calls itself.
-OWN = {"generators by their tag"}
+# Where we differ on purpose.
+OWN = {
+    # What has no `next` is no generator, whatever it calls itself.
+    "generators by their tag",
+}
 
 
 @pytest.mark.parametrize(("label", "source", "expected"), [pytest.param(*case, id=case[0]) for case in load("kinds")])
