@@ -16,11 +16,16 @@ BEGIN = "<!-- written by tools/differences.py -->\n"
 
 
 def table(file: Path) -> list[tuple[str, list[str]]]:
-    """The reasons in a test's table OWN, each with the names of its cases. ValueError for a case without a reason."""
+    """The reasons in a test's table OWN, each with the names of its cases. ValueError for a case without a reason.
+
+    The table has cases as keys, with the reasons in comments above them, or reasons as keys and lists of cases as values.
+    """
     source = file.read_text()
     own = next((node for node in ast.parse(source).body if is_own(node)), None)
     if own is None:
         return []
+    if isinstance(own.value, ast.Dict) and all(isinstance(value, ast.List) for value in own.value.values):
+        return [(f"{reason[0].upper()}{reason[1:]}.", names) for reason, names in ast.literal_eval(own.value).items()]
     comments = {
         token.start[0]: token.string.removeprefix("#").strip()
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
