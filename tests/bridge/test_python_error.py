@@ -273,12 +273,14 @@ def test_what_was_kept_is_given_up(caught: Any) -> None:
         for see in ("(e) => 0", "(e) => e.message.length", "(e) => { e.message = 1; }", "(e) => { Object.freeze(e); return e.message.length; }"):
             caught(raising(ValueError("boom")), see)
 
+    def live() -> tuple[int, ...]:
+        gc.collect()
+        ffi.collect()
+        return ffi.live()
+
     round_trip()
-    gc.collect()
-    ffi.collect()
-    before = ffi.live()
-    for _ in range(30):
+    before = live()
+    for _ in range(100):
         round_trip()
-    gc.collect()
-    ffi.collect()
-    assert ffi.live() == before
+    # What other tests left behind may have gone meanwhile.
+    assert all(now <= then for now, then in zip(live(), before, strict=True))
