@@ -7,6 +7,7 @@ All ways (recursion_*.py) run in one process per kind of stack, which writes wha
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -27,15 +28,20 @@ def outcome(limit: int, stack: int, names: tuple[str, ...] = ()) -> dict[str, st
     return found
 
 
+# From 3.12 on CPython counts its own calls in C against what a main thread's stack holds: freeing a deep list on a thread
+# with a smaller one ends the process, without any JavaScript.
+small_stack = pytest.mark.skipif(sys.version_info >= (3, 12), reason="CPython itself needs the main thread's stack")
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("limit", "stack"),
     [
-        (1000, 256 * 1024),
+        pytest.param(1000, 256 * 1024, marks=small_stack),
         (10**6, 0),
         pytest.param(1000, 0, marks=pytest.mark.slow),
-        pytest.param(10**6, 256 * 1024, marks=pytest.mark.slow),
-        pytest.param(10**6, 1024 * 1024, marks=pytest.mark.slow),
+        pytest.param(10**6, 256 * 1024, marks=[pytest.mark.slow, small_stack]),
+        pytest.param(10**6, 1024 * 1024, marks=[pytest.mark.slow, small_stack]),
     ],
 )
 def test_every_recursion_ends(limit: int, stack: int) -> None:
@@ -53,7 +59,7 @@ def test_a_long_traceback_is_shown_by_its_ends() -> None:
     assert catch(90).count("in outer") == 1
     long = catch(600)
     assert "in outer" in long and "ZeroDivisionError" in long and "calls in the middle of the traceback are left out" in long
-    assert 20 < long.count("\n") < 120
+    assert 20 < long.count("\n") < 150
 
 
 def fresh_message() -> Callable[[int], str]:

@@ -50,12 +50,18 @@ unsafe fn nothing_dropped(state: *mut state::State) -> bool {
 #[cold]
 #[inline(never)]
 unsafe fn release() {
-    // SAFETY: at home with the GIL. A pending exception is kept out of the way of `__del__`, which may not switch
-    // greenlets.
+    static mut UNDER_WAY: bool = false;
+    // SAFETY: at home with the GIL, which guards the static. A pending exception is kept out of the way of `__del__`,
+    // which may not switch greenlets.
     unsafe {
+        // What a `__del__` sets off has its turn when that has returned, however long a chain it is.
+        if std::mem::replace(&mut *(&raw mut UNDER_WAY), true) {
+            return;
+        }
         let _pending = Pending::take();
         let _entry = state::Entry::new();
         release_dropped();
+        UNDER_WAY = false;
         // No other entry than ours: nothing of JavaScript is under way.
         if cycles::due() && (*state::state()).depth == 1 {
             cycles::collect_if_due();
