@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import sys
+from typing import Annotated, Any
 
 import fresh
 import pytest
@@ -628,3 +629,50 @@ def test_many_rejections_are_handled_quickly():
     )
     fresh.iso.run_jobs()
     assert fresh.run_js("left") == 300_000
+
+
+@in_fresh_process
+def test_a_getter_that_pushes_out_the_name_it_was_asked_by():
+    class Name(str):
+        """Looked up by a `str` that the cache of names alone keeps."""
+
+    class Signature:
+        other: int
+
+    plain = fresh.run_js("({})")
+
+    def push_out():
+        for number in range(20_000):
+            hasattr(plain, f"name{number}")
+        return 1
+
+    make = fresh.run_js("(push_out) => ({ get asked() { return push_out(); } })")
+    proxy = make(fresh.ffi.create_proxy(push_out)).bind_sig(Signature)
+    # No other object is this name.
+    name = Name("".join(["as", "ked"]))
+    for _ in range(3):
+        assert getattr(proxy, name) == 1
+
+
+@in_fresh_process
+async def test_arguments_end_within_the_call_of_a_thenable():
+    from _pyodide.jsbind import Py2JsConverterMeta
+
+    depths = []
+
+    class Ends:
+        def __del__(self):
+            depths.append(fresh.iso.entry_depth())
+
+    class Made(metaclass=Py2JsConverterMeta):
+        @staticmethod
+        def pre_convert(_):
+            return Ends()
+
+    def signature(value, /): ...
+
+    signature.__annotations__ = {"value": Annotated[Any, Made], "return": Any}
+    call = fresh.run_js("(value) => ({ then(resolve) { resolve(1); } })").bind_sig(signature)
+    assert await call(None) == 1
+    # JavaScript is below `__del__`, which therefore must not switch greenlets.
+    assert depths == [1]

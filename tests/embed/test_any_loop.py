@@ -81,6 +81,54 @@ def test_jobs_run_without_anything_being_awaited(on_loop) -> None:
     )
 
 
+def test_jobs_of_getters_and_traps(on_loop) -> None:
+    on_loop(
+        """
+        from pyodide.ffi import JsException, to_js
+        async def main():
+            jobs = []
+            run_js("(push) => { globalThis.job = () => queueMicrotask(push); }")(create_proxy(lambda: jobs.append(1)))
+            thing = run_js('''({
+                get a() { job(); return 1; }, toString() { job(); return "thing"; },
+                get then() { job(); throw new Error("no"); },
+            })''')
+            traps = run_js('''new Proxy({ a: 1 }, {
+                get(o, key) { job(); return Reflect.get(o, key); }, has(o, key) { job(); return Reflect.has(o, key); },
+                ownKeys(o) { job(); return Reflect.ownKeys(o); },
+            })''')
+            error = run_js('''new Proxy(new Error("e"), {
+                get(o, key) { job(); return Reflect.get(o, key); }, has(o, key) { job(); return Reflect.has(o, key); },
+                set(o, key, value) { job(); return Reflect.set(o, key, value); },
+            })''')
+            array = run_js("Object.defineProperty([1], 1, { get() { job(); return 1; } })")
+            primitive = run_js("({ [Symbol.toPrimitive]() { job(); return 1; } })")
+            make = run_js("() => { job(); return {}; }")
+            sized = run_js("({ get length() { job(); return 2; } })")
+            class Signature:
+                a: int
+            ways = [
+                lambda: hasattr(traps, "missing"), lambda: str(thing), lambda: repr(traps), lambda: dir(traps),
+                lambda: traps.object_keys(), lambda: traps.object_entries(), lambda: thing.object_values(),
+                lambda: traps.to_py(), lambda: to_js({"a": 1}, dict_converter=make), lambda: array[1],
+                lambda: primitive < thing, lambda: len(sized), lambda: traps.bind_sig(Signature).a,
+                lambda: hasattr(error, "missing"), lambda: setattr(error, "other", 1),
+            ]
+            for number, way in enumerate(ways):
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                jobs.clear()
+                try:
+                    way()
+                except (JsException, TypeError):
+                    pass
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                assert jobs, number
+        run(main())
+        """
+    )
+
+
 def test_order_of_jobs_and_timers(on_loop) -> None:
     on_loop(
         """

@@ -254,6 +254,7 @@ unsafe fn double_proxy_steal(value: JSValue) -> *mut PyObject {
             error::raise();
             return ptr::null_mut();
         }
+        let _turn = crate::wake::AtEnd::new();
         jsproxy::new_with_flags_steal(value, JS_UNDEFINED, flags::detect(value) & !flags::ERROR)
     }
 }
@@ -378,6 +379,7 @@ unsafe extern "C" fn js_flags(_: *mut PyObject, object: *mut PyObject) -> *mut P
         let flags = match jsproxy::value_of(object) {
             // The type of exceptions says only that; what else the error can do has to be asked.
             Some(error) if known == Some(flags::ERROR) && state::at_home() => {
+                let _turn = crate::wake::AtEnd::new();
                 Some(flags::detect(error) | flags::ERROR)
             }
             _ => known,
@@ -425,6 +427,7 @@ unsafe extern "C" fn js_get(
         let Some((target, atom)) = member(values, count) else {
             return ptr::null_mut();
         };
+        let _turn = crate::wake::AtEnd::new();
         let value = qjs::JS_GetProperty(state::context(), target, atom);
         qjs::JS_FreeAtom(state::context(), atom);
         js2python::convert_steal(value, target)
@@ -442,6 +445,7 @@ unsafe extern "C" fn js_has(
         let Some((target, atom)) = member(values, count) else {
             return ptr::null_mut();
         };
+        let _turn = crate::wake::AtEnd::new();
         let has = qjs::JS_HasProperty(state::context(), target, atom);
         qjs::JS_FreeAtom(state::context(), atom);
         if has < 0 {
@@ -504,6 +508,7 @@ unsafe extern "C" fn js_with_flags(
         if !ffi::PyErr_Occurred().is_null() {
             return ptr::null_mut();
         }
+        let _turn = crate::wake::AtEnd::new();
         let flags = (flags::detect(value) | further) & !flags::ERROR;
         jsproxy::new_with_flags_steal(qjs::JS_DupValue(state::context(), value), JS_UNDEFINED, flags)
     }

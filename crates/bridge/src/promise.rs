@@ -265,10 +265,11 @@ unsafe extern "C" fn settle(
         {
             let _entry = Entry::new();
             resolve(future, value, magic == REJECTED, converter);
+            // That may run `__del__`, with JavaScript below it.
+            call::destroy(temporaries, call::AFTER_ASYNC_CALL);
         }
         lifetime::drop_object(future);
         lifetime::drop_object(converter);
-        call::destroy(temporaries, call::AFTER_ASYNC_CALL);
         JS_UNDEFINED
     }
 }
@@ -447,6 +448,7 @@ pub(crate) unsafe extern "C" fn am_await(object: *mut PyObject) -> *mut PyObject
             return ptr::null_mut();
         };
         if !has_then(value, object) {
+            wake::if_pending();
             return ptr::null_mut();
         }
         let future = future_steal(qjs::JS_DupValue(state::context(), value), Vec::new());

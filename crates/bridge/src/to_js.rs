@@ -14,7 +14,7 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JS_UNDEFINED, JSValue};
 
-use crate::{error, js2python, jsproxy, pyproxy, state};
+use crate::{error, js2python, jsproxy, pyproxy, state, wake};
 
 use conversion::Conversion;
 pub(crate) use options::Options;
@@ -72,6 +72,7 @@ pub(crate) unsafe extern "C" fn to_js(
             state::raise_not_home();
             return ptr::null_mut();
         }
+        let _turn = wake::AtEnd::new();
         if count != 1 {
             ffi::PyErr_Format(
                 ffi::PyExc_TypeError,

@@ -17,7 +17,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED, JSPropertyEnum, JSValue};
 use crate::addresses::Addresses;
 use crate::converters::Converters;
 use crate::jsproxy::methods::home_value;
-use crate::{buffer, error, js2python, pyproxy, python2js, state};
+use crate::{buffer, error, js2python, pyproxy, python2js, state, wake};
 
 use kind::Kind;
 use names::Names;
@@ -47,6 +47,7 @@ pub(crate) unsafe extern "C" fn to_py_method(
             );
             return ptr::null_mut();
         }
+        let _turn = wake::AtEnd::new();
         let mut depth = -1;
         let mut converter = ptr::null_mut();
         let keywords = if names.is_null() {

@@ -283,8 +283,14 @@ unsafe fn note_source(frame: *mut ffi::PyFrameObject) -> bool {
         if file.is_null() {
             return false;
         }
-        let mut noted = true;
-        if !is_generated(file) && ffi::PyDict_Contains((*python).source_cache, file) != 1 {
+        // A str of a class of its own may refuse to be looked up.
+        let known = if is_generated(file) {
+            1
+        } else {
+            ffi::PyDict_Contains((*python).source_cache, file)
+        };
+        let mut noted = known >= 0;
+        if known == 0 {
             let globals = ffi::PyFrame_GetGlobals(frame);
             let arguments = [file, globals];
             let done =

@@ -11,7 +11,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 use super::Js2PyConverter;
 use super::shape::Shape;
 use crate::jsproxy::{self, methods};
-use crate::{js2python, pyproxy, state};
+use crate::{js2python, pyproxy, state, wake};
 
 /// `JsProxy.bind_sig(signature)`: a proxy of the same object that has the signature.
 ///
@@ -47,6 +47,7 @@ unsafe fn bind(object: *mut PyObject, signature: &Bound<'_, PyAny>) -> *mut PyOb
         let Some(value) = methods::home_value(object) else {
             return ptr::null_mut();
         };
+        let _turn = wake::AtEnd::new();
         match Shape::of(signature.py(), signature) {
             Ok(shape) => {
                 let copy = jsproxy::copy_steal(object, qjs::JS_DupValue(state::context(), value));

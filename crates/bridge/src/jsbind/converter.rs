@@ -13,7 +13,7 @@ use super::shape::{Shape, Slot};
 use crate::jsproxy::{self, call, flags};
 use crate::lifetime::{self, Held};
 use crate::to_js::{self, Options, Raised};
-use crate::{error, js2python, promise, pyproxy, python2js, state, to_py};
+use crate::{error, js2python, promise, pyproxy, python2js, state, to_py, wake};
 
 /// What becomes of a Python value.
 #[derive(Clone, Copy)]
@@ -167,6 +167,7 @@ impl Py2JsConverter {
         // SAFETY: the Bound proves the GIL; home is checked. The temporaries live on with the result.
         unsafe {
             at_home(py)?;
+            let _turn = wake::AtEnd::new();
             let mut temporaries = Vec::new();
             let converted = match self.convert_only(value.as_ptr(), &mut temporaries) {
                 Ok(value) => js2python::convert_steal(value, JS_UNDEFINED),
@@ -416,6 +417,7 @@ impl Js2PyConverter {
         // SAFETY: the Bound proves the GIL; home is checked.
         unsafe {
             at_home(py)?;
+            let _turn = wake::AtEnd::new();
             let converted = match checked(python2js::convert(value.as_ptr())) {
                 Ok(value) => self.convert_steal(value, Vec::new()),
                 Err(Raised) => ptr::null_mut(),

@@ -52,6 +52,9 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
                 return missing(name);
             }
         }
+        let _turn = wake::AtEnd::new();
+        // A getter may evict the name, and the text of it may be the cache's own.
+        let _text = (!(*proxy).shape.is_null()).then(|| Held::new(entry.text));
         let context = state::context();
         let value = qjs::JS_GetProperty(context, (*proxy).value, entry.atom);
         if qjs::JS_IsUndefined(value) {
@@ -65,13 +68,8 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
                 _ => {}
             }
         }
-        let _turn = wake::AtEnd::new();
         if !(*proxy).shape.is_null() {
-            let name = entry.text;
-            ffi::Py_INCREF(name);
-            let result = jsbind::attribute_steal((*proxy).shape, name, value, (*proxy).value);
-            ffi::Py_DECREF(name);
-            return result;
+            return jsbind::attribute_steal((*proxy).shape, entry.text, value, (*proxy).value);
         }
         js2python::convert_steal(value, (*proxy).value)
     }
@@ -191,6 +189,7 @@ pub(crate) unsafe extern "C" fn repr(object: *mut PyObject) -> *mut PyObject {
         let Some(value) = super::value_of(object).filter(|_| state::at_home()) else {
             return ffi::PyUnicode_FromFormat(c"<JsProxy of another thread at %p>".as_ptr(), object);
         };
+        let _turn = wake::AtEnd::new();
         let context = state::context();
         let mut arguments = [value];
         let text = qjs::JS_Call(

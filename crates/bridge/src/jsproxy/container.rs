@@ -25,6 +25,7 @@ pub(crate) unsafe extern "C" fn length(object: *mut PyObject) -> ffi::Py_ssize_t
     // SAFETY: called by the interpreter with the GIL on an object of our layout, kept alive by the caller.
     unsafe {
         let value = enter!(object, -1);
+        let _turn = wake::AtEnd::new();
         let atoms = &raw const (*state::state()).atoms;
         let names = if (*object.cast::<JsProxy>()).flags & flags::ARRAY != 0 {
             [(*atoms).length, 0]
@@ -100,6 +101,7 @@ pub(crate) unsafe extern "C" fn truth(object: *mut PyObject) -> c_int {
     // SAFETY: as for `length`.
     unsafe {
         let value = enter!(object, -1);
+        let _turn = wake::AtEnd::new();
         let flags = (*object.cast::<JsProxy>()).flags;
         let support = &raw const (*state::state()).support;
         if qjs::JS_IsProxy(value) {
@@ -164,6 +166,7 @@ pub(crate) unsafe extern "C" fn richcompare(
                 ffi::PyBool_FromLong(i64::from(equal == (operation == ffi::Py_EQ)))
             }
             _ => {
+                let _turn = wake::AtEnd::new();
                 let mut arguments = [left, right, qjs::JS_MKVAL(qjs::JS_TAG_INT, operation)];
                 let result = qjs::JS_Call(
                     context,
@@ -232,6 +235,7 @@ pub(crate) unsafe extern "C" fn sequence_subscript(
     // SAFETY: as for `length`.
     unsafe {
         let value = enter!(object, ptr::null_mut());
+        let _turn = wake::AtEnd::new();
         if ffi::PyIndex_Check(key) != 0 {
             let context = state::context();
             let Ok(index) = index_of(object, key) else {
@@ -311,6 +315,7 @@ pub(crate) unsafe extern "C" fn sequence_ass_subscript(
     // SAFETY: as for `length`.
     unsafe {
         let value = enter!(object, -1);
+        let _turn = wake::AtEnd::new();
         let proxy = object.cast::<JsProxy>();
         if item.is_null() && (*proxy).flags & flags::ARRAY == 0 {
             ffi::PyErr_SetString(

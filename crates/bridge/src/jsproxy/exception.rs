@@ -8,7 +8,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
 use super::types::slot;
 use super::{attributes, flags, methods};
-use crate::{atoms, error, js2python, jsbind, lifetime, python2js, state, strings};
+use crate::{atoms, error, js2python, jsbind, lifetime, python2js, state, strings, wake};
 
 /// The layout of a JsException: a Python exception, then the error.
 #[repr(C)]
@@ -342,6 +342,7 @@ pub(crate) unsafe extern "C" fn getattro(object: *mut PyObject, name: *mut PyObj
         {
             return found;
         }
+        let _turn = wake::AtEnd::new();
         // No code, of either language, may meet the exception.
         let (mut kind, mut raised, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
         ffi::PyErr_Fetch(&mut kind, &mut raised, &mut trace);
@@ -388,6 +389,7 @@ unsafe extern "C" fn setattro(object: *mut PyObject, name: *mut PyObject, new: *
         if entry.python {
             return ffi::PyObject_GenericSetAttr(object, name, new);
         }
+        let _turn = wake::AtEnd::new();
         let context = state::context();
         let value = (*object.cast::<JsExceptionObject>()).value;
         let done = if new.is_null() {

@@ -9,7 +9,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
 use super::attributes::WITHOUT_KEYS;
 use super::{call, flags_of, value_of};
-use crate::{error, js2python, jsbind, state, to_py};
+use crate::{error, js2python, jsbind, state, to_py, wake};
 
 const fn no_arguments(
     name: &'static CStr,
@@ -211,6 +211,7 @@ unsafe fn by_support(object: *mut PyObject, function: JSValue) -> *mut PyObject 
         let Some(value) = home_value(object) else {
             return ptr::null_mut();
         };
+        let _turn = wake::AtEnd::new();
         let mut arguments = [value];
         let result = qjs::JS_Call(
             state::context(),
@@ -246,6 +247,7 @@ unsafe extern "C" fn dir(object: *mut PyObject, _: *mut PyObject) -> *mut PyObje
         let Some(value) = home_value(object) else {
             return ptr::null_mut();
         };
+        let _turn = wake::AtEnd::new();
         let context = state::context();
         let base = (&raw mut ffi::PyBaseObject_Type).cast::<PyObject>();
         let method = ffi::PyObject_GetAttrString(base, c"__dir__".as_ptr());
