@@ -102,8 +102,6 @@ def case(isolate: Any) -> Any:
     from pyodide.code import run_js
     from recorded_cases import Case
 
-    class_of_proxies = """(proxy) => {
-      const { constructor } = Object.getPrototypeOf(Object.getPrototypeOf(proxy));
-      return (x) => { try { return x instanceof constructor } catch { return false } };
-    }"""
-    return Case(run_js(class_of_proxies)(ffi.create_proxy(object())))
+    classes = ffi.proxy_classes()
+    is_pyproxy = run_js("({ PyProxy }) => (x) => { try { return x instanceof PyProxy } catch { return false } }")
+    return Case(is_pyproxy(classes), classes, ffi.set_debug)

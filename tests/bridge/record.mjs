@@ -22,7 +22,11 @@ import warnings
 warnings.simplefilter("ignore")
 from pyodide.code import run_js
 import recorded_cases as cases
-case = cases.Case(run_js("(x) => { try { return x instanceof pyodide.ffi.PyProxy } catch { return false } }"))`);
+case = cases.Case(
+  run_js("(x) => { try { return x instanceof pyodide.ffi.PyProxy } catch { return false } }"),
+  run_js("pyodide.ffi"),
+  run_js("(on) => pyodide.setDebug(on)"),
+)`);
   return pyodide;
 }
 

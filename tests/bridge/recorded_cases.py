@@ -44,6 +44,40 @@ DESCRIBE = r"""(isPyProxy) => {
 }"""
 
 
+# Applies functions to one proxy, one after the other, and tells what each gives. The texts of an engine's own errors
+# differ between engines: only the class of such an error is told, unless `m` asks for more.
+PROBE = r"""(describe, classes) => {
+  const failure = (error) => {
+    if (error === null || typeof error !== 'object') return 'throws ' + describe(error);
+    if (error.name === 'PythonError') return `PythonError ${error.type}: ${error.message.trim().split('\n').at(-1)}`;
+    return error.name === 'Error' ? `Error: ${error.message}` : error.name;
+  };
+  const m = (attempt) => { try { return attempt() } catch (error) { return `${error.name}: ${error.message}` } };
+  const compile = (source) => (0, eval)(`(function (m, c) { return ${source} })`)(m, classes);
+  const tries = (object, ...sources) => sources.map((source) => {
+    try { return describe(compile(source)(object)) } catch (error) { return failure(error) }
+  });
+  const later = async (object, ...sources) => {
+    const answers = [];
+    for (const source of sources) {
+      try { answers.push(describe(await compile(source)(object))) } catch (error) { answers.push(failure(error)) }
+    }
+    return answers;
+  };
+  return [tries, later];
+}"""
+
+# typeof, the classes it is an instance of, and the names its prototypes have (but for private ones).
+FEATURES = r"""(o) => {
+  const classes = Object.keys(c).filter((name) => o instanceof c[name]).sort().join(' ');
+  const names = new Set();
+  for (let at = Object.getPrototypeOf(o); at !== Object.prototype && at !== Function.prototype; at = Object.getPrototypeOf(at)) {
+    for (const key of Reflect.ownKeys(at)) names.add(typeof key === 'symbol' ? `@${key.description.split('.').at(-1)}` : key);
+  }
+  for (const name of ['$$flags', '_ensure_future', 'prototype', '@pyproxy']) names.delete(name);
+  return [typeof o, o.type, Object.prototype.toString.call(o), classes, [...names].sort().join(' ')].join(' | ');
+}"""
+
 KINDS = (
     "JsProxy JsDoubleProxy JsCallable JsPromise JsBuffer JsTypedArray JsArray JsMap JsMutableMap JsIterable JsIterator "
     "JsGenerator JsAsyncIterable JsAsyncIterator JsAsyncGenerator JsException"
@@ -66,7 +100,7 @@ class Outcome(str):
 class Case:
     """One snippet in a namespace of its own."""
 
-    def __init__(self, is_pyproxy):
+    def __init__(self, is_pyproxy, classes, set_debug):
         from pyodide import ffi
         from pyodide.code import run_js
         import js
@@ -89,6 +123,11 @@ class Case:
 
         self.names.update((name, getattr(http, name)) for name in HTTP)
         self.names.update((name, getattr(code, name)) for name in code.__all__)
+
+        tries, later = run_js(PROBE)(self.describe_js, classes)
+        self.names.update(classes=classes, set_debug=set_debug, later=later)
+        self.names["tries"] = lambda value, *sources: tries(value, *sources).to_py()
+        self.names["features"] = lambda value: tries(value, FEATURES).to_py()[0]
 
     def attempt(self, function, *arguments):
         try:

@@ -331,6 +331,9 @@ def features_of_a_class(reached):
             take(Endless())
             return object
 
+        def __contains__(self, item):
+            return False
+
         def __getitem__(self, key):
             return 1
 

@@ -120,6 +120,9 @@ def cases() -> dict[str, Callable[[], Any]]:
         def __len__(self):
             return 1
 
+        def __contains__(self, item):
+            return False
+
         @property
         def __class__(self):
             raise ValueError("refused")

@@ -301,6 +301,9 @@ def test_a_result_that_cannot_be_converted_and_whose_finalizer_runs_javascript()
         def __len__(self):
             return 1
 
+        def __contains__(self, item):
+            return False
+
         def __del__(self):
             swallow()
 

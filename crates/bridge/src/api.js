@@ -1,37 +1,9 @@
 // JavaScript's `pyodide` object (`spec/ffi.md` §6). Runs when it is first asked for. `native` are functions of `api.rs`,
 // `python` is the proxy of what `isthmus._runtime.api` does for it.
-(function (native, python, PyProxy, PyBufferView, PythonError) {
+(function (native, python, classes) {
   "use strict";
-  const { bits } = native;
-
-  // The classes of PyProxies: what is an instance follows from what the Python object can do.
-  const features = {
-    PyProxyWithLength: bits.LENGTH,
-    PyProxyWithGet: bits.GET,
-    PyProxyWithSet: bits.SET,
-    PyProxyWithHas: bits.HAS,
-    PyDict: bits.DICT,
-    PyIterable: bits.ITERABLE | bits.ITERATOR,
-    PyAsyncIterable: bits.ASYNC_ITERABLE | bits.ASYNC_ITERATOR,
-    PyIterator: bits.ITERATOR,
-    PyAsyncIterator: bits.ASYNC_ITERATOR,
-    PyGenerator: bits.GENERATOR,
-    PyAsyncGenerator: bits.ASYNC_GENERATOR,
-    PyAwaitable: bits.AWAITABLE,
-    PyCallable: bits.CALLABLE,
-    PyBuffer: bits.BUFFER,
-  };
-  const sequences = { PySequence: bits.SEQUENCE, PyMutableSequence: bits.MUTABLE_SEQUENCE };
-  const classes = (table) =>
-    Object.fromEntries(Object.entries(table).map(([name, mask]) => [name, {
-      [name]: class extends PyProxy {
-        static [Symbol.hasInstance](value) {
-          const found = native.features(value);
-          return found >= 0 && (found & mask) !== 0;
-        }
-      },
-    }[name]]));
-  const ffi = { PyProxy, ...classes(features), PyBufferView, PythonError, ...classes(sequences) };
+  const { PyProxy } = classes;
+  const ffi = { ...classes };
 
   // `__main__`'s globals; names that are not there are looked for among the builtins, as Python does.
   const { globals, builtins, eval_code, eval_code_async } = python;

@@ -6,9 +6,8 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JS_UNDEFINED, JSContext, JSValue};
 
-use crate::pyproxy::features;
 use crate::state::Entry;
-use crate::{error, interrupt, js2python, jsproxy, lifetime, pyproxy, python2js, state, to_py};
+use crate::{error, interrupt, js2python, jsproxy, lifetime, python2js, state, to_py};
 
 const SOURCE: &[u8] = concat!(include_str!("api.js"), "\0").as_bytes();
 
@@ -16,7 +15,6 @@ type Native = unsafe fn(*mut JSContext, &[JSValue]) -> JSValue;
 
 /// Name, number of arguments, function.
 const FUNCTIONS: &[(&std::ffi::CStr, i32, Native)] = &[
-    (c"features", 1, features_of),
     (c"toPy", 3, to_py),
     (c"setDebug", 1, set_debug),
     (c"setToStringRepr", 1, set_to_string_repr),
@@ -50,13 +48,7 @@ pub(crate) unsafe extern "C" fn pyodide_api(_: *mut PyObject, python: *mut PyObj
             return ptr::null_mut();
         }
         let support = &raw const (*state::state()).support;
-        let mut arguments = [
-            natives(context),
-            behaviour,
-            (*support).PyProxy,
-            (*support).PyBufferView,
-            (*support).PythonError,
-        ];
+        let mut arguments = [natives(context), behaviour, (*support).classes];
         let made = qjs::JS_Call(
             context,
             function,
@@ -73,7 +65,7 @@ pub(crate) unsafe extern "C" fn pyodide_api(_: *mut PyObject, python: *mut PyObj
     }
 }
 
-/// The object of the functions and of the table of features.
+/// The object of the functions.
 unsafe fn natives(context: *mut JSContext) -> JSValue {
     // SAFETY: at home with the GIL; setting a property takes the value.
     unsafe {
@@ -90,7 +82,6 @@ unsafe fn natives(context: *mut JSContext) -> JSValue {
             );
             qjs::JS_SetPropertyStr(context, object, name.as_ptr(), function);
         }
-        qjs::JS_SetPropertyStr(context, object, c"bits".as_ptr(), features::table(context));
         object
     }
 }
@@ -117,22 +108,9 @@ unsafe extern "C" fn dispatch(
     }
 }
 
-/// The features of a PyProxy, -1 for anything else. Throws for a destroyed one.
-unsafe fn features_of(_: *mut JSContext, arguments: &[JSValue]) -> JSValue {
-    // SAFETY: as for `dispatch`, and so in all functions below.
-    unsafe {
-        let features = match pyproxy::cell_of(arguments[0]) {
-            None => -1,
-            Some(cell) if pyproxy::is_destroyed(cell) => return pyproxy::throw_destroyed(cell),
-            Some(cell) => pyproxy::features_of(cell) as i32,
-        };
-        qjs::JS_MKVAL(qjs::JS_TAG_INT, features)
-    }
-}
-
 /// `toPy(value, depth, converter)` of an object: its conversion, the object itself if it has none.
 unsafe fn to_py(context: *mut JSContext, arguments: &[JSValue]) -> JSValue {
-    // SAFETY: see `features_of`.
+    // SAFETY: as for `dispatch`.
     unsafe {
         let mut depth = 0;
         if qjs::JS_ToInt64(context, &mut depth, arguments[1]) < 0 {
@@ -153,7 +131,7 @@ unsafe fn to_py(context: *mut JSContext, arguments: &[JSValue]) -> JSValue {
 }
 
 unsafe fn set_debug(context: *mut JSContext, arguments: &[JSValue]) -> JSValue {
-    // SAFETY: see `features_of`.
+    // SAFETY: as for `dispatch`.
     unsafe {
         let debug = qjs::JS_ToBool(context, arguments[0]) > 0;
         let old = std::mem::replace(&mut (*state::state()).debug, debug);
@@ -162,7 +140,7 @@ unsafe fn set_debug(context: *mut JSContext, arguments: &[JSValue]) -> JSValue {
 }
 
 unsafe fn set_to_string_repr(context: *mut JSContext, arguments: &[JSValue]) -> JSValue {
-    // SAFETY: see `features_of`.
+    // SAFETY: as for `dispatch`.
     unsafe {
         (*state::state()).to_string_repr = qjs::JS_ToBool(context, arguments[0]) > 0;
         JS_UNDEFINED
@@ -170,12 +148,12 @@ unsafe fn set_to_string_repr(context: *mut JSContext, arguments: &[JSValue]) -> 
 }
 
 unsafe fn set_interrupt_buffer(_: *mut JSContext, arguments: &[JSValue]) -> JSValue {
-    // SAFETY: see `features_of`.
+    // SAFETY: as for `dispatch`.
     unsafe { interrupt::set_buffer(arguments[0]) }
 }
 
 unsafe fn check_interrupt(_: *mut JSContext, _: &[JSValue]) -> JSValue {
-    // SAFETY: see `features_of`.
+    // SAFETY: as for `dispatch`.
     unsafe {
         interrupt::poll();
         if ffi::PyErr_CheckSignals() < 0 {

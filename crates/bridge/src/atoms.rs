@@ -220,8 +220,10 @@ pub(crate) struct Attribute {
     atom: JSAtom,
     /// The Python attribute name, interned; null for symbols.
     pub(crate) text: *mut PyObject,
-    /// The array index that the name spells, if any (`/^[0-9]+$/` below 2^32).
-    pub(crate) index: Option<u32>,
+    /// The number that the name spells with digits alone, if it does.
+    pub(crate) number: Option<f64>,
+    /// Whether the property name is `$` and the attribute name.
+    pub(crate) dollar: bool,
     /// For which prototype `inherited` was found out.
     prototype: u32,
     inherited: bool,
@@ -237,7 +239,8 @@ impl AtomCache {
         const EMPTY: Attribute = Attribute {
             atom: 0,
             text: ptr::null_mut(),
-            index: None,
+            number: None,
+            dollar: false,
             prototype: u32::MAX,
             inherited: false,
         };
@@ -289,10 +292,45 @@ pub(crate) unsafe fn attribute(
             }
             // A prototype that user code changed may have traps after all, which may have evicted the name.
             fill_attribute(slot, atom)?;
-            (*slot).inherited = has > 0;
+            // The names of every function's own properties are no names of the JavaScript side.
+            let of_functions = features & crate::pyproxy::features::CALLABLE != 0 && is_of_functions(atom);
+            (*slot).inherited = has > 0 && !of_functions;
             (*slot).prototype = features;
         }
         Ok((!(*slot).inherited).then_some(*slot))
+    }
+}
+
+/// The attribute name that `atom` stands for whatever a prototype has, `None` for a symbol. The string is borrowed from the
+/// cache: take a reference before anything else is looked up.
+///
+/// # Safety
+/// At home with the GIL. Returns `Err` with a JavaScript exception set.
+pub(crate) unsafe fn described(atom: JSAtom) -> Result<Option<Attribute>, ()> {
+    // SAFETY: the cache is only touched at home.
+    unsafe {
+        let slot = &raw mut (*state::state()).attributes.slots[atom as usize & (SLOTS - 1)];
+        fill_attribute(slot, atom)?;
+        Ok((!(*slot).text.is_null()).then_some(*slot))
+    }
+}
+
+/// Whether functions have a property of this name that the PyProxy of a callable must not show.
+///
+/// # Safety
+/// At home.
+pub(crate) unsafe fn is_of_functions(atom: JSAtom) -> bool {
+    // SAFETY: the atoms are loaded with the engine.
+    unsafe {
+        let atoms = &raw const (*state::state()).atoms;
+        [
+            (*atoms).name,
+            (*atoms).length,
+            (*atoms).caller,
+            (*atoms).arguments,
+            (*atoms).prototype,
+        ]
+        .contains(&atom)
     }
 }
 
@@ -319,7 +357,7 @@ unsafe fn describe(atom: JSAtom) -> Result<Attribute, ()> {
         let context = state::context();
         let value = qjs::JS_AtomToValue(context, atom);
         let mut text = ptr::null_mut();
-        let mut index = None;
+        let (mut number, mut dollar) = (None, false);
         if !qjs::JS_IsSymbol(value) {
             let mut length = 0;
             let bytes = qjs::JS_AtomToCStringLen(context, &mut length, atom);
@@ -327,14 +365,13 @@ unsafe fn describe(atom: JSAtom) -> Result<Attribute, ()> {
                 qjs::JS_FreeValue(context, value);
                 return Err(());
             }
-            let name = std::slice::from_raw_parts(bytes.cast::<u8>(), length as usize);
-            // A leading `$` asks for the Python attribute where a JavaScript method hides it.
-            let name = name
-                .strip_prefix(b"$")
-                .filter(|rest| !rest.is_empty())
-                .unwrap_or(name);
+            let mut name = std::slice::from_raw_parts(bytes.cast::<u8>(), length as usize);
             if !name.is_empty() && name.iter().all(u8::is_ascii_digit) {
-                index = std::str::from_utf8_unchecked(name).parse().ok();
+                number = std::str::from_utf8_unchecked(name).parse().ok();
+            }
+            // A leading `$` asks for the Python attribute where a JavaScript method hides it.
+            if let Some(rest) = name.strip_prefix(b"$") {
+                (name, dollar) = (rest, true);
             }
             text = ffi::PyUnicode_DecodeUTF8(
                 name.as_ptr().cast(),
@@ -354,7 +391,8 @@ unsafe fn describe(atom: JSAtom) -> Result<Attribute, ()> {
         Ok(Attribute {
             atom: qjs::JS_DupAtom(context, atom),
             text,
-            index,
+            number,
+            dollar,
             prototype: u32::MAX,
             inherited: false,
         })

@@ -97,6 +97,7 @@ pub struct Engine {
 }
 
 const SUPPORT: &[u8] = concat!(include_str!("support.js"), "\0").as_bytes();
+const CLASSES: &[u8] = concat!(include_str!("pyproxy/classes.js"), "\0").as_bytes();
 
 impl Engine {
     /// Makes the engine of this process; the calling thread becomes its home.
@@ -164,17 +165,21 @@ impl Engine {
         // SAFETY: at home with the GIL, the state is set.
         unsafe {
             let context = state::context();
-            let function = qjs::JS_Eval(
-                context,
-                SUPPORT.as_ptr().cast(),
-                (SUPPORT.len() - 1) as _,
-                c"isthmus:bridge".as_ptr(),
-                qjs::JS_EVAL_TYPE_GLOBAL as i32,
-            );
-            let native = pyproxy::api::natives(context);
-            let mut arguments = [native];
-            let support = qjs::JS_Call(context, function, JS_UNDEFINED, 1, arguments.as_mut_ptr());
-            qjs::JS_FreeValue(context, native);
+            let evaluated = |source: &'static [u8]| {
+                qjs::JS_Eval(
+                    context,
+                    source.as_ptr().cast(),
+                    (source.len() - 1) as _,
+                    c"isthmus:bridge".as_ptr(),
+                    qjs::JS_EVAL_TYPE_GLOBAL as i32,
+                )
+            };
+            let function = evaluated(SUPPORT);
+            let mut arguments = [evaluated(CLASSES), pyproxy::api::natives(context)];
+            let support = qjs::JS_Call(context, function, JS_UNDEFINED, 2, arguments.as_mut_ptr());
+            for value in arguments {
+                qjs::JS_FreeValue(context, value);
+            }
             qjs::JS_FreeValue(context, function);
             if qjs::JS_IsException(support) {
                 let thrown = qjs::JS_GetException(context);

@@ -108,6 +108,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("flags", table)?;
     module.add_function(wrap_pyfunction!(live, module)?)?;
     module.add_function(wrap_pyfunction!(global_this, module)?)?;
+    module.add_function(wrap_pyfunction!(proxy_classes, module)?)?;
     module.add_function(wrap_pyfunction!(collect, module)?)?;
     module.add_function(wrap_pyfunction!(set_debug, module)?)?;
     crate::jsbind::register(module)
@@ -131,6 +132,20 @@ fn global_this(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         }
         let global = qjs::JS_GetGlobalObject(state::context());
         Bound::from_owned_ptr_or_err(py, js2python::convert_steal(global, JS_UNDEFINED))
+    }
+}
+
+/// The JavaScript object of the classes of PyProxies and of `PythonError`, by name.
+#[pyfunction]
+fn proxy_classes(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: called from Python with the GIL; home is checked.
+    unsafe {
+        if !state::at_home() {
+            state::raise_not_home();
+            return Err(PyErr::fetch(py));
+        }
+        let classes = (*state::state()).support.classes;
+        Bound::from_owned_ptr_or_err(py, js2python::convert(classes))
     }
 }
 
@@ -214,7 +229,7 @@ unsafe fn options<const N: usize>(
         };
         if count != 1 {
             raise(format!(
-                "{function}() takes exactly one positional argument ({count} given)"
+                "{function}() takes exactly 1 positional argument ({count} given)"
             ));
             return None;
         }
@@ -278,7 +293,6 @@ unsafe extern "C" fn create_proxy(
             *values,
             Origin {
                 roundtrip,
-                once: false,
                 capture_this,
             },
         ))
@@ -300,19 +314,17 @@ unsafe extern "C" fn create_once_callable(
         if options("create_once_callable", values, count, names, known).is_none() {
             return ptr::null_mut();
         }
-        if ffi::PyCallable_Check(*values) == 0 {
-            ffi::PyErr_SetString(
-                ffi::PyExc_TypeError,
-                c"create_once_callable() needs a callable".as_ptr(),
-            );
+        let proxy = pyproxy::new(*values, Origin::OWNED);
+        if qjs::JS_IsException(proxy) {
+            error::raise();
             return ptr::null_mut();
         }
-        let origin = Origin {
-            roundtrip: true,
-            once: true,
-            capture_this: false,
-        };
-        double_proxy_steal(pyproxy::new(*values, origin))
+        let context = state::context();
+        let mut arguments = [proxy];
+        let once = (*state::state()).support.once;
+        let wrapper = qjs::JS_Call(context, once, JS_UNDEFINED, 1, arguments.as_mut_ptr());
+        qjs::JS_FreeValue(context, proxy);
+        js2python::convert_steal(wrapper, JS_UNDEFINED)
     }
 }
 
@@ -322,13 +334,20 @@ unsafe extern "C" fn destroy_proxies(_: *mut PyObject, list: *mut PyObject) -> *
         if !enter() {
             return ptr::null_mut();
         }
-        let Some(value) = jsproxy::value_of(list).filter(|&value| qjs::JS_IsArray(value)) else {
+        let Some(value) = jsproxy::value_of(list) else {
             ffi::PyErr_SetString(
                 ffi::PyExc_TypeError,
-                c"Expected a JsArray for the pyproxies argument".as_ptr(),
+                c"Expected a JsProxy for the argument".as_ptr(),
             );
             return ptr::null_mut();
         };
+        if !qjs::JS_IsArray(value) {
+            ffi::PyErr_SetString(
+                ffi::PyExc_TypeError,
+                c"Expected a Js Array for the pyproxies argument".as_ptr(),
+            );
+            return ptr::null_mut();
+        }
         let context = state::context();
         let mut length = 0;
         if qjs::JS_GetLength(context, value, &mut length) < 0 {
@@ -341,10 +360,7 @@ unsafe extern "C" fn destroy_proxies(_: *mut PyObject, list: *mut PyObject) -> *
                 error::raise();
                 return ptr::null_mut();
             }
-            pyproxy::destroy(
-                item,
-                "This borrowed proxy was automatically destroyed when an event handler ended",
-            );
+            pyproxy::destroy(item, pyproxy::DESTROYED);
             qjs::JS_FreeValue(context, item);
         }
         crate::lifetime::safe_point_at_home();

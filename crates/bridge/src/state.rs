@@ -298,7 +298,7 @@ atoms! {
     set = "set", has = "has", includes = "includes", name = "name", message = "message", stack = "stack",
     constructor = "constructor", value = "value", done = "done", keys = "keys", delete = "delete",
     type_ = "type", error_address = "__error_address", return_ = "return", throw = "throw",
-    prototype = "prototype", caller = "caller", arguments = "arguments";
+    copy = "copy", destroy = "destroy", to_string = "toString", prototype = "prototype", caller = "caller", arguments = "arguments";
     iterator = c"iterator", async_iterator = c"asyncIterator", dispose = c"dispose",
     async_dispose = c"asyncDispose", to_string_tag = c"toStringTag",
 }
@@ -342,7 +342,7 @@ values! {
         bigint_from_hex, bigint_to_hex, PythonError, python_error_key, read_message, write_message, PyProxy, make_error, describe_thrown, prototype_for, object_keys,
         object_values, object_entries, compare, to_string, is_array, generator_with, has_property, is_dom_exception, is_element, proxy_truth, delete_property, property_names, is_plain_object,
         from_entries, eval, array_values, Object, make_set, map_entries, set_values, becomes_dict, make_data_view, data_view_parts, typed_array_parts,
-        PyBufferView, buffer_view_key, iteration_prototype,
+        PyBufferView, buffer_view_key, iteration_prototype, proxy_symbol, frozen, classes, once,
     }
 }
 
@@ -381,6 +381,6 @@ macro_rules! objects {
 objects! {
     jsnull, JsBigInt, ConversionError, InternalError, format_exception, format_kept, formatted_at_once, source_cache,
     note_source, interpreter,
-    create_future, ensure_future, mixins_for, is_sequence, is_mutable_sequence, is_coroutine_function, call_with,
-    async_next, star_names, jsbind,
+    create_future, ensure_future, mixins_for, is_sequence, is_mutable_sequence, is_coroutine_function, is_generator,
+    is_async_generator, call_with, compare_key, async_step, async_throw, star_names, jsbind,
 }

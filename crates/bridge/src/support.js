@@ -1,6 +1,6 @@
-// What the bridge does in JavaScript: prototypes of PyProxies, PythonError, and small functions that
-// the C interface of the engine lacks. Runs once, before any user code; `native` holds Rust functions.
-(function (native) {
+// What the bridge does in JavaScript: PythonError, and small functions that the C interface of the engine lacks. Runs
+// once, before any user code; `classesOfProxies` is the function of `pyproxy/classes.js`, `native` holds Rust functions.
+(function (classesOfProxies, native) {
   "use strict";
   const { Object, Array, BigInt, Error, Symbol, String, Function, TypeError, Promise } = globalThis;
   const { Map, Set, DataView, Uint8Array } = globalThis;
@@ -12,13 +12,14 @@
   const mapForEach = uncurry(Map.prototype.forEach);
   const setAdd = uncurry(Set.prototype.add);
   const setForEach = uncurry(Set.prototype.forEach);
+  const slice = uncurry(String.prototype.slice);
   const getter = (prototype, name) => uncurry(Object.getOwnPropertyDescriptor(prototype, name).get);
   const typedArray = getPrototypeOf(Uint8Array.prototype);
   const [viewBuffer, viewOffset, viewLength] =
     ["buffer", "byteOffset", "byteLength"].map((name) => getter(DataView.prototype, name));
   const [arrayBuffer, arrayOffset, arrayLength] =
     ["buffer", "byteOffset", "byteLength"].map((name) => getter(typedArray, name));
-  const { apply, ownKeys } = Reflect;
+  const { apply } = Reflect;
   const { isArray } = Array;
 
   const errorClasses = create(null);
@@ -28,7 +29,7 @@
   const DOMException = globalThis.DOMException;
 
   const hide = (object, name, value) =>
-    defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
+    defineProperty(object, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
 
   const python_error_key = {};
   let read_message, write_message;
@@ -43,7 +44,7 @@
         return;
       }
       this.type = type;
-      defineProperty(this, "__error_address", { value: address, configurable: true });
+      this.__error_address = address;
     }
 
     // The message passes for a data property: reading makes it one, and so does assigning.
@@ -63,7 +64,8 @@
         hide(this, "message", value);
         this.#kept = undefined;
       } else {
-        defineProperty(this, "message", { value, writable: true, configurable: true, enumerable: true });
+        defineProperty(this, "message",
+          { __proto__: null, value, writable: true, configurable: true, enumerable: true });
       }
     }
   }
@@ -116,190 +118,8 @@
     return names;
   }
 
-  // ---- prototypes of PyProxies, by features
-
-  const F = native.features;
   const M = native.methods;
-  const define = (target, source) => {
-    const keys = ownKeys(source);
-    for (let at = 0; at < keys.length; at++) {
-      const key = keys[at], descriptor = getOwnPropertyDescriptor(source, key);
-      descriptor.enumerable = false;
-      defineProperty(target, key, descriptor);
-    }
-    return target;
-  };
-
-  const base = {
-    get type() { return native.type(this); },
-    toString: M.toString,
-    destroy: M.destroy,
-    copy: M.copy,
-    toJs(options) { return native.toJs(this, options ?? {}); },
-    get [Symbol.toStringTag]() { return "PyProxy"; },
-  };
-  if (Symbol.dispose) base[Symbol.dispose] = base.destroy;
-
-  const callOptions = (self, thisArgument, args, { kwargs = false, relaxed = false, promising = false }) => {
-    let named;
-    if (kwargs) {
-      if (args.length === 0) {
-        throw new TypeError("callKwargs requires at least one argument (the key word argument object)");
-      }
-      named = args[args.length - 1];
-      if (named === null || typeof named !== "object" ||
-          (named.constructor !== undefined && named.constructor.name !== "Object")) {
-        throw new TypeError("kwargs argument is not an object");
-      }
-      args = args.slice(0, -1);
-    }
-    const result = native.call(self, args, named, relaxed, promising);
-    return promising ? native.promise(result) : result;
-  };
-
-  const async = {
-    then(onfulfilled, onrejected) { return native.promise(this).then(onfulfilled, onrejected); },
-    catch(onrejected) { return native.promise(this).then(undefined, onrejected); },
-    finally(onfinally) { return native.promise(this).finally(onfinally); },
-  };
-
-  // What iterables are iterated with passes for a generator.
-  const iteration_prototype = define(create(getPrototypeOf(function* () {}).prototype), {
-    next: M.iterationNext, return: M.iterationReturn, throw: M.iterationThrow,
-  });
-
-  const asyncIterate = async function* (self) {
-    const iterator = native.asyncIterator(self);
-    try {
-      for (;;) {
-        const step = await native.asyncNext(iterator, undefined);
-        if (step.done) return;
-        yield step.value;
-      }
-    } finally {
-      native.destroy(iterator);
-    }
-  };
-
-  const sequence = {};
-  for (const name of ["join", "slice", "lastIndexOf", "indexOf", "forEach", "map", "filter", "some", "every",
-    "reduce", "reduceRight", "at", "concat", "includes", "entries", "keys", "values", "find", "findIndex"]) {
-    const method = Array.prototype[name];
-    sequence[name] = { [name](...args) { return apply(method, this, args); } }[name];
-  }
-  sequence.toJSON = function toJSON() { return apply(Array.prototype.slice, this, []); };
-  defineProperty(sequence, Symbol.isConcatSpreadable, { get() { return true; } });
-
-  const mutable = {
-    reverse() { native.method(this, "reverse"); return this; },
-    push(...items) { for (const item of items) native.method(this, "append", item); return this.length; },
-    unshift(...items) {
-      items.forEach((item, index) => native.method(this, "insert", index, item));
-      return this.length;
-    },
-    pop() { return this.length === 0 ? undefined : native.method(this, "pop"); },
-    shift() { return this.length === 0 ? undefined : native.method(this, "pop", 0); },
-    splice(start, count, ...items) {
-      const length = this.length;
-      start = Math.trunc(start) || 0;
-      start = start < 0 ? Math.max(length + start, 0) : Math.min(start, length);
-      count = arguments.length < 2 ? length - start : Math.min(Math.max(Math.trunc(count) || 0, 0), length - start);
-      const removed = apply(Array.prototype.slice, this, [start, start + count]);
-      for (let index = 0; index < count; index++) native.method(this, "pop", start);
-      items.forEach((item, index) => native.method(this, "insert", start + index, item));
-      return removed;
-    },
-    sort(compare) {
-      const sorted = apply(Array.prototype.slice, this, []).sort(compare);
-      sorted.forEach((item, index) => native.set(this, index, item));
-      return this;
-    },
-  };
-  for (const name of ["copyWithin", "fill"]) {
-    const method = Array.prototype[name];
-    mutable[name] = { [name](...args) { return apply(method, this, args); } }[name];
-  }
-
-  const mixins = [
-    [F.LENGTH, defineProperty({}, "length", { get: M.length, configurable: true })],
-    [F.GET, { get: M.get }],
-    [F.SET, { set: M.set, delete: M.delete }],
-    [F.HAS, { has: M.has }],
-    [F.ITERABLE, { [Symbol.iterator]: M.iterator }],
-    [F.ITERATOR, { next: M.next, [Symbol.iterator]() { return this; } }],
-    [F.GENERATOR, { throw: M.throw, return: M.return }],
-    [F.ASYNC_ITERABLE, { [Symbol.asyncIterator]() { return asyncIterate(this); } }],
-    [F.ASYNC_ITERATOR, { next(value) { return native.asyncNext(this, value); }, [Symbol.asyncIterator]() { return this; } }],
-    [F.AWAITABLE, async],
-    [F.BUFFER, { getBuffer(type) { return native.getBuffer(this, type); } }],
-    [F.SEQUENCE, sequence],
-    [F.MUTABLE_SEQUENCE, mutable],
-    [F.CALLABLE, {
-      call(thisArgument, ...args) { return callOptions(this, thisArgument, args, {}); },
-      apply(thisArgument, args) { return callOptions(this, thisArgument, Array.from(args ?? []), {}); },
-      bind(thisArgument, ...bound) {
-        const self = this;
-        return (...args) => callOptions(self, thisArgument, [...bound, ...args], {});
-      },
-      callKwargs(...args) { return callOptions(this, undefined, args, { kwargs: true }); },
-      callRelaxed(...args) { return callOptions(this, undefined, args, { relaxed: true }); },
-      callKwargsRelaxed(...args) { return callOptions(this, undefined, args, { relaxed: true, kwargs: true }); },
-      callPromising(...args) { return callOptions(this, undefined, args, { promising: true }); },
-      callPromisingKwargs(...args) { return callOptions(this, undefined, args, { promising: true, kwargs: true }); },
-      callWithOptions(options, ...args) { return callOptions(this, undefined, args, options); },
-    }],
-  ];
-
-  class PyProxy {
-    constructor() { throw new TypeError("PyProxy is not a constructor"); }
-    static [Symbol.hasInstance](value) { return native.isPyProxy(value); }
-  }
-  define(PyProxy.prototype, base);
-  const callableBase = define(create(Function.prototype), base);
-  // A proxy of a function must not look as if it had the name and length of a JavaScript function.
-  for (const name of ["name", "length", "caller", "arguments"]) {
-    defineProperty(callableBase, name, { value: undefined, writable: true, configurable: true });
-    delete callableBase[name];
-  }
-
-  // What getBuffer() returns; the memory is given back by release(), or when nobody holds the data any more.
-  const secret = {};
-  class PyBufferView {
-    #memory;
-    constructor(key, memory, offset, readonly, format, itemsize, ndim, nbytes, shape, strides, data,
-      c_contiguous, f_contiguous) {
-      if (key !== secret) throw new TypeError("PyBufferView is not a constructor");
-      this.#memory = memory;
-      this.offset = offset;
-      this.readonly = readonly;
-      this.format = format;
-      this.itemsize = itemsize;
-      this.ndim = ndim;
-      this.nbytes = nbytes;
-      this.shape = shape;
-      this.strides = strides;
-      this.data = data;
-      this.c_contiguous = c_contiguous;
-      this.f_contiguous = f_contiguous;
-    }
-    release() {
-      if (this.#memory === undefined) return;
-      const memory = this.#memory;
-      this.#memory = undefined;
-      this.data = null;
-      native.releaseBuffer(memory);
-    }
-  }
-  if (Symbol.dispose) hide(PyBufferView.prototype, Symbol.dispose, PyBufferView.prototype.release);
-
-  function prototype_for(features) {
-    const prototype = create(features & F.CALLABLE ? callableBase : PyProxy.prototype);
-    for (let at = 0; at < mixins.length; at++) {
-      const feature = mixins[at][0], mixin = mixins[at][1];
-      if (features & feature) define(prototype, mixin);
-    }
-    return prototype;
-  }
+  const proxies = classesOfProxies(native, PythonError);
 
   // A generator that goes on using the proxies made for its arguments: they live until it has ended.
   function generator_with(generator, asynchronous, proxies) {
@@ -333,9 +153,9 @@
   return {
     generator_with,
     bigint_from_hex: (text) =>
-      text[0] === "-" ? -BigInt(text.slice(1)) : BigInt(text),
+      text[0] === "-" ? -BigInt(slice(text, 1)) : BigInt(text),
     bigint_to_hex: (value) => bigintToString(value, 16),
-    PythonError, python_error_key, read_message, write_message, Error, PyProxy, make_error, describe_thrown, prototype_for, property_names,
+    PythonError, python_error_key, read_message, write_message, Error, make_error, describe_thrown, property_names,
     object_keys: Object.keys, object_values: Object.values, object_entries: Object.entries,
     from_entries: Object.fromEntries, eval: globalThis.eval,
     array_values: Array.prototype.values,
@@ -402,6 +222,6 @@
     data_view_parts: (view) => [viewBuffer(view), viewOffset(view), viewLength(view)],
     typed_array_parts: (array) => [arrayBuffer(array), arrayOffset(array), arrayLength(array)],
     make_data_view: (memory) => new DataView(memory),
-    PyBufferView, buffer_view_key: secret, iteration_prototype,
+    ...proxies,
   };
 })

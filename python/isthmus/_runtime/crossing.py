@@ -9,7 +9,8 @@ import asyncio
 import linecache
 import sys
 from asyncio import _get_running_loop
-from collections.abc import Callable, Sequence, MutableSequence
+from collections.abc import AsyncGenerator, Callable, Generator, MutableSequence, Sequence
+from functools import cmp_to_key as compare_key
 from typing import Any
 
 from .mixins import mixins_for
@@ -20,15 +21,19 @@ __all__ = [
     "ConversionError",
     "InternalError",
     "JsBigInt",
-    "async_next",
+    "async_step",
+    "async_throw",
     "call_with",
+    "compare_key",
     "create_future",
     "ensure_future",
     "format_exception",
     "format_kept",
     "formatted_at_once",
     "interpreter",
+    "is_async_generator",
     "is_coroutine_function",
+    "is_generator",
     "is_mutable_sequence",
     "is_sequence",
     "jsbind",
@@ -137,15 +142,22 @@ def jsbind() -> Any:
     return jsbind
 
 
-async def async_next(iterator: Any, sent: Any) -> Any:
-    """One step of an asynchronous iterator: `{done, value}`."""
-    from isthmus._native.ffi import to_js
+def async_step(iterator: Any, sent: Any) -> Any:
+    """The awaitable of the next item of an asynchronous iterator."""
+    send = getattr(iterator, "asend", None)
+    return iterator.__anext__() if send is None else send(sent)
 
-    try:
-        if sent is not None and hasattr(iterator, "asend"):
-            value = await iterator.asend(sent)
-        else:
-            value = await iterator.__anext__()
-    except StopAsyncIteration:
-        return to_js({"done": True, "value": None}, depth=1)
-    return to_js({"done": False, "value": value}, depth=1)
+
+def async_throw(generator: Any, exception: Any) -> Any:
+    """The awaitable of what an asynchronous generator gives after an exception was thrown into it."""
+    return generator.athrow(exception)
+
+
+def is_generator(value: object) -> bool:
+    """Whether JavaScript may throw into it and end it."""
+    return isinstance(value, Generator)
+
+
+def is_async_generator(value: object) -> bool:
+    """The same for asynchronous ones."""
+    return isinstance(value, AsyncGenerator)

@@ -390,13 +390,12 @@ pub(crate) unsafe extern "C" fn new(
                 js2python::convert_steal(result, JS_UNDEFINED)
             }
             Some((result, temporaries)) => {
-                if qjs::JS_IsException(result) {
-                    raise_and_destroy(temporaries, AFTER_NEW);
-                    ptr::null_mut()
-                } else {
-                    destroy(temporaries, AFTER_NEW);
-                    js2python::convert_steal(result, JS_UNDEFINED)
-                }
+                // What is constructed may be one of the temporaries. A pending exception must survive their destruction.
+                let converted = js2python::convert_steal(result, JS_UNDEFINED);
+                let pending = converted.is_null().then(|| lifetime::Pending::take());
+                destroy(temporaries, AFTER_NEW);
+                drop(pending);
+                converted
             }
         };
         lifetime::safe_point_at_home();

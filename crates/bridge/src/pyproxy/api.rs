@@ -1,4 +1,4 @@
-//! The functions behind the methods of PyProxies: `support.js` builds the prototypes from them, and from those of
+//! The functions behind the methods of PyProxies: `classes.js` builds the prototypes from them, and from those of
 //! [`methods`], which are methods as they are.
 
 use std::ptr;
@@ -6,7 +6,10 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JS_FALSE, JS_TRUE, JS_UNDEFINED, JSValue};
 
-use super::{Cell, Context, DESTROYED, Message, Origin, call, cell_of, end, features, methods, receiver};
+use super::{
+    ASK_FOR_MORE, Cell, Context, Message, call, end, features, items, iterate, methods, object_of,
+    proxy_behind, receiver, sequence, source,
+};
 use crate::state::Entry;
 use crate::{buffer, error, js2python, lifetime, promise, python2js, state, to_js};
 
@@ -32,16 +35,24 @@ const FUNCTIONS: &[(&std::ffi::CStr, i32, Native)] = &[
     (c"type", 1, type_name),
     (c"destroy", 1, destroy),
     (c"toJs", 2, to_js_method),
-    (c"length", 1, length),
-    (c"set", 3, set),
-    (c"asyncIterator", 1, super::iterate::async_iterator),
-    (c"asyncNext", 2, super::iterate::async_next),
+    (c"iterator", 1, iterate::iterator),
+    (c"step", 2, iterate::step),
+    (c"asyncIterator", 1, iterate::async_iterator),
+    (c"asyncNext", 2, iterate::async_next),
+    (c"asyncThrow", 2, iterate::async_throw),
+    (c"asyncReturn", 1, iterate::async_return),
     (c"promise", 1, promise_method),
-    (c"method", 2, method),
-    (c"call", 5, call_with),
+    (c"pop", 2, sequence::pop),
+    (c"splice", 4, sequence::splice),
+    (c"compareKey", 1, sequence::compare_key),
+    (c"asJsJson", 1, as_js_json),
+    (c"call", 5, call::with_options),
+    (c"callBound", 3, call::with_this),
+    (c"bind", 3, call::bind),
+    (c"captureThis", 1, call::capture_this),
     (c"getBuffer", 2, get_buffer),
     (c"releaseBuffer", 1, release_buffer),
-    (c"isPyProxy", 1, is_pyproxy),
+    (c"features_of", 1, features_of),
     (c"formatKept", 1, format_kept),
 ];
 
@@ -83,10 +94,8 @@ unsafe extern "C" fn dispatch(
     // pads missing arguments with undefined up to it.
     unsafe {
         let (_, length, function) = FUNCTIONS[magic as usize];
-        run(
-            function,
-            std::slice::from_raw_parts(arguments, count.max(length) as usize),
-        )
+        let count = count.max(length) as usize;
+        run(function, std::slice::from_raw_parts(arguments, count))
     }
 }
 
@@ -110,7 +119,7 @@ pub(super) unsafe fn run(function: Native, arguments: &[JSValue]) -> JSValue {
 }
 
 /// A value the engine gave, or the news that it threw.
-unsafe fn checked(value: JSValue) -> Result<JSValue, Thrown> {
+pub(super) unsafe fn checked(value: JSValue) -> Result<JSValue, Thrown> {
     // SAFETY: only the tag is looked at.
     if unsafe { qjs::JS_IsException(value) } {
         Err(Thrown::JavaScript)
@@ -149,7 +158,7 @@ pub(super) unsafe fn argument(value: JSValue) -> Result<*mut PyObject, Thrown> {
 unsafe fn type_name(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: as for `dispatch`, and so in all functions below.
     unsafe {
-        let (_, held) = receiver(arguments[0])?;
+        let held = receiver(arguments[0])?;
         steal(ffi::PyUnicode_FromString((*ffi::Py_TYPE(held.as_ptr())).tp_name))
     }
 }
@@ -157,8 +166,8 @@ unsafe fn type_name(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 pub(super) unsafe fn to_string(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
+        let receiver = receiver(arguments[0])?;
+        let object = receiver.as_ptr();
         steal(if (*state::state()).to_string_repr {
             ffi::PyObject_Repr(object)
         } else {
@@ -181,13 +190,10 @@ pub(super) unsafe fn destroy_method(arguments: &[JSValue]) -> Result<JSValue, Th
         let options = arguments[1];
         let (mut message, mut destroy_roundtrip) = (Message::Default, true);
         if !qjs::JS_IsUndefined(options) && !qjs::JS_IsNull(options) {
-            let given = checked(qjs::JS_GetProperty(
-                context,
-                options,
-                (*state::state()).atoms.message,
-            ))?;
+            let atoms = &raw const (*state::state()).atoms;
+            let given = checked(qjs::JS_GetProperty(context, options, (*atoms).message))?;
             let converted = if qjs::JS_IsString(given) {
-                text_of(given).map(Message::Given)
+                message_of(given)
             } else {
                 Ok(Message::Default)
             };
@@ -202,7 +208,7 @@ pub(super) unsafe fn destroy_method(arguments: &[JSValue]) -> Result<JSValue, Th
                 qjs::JS_IsUndefined(given) || qjs::JS_IsNull(given) || qjs::JS_ToBool(context, given) != 0;
             qjs::JS_FreeValue(context, given);
         }
-        let Some(cell) = cell_of(arguments[0]) else {
+        let Some((cell, _, _alive)) = proxy_behind(arguments[0])? else {
             receiver(arguments[0])?;
             return Ok(JS_UNDEFINED);
         };
@@ -213,46 +219,54 @@ pub(super) unsafe fn destroy_method(arguments: &[JSValue]) -> Result<JSValue, Th
     }
 }
 
-/// The text of a string (borrowed); lone surrogates make it the usual message.
-unsafe fn text_of(value: JSValue) -> Result<String, Thrown> {
+/// The message that a string (borrowed) stands for; an empty one, or lone surrogates in it, make it the usual one.
+unsafe fn message_of(value: JSValue) -> Result<Message, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
         let text = argument(value)?;
         let mut length = 0;
         let bytes = ffi::PyUnicode_AsUTF8AndSize(text, &mut length);
-        let given = if bytes.is_null() {
+        let message = if bytes.is_null() || length == 0 {
             ffi::PyErr_Clear();
-            DESTROYED.to_owned()
+            Message::Default
         } else {
-            String::from_utf8_lossy(std::slice::from_raw_parts(bytes.cast::<u8>(), length as usize))
-                .into_owned()
+            let bytes = std::slice::from_raw_parts(bytes.cast::<u8>(), length as usize);
+            let given = String::from_utf8_lossy(bytes).into_owned();
+            if (*state::state()).debug {
+                Message::Complete(given)
+            } else {
+                Message::Complete(format!("{given}\n{ASK_FOR_MORE}"))
+            }
         };
         ffi::Py_DECREF(text);
-        Ok(given)
+        Ok(message)
     }
 }
 
 pub(super) unsafe fn copy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (cell, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
-        let value = super::new(
-            object,
-            Origin {
-                once: false,
-                ..(*cell).origin
-            },
-        );
-        checked(value)
+        let receiver = receiver(arguments[0])?;
+        checked(super::copy(receiver.cell))
+    }
+}
+
+/// A twin that adapts to JSON.
+unsafe fn as_js_json(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe {
+        let receiver = receiver(arguments[0])?;
+        let cell = receiver.cell;
+        let features = features::adapted((*cell).features);
+        checked(super::twin(receiver.value, cell, features, (*cell).origin, None))
     }
 }
 
 unsafe fn to_js_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
+        let receiver = receiver(arguments[0])?;
+        let object = receiver.as_ptr();
         let value = to_js::with_options_object(object, arguments[1]);
         checked(value)
     }
@@ -261,8 +275,8 @@ unsafe fn to_js_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 pub(super) unsafe fn length(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
+        let receiver = receiver(arguments[0])?;
+        let object = receiver.as_ptr();
         let length = ffi::PyObject_Size(object);
         if length < 0 {
             Err(Thrown::Python)
@@ -275,27 +289,19 @@ pub(super) unsafe fn length(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 pub(super) unsafe fn get(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
+        let receiver = receiver(arguments[0])?;
         let key = argument(arguments[1])?;
-        let item = ffi::PyObject_GetItem(object, key);
-        ffi::Py_DECREF(key);
-        if item.is_null()
-            && (ffi::PyErr_ExceptionMatches(ffi::PyExc_KeyError) != 0
-                || ffi::PyErr_ExceptionMatches(ffi::PyExc_IndexError) != 0)
-        {
-            ffi::PyErr_Clear();
-            return Ok(JS_UNDEFINED);
-        }
-        steal(item)
+        let item = items::get(receiver.cell, receiver.as_ptr(), key);
+        lifetime::release_object(key);
+        item.map_err(|()| Thrown::JavaScript)
     }
 }
 
 pub(super) unsafe fn set(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
+        let receiver = receiver(arguments[0])?;
+        let object = receiver.as_ptr();
         let key = argument(arguments[1])?;
         let value = match argument(arguments[2]) {
             Ok(value) => value,
@@ -318,8 +324,8 @@ pub(super) unsafe fn set(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 pub(super) unsafe fn delete(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
+        let receiver = receiver(arguments[0])?;
+        let object = receiver.as_ptr();
         let key = argument(arguments[1])?;
         let done = ffi::PyObject_DelItem(object, key);
         ffi::Py_DECREF(key);
@@ -334,8 +340,8 @@ pub(super) unsafe fn delete(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 pub(super) unsafe fn has(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
+        let receiver = receiver(arguments[0])?;
+        let object = receiver.as_ptr();
         let key = argument(arguments[1])?;
         let found = ffi::PySequence_Contains(object, key);
         ffi::Py_DECREF(key);
@@ -354,7 +360,7 @@ pub(super) unsafe fn proxy_steal(object: *mut PyObject) -> Result<JSValue, Throw
         if object.is_null() {
             return Err(Thrown::Python);
         }
-        let value = super::new(object, Origin::OWNED);
+        let value = super::new(object, super::Origin::OWNED);
         lifetime::release_object(object);
         checked(value)
     }
@@ -378,198 +384,55 @@ pub(super) unsafe fn awaited_steal(awaitable: *mut PyObject) -> Result<JSValue, 
     }
 }
 
-/// Has the awaitable behind a proxy run; its future stays in the cell. `Err` with an exception set.
+/// Has the awaitable behind a proxy run, which ends the proxy; its promise stays. `Err` with a JavaScript exception set.
 ///
 /// # Safety
-/// At home with the GIL.
-pub(super) unsafe fn start(value: JSValue) -> Result<(), ()> {
-    // SAFETY: as the caller promises.
+/// At home with the GIL; the cell is alive.
+pub(super) unsafe fn start(cell: *mut Cell) -> Result<JSValue, ()> {
+    // SAFETY: as the caller promises. The call may run code that destroys the proxy: the cell is looked at again.
     unsafe {
-        let Some(cell) = cell_of(value) else { return Ok(()) };
-        future_of(cell).map(|_| ()).map_err(|_| ())
-    }
-}
-
-/// The future of the awaitable (borrowed from the cell), made once.
-unsafe fn future_of(cell: *mut Cell) -> Result<*mut PyObject, Thrown> {
-    // SAFETY: see `type_name`. The call may run code that destroys the proxy: the cell is looked at again.
-    unsafe {
-        if (*cell).future.is_null() {
-            let object = (*cell).object;
-            ffi::Py_INCREF(object);
-            let future = ffi::PyObject_CallOneArg((*state::state()).python.ensure_future, object);
-            ffi::Py_DECREF(object);
-            if future.is_null() {
-                return Err(Thrown::Python);
+        let cell = source(cell);
+        if qjs::JS_IsUndefined((*cell).promise) {
+            let object = object_of(cell);
+            if object.is_null() {
+                super::throw_destroyed(cell);
+                return Err(());
             }
-            let old = std::mem::replace(&mut (*cell).future, future);
-            ffi::Py_XDECREF(old);
+            let object = lifetime::Held::new(object);
+            let future = ffi::PyObject_CallOneArg((*state::state()).python.ensure_future, object.as_ptr());
+            if future.is_null() {
+                error::throw();
+                return Err(());
+            }
+            let promise = promise::promise_of(future);
+            ffi::Py_DECREF(future);
+            if qjs::JS_IsException(promise) {
+                return Err(());
+            }
+            let old = std::mem::replace(&mut (*cell).promise, promise);
+            qjs::JS_FreeValue(state::context(), old);
+            end(cell, Message::Default);
         }
-        Ok((*cell).future)
+        Ok(qjs::JS_DupValue(state::context(), (*cell).promise))
     }
 }
 
 unsafe fn promise_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (cell, _held) = receiver(arguments[0])?;
-        let future = future_of(cell)?;
-        ffi::Py_INCREF(future);
-        let promise = promise::promise_of(future);
-        ffi::Py_DECREF(future);
-        checked(promise)
-    }
-}
-
-/// `native.method(proxy, name, ...arguments)`: calls a Python method of the object.
-unsafe fn method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
-    // SAFETY: see `type_name`.
-    unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
-        let mut converted = vec![object];
-        ffi::Py_INCREF(object);
-        let mut name = ptr::null_mut();
-        let mut failed = None;
-        for (index, &value) in arguments[1..].iter().enumerate() {
-            match argument(value) {
-                Ok(converted_value) if index == 0 => name = converted_value,
-                Ok(converted_value) => converted.push(converted_value),
-                Err(thrown) => {
-                    failed = Some(thrown);
-                    break;
-                }
-            }
-        }
-        let result = if failed.is_none() {
-            ffi::PyObject_VectorcallMethod(name, converted.as_mut_ptr(), converted.len(), ptr::null_mut())
-        } else {
-            ptr::null_mut()
+        let Some((cell, _, _alive)) = proxy_behind(arguments[0])? else {
+            receiver(arguments[0])?;
+            return Ok(JS_UNDEFINED);
         };
-        ffi::Py_XDECREF(name);
-        for object in converted {
-            ffi::Py_DECREF(object);
-        }
-        match failed {
-            Some(thrown) => Err(thrown),
-            None => steal(result),
-        }
-    }
-}
-
-/// `native.call(proxy, arguments, named, relaxed, promising)`.
-unsafe fn call_with(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
-    // SAFETY: see `type_name`.
-    unsafe {
-        let context = state::context();
-        let (cell, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
-        if (*cell).features & features::CALLABLE == 0 {
-            return Err(error::throw_error(c"TypeError", c"the Python object is not callable").into());
-        }
-        if (*cell).origin.once {
-            end(cell, Message::Fixed(super::ONCE_CALLED));
-        }
-        let positional = tuple_of(arguments[1]);
-        let named = if positional.is_null() {
-            ptr::null_mut()
-        } else {
-            dict_of(arguments[2])
-        };
-        let result = if named.is_null() {
-            ptr::null_mut()
-        } else {
-            let relaxed = qjs::JS_ToBool(context, arguments[3]) == 1;
-            let promising = qjs::JS_ToBool(context, arguments[4]) == 1;
-            if relaxed || promising {
-                let helper = (*state::state()).python.call_with;
-                let flags =
-                    [relaxed, promising].map(|flag| if flag { ffi::Py_True() } else { ffi::Py_False() });
-                let mut values = [object, positional, named, flags[0], flags[1]];
-                ffi::PyObject_Vectorcall(helper, values.as_mut_ptr(), values.len(), ptr::null_mut())
-            } else {
-                ffi::PyObject_Call(object, positional, named)
-            }
-        };
-        ffi::Py_XDECREF(positional);
-        ffi::Py_XDECREF(named);
-        if result.is_null() {
-            return Err(Thrown::Python);
-        }
-        let value = call::result_steal(object, result);
-        checked(value)
-    }
-}
-
-/// A tuple of the elements of a JavaScript array.
-unsafe fn tuple_of(array: JSValue) -> *mut PyObject {
-    // SAFETY: see `type_name`.
-    unsafe {
-        let context = state::context();
-        let mut length = 0;
-        if qjs::JS_GetLength(context, array, &mut length) < 0 {
-            error::raise();
-            return ptr::null_mut();
-        }
-        let tuple = ffi::PyTuple_New(length as isize);
-        if tuple.is_null() {
-            return tuple;
-        }
-        for index in 0..length {
-            let item =
-                js2python::convert_steal(qjs::JS_GetPropertyInt64(context, array, index), JS_UNDEFINED);
-            if item.is_null() {
-                ffi::Py_DECREF(tuple);
-                return item;
-            }
-            ffi::PyTuple_SetItem(tuple, index as isize, item);
-        }
-        tuple
-    }
-}
-
-/// A dict of the own enumerable string properties of a JavaScript object; empty for undefined.
-unsafe fn dict_of(object: JSValue) -> *mut PyObject {
-    // SAFETY: see `type_name`; the table is freed on every path.
-    unsafe {
-        let context = state::context();
-        let dict = ffi::PyDict_New();
-        if dict.is_null() || !qjs::JS_IsObject(object) {
-            return dict;
-        }
-        let (mut table, mut length) = (ptr::null_mut(), 0);
-        let flags = (qjs::JS_GPN_STRING_MASK | qjs::JS_GPN_ENUM_ONLY) as i32;
-        if qjs::JS_GetOwnPropertyNames(context, &mut table, &mut length, object, flags) < 0 {
-            ffi::Py_DECREF(dict);
-            error::raise();
-            return ptr::null_mut();
-        }
-        let mut failed = false;
-        for index in 0..length as usize {
-            let atom = (*table.add(index)).atom;
-            let name = js2python::convert_steal(qjs::JS_AtomToString(context, atom), JS_UNDEFINED);
-            let value = js2python::convert_steal(qjs::JS_GetProperty(context, object, atom), JS_UNDEFINED);
-            failed = name.is_null() || value.is_null() || ffi::PyDict_SetItem(dict, name, value) < 0;
-            ffi::Py_XDECREF(name);
-            ffi::Py_XDECREF(value);
-            if failed {
-                break;
-            }
-        }
-        qjs::JS_FreePropertyEnum(context, table, length);
-        if failed {
-            ffi::Py_DECREF(dict);
-            return ptr::null_mut();
-        }
-        dict
+        start(cell).map_err(|()| Thrown::JavaScript)
     }
 }
 
 unsafe fn get_buffer(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
+        let receiver = receiver(arguments[0])?;
+        let object = receiver.as_ptr();
         let value = buffer::get_buffer(object, arguments[1]);
         checked(value)
     }
@@ -581,14 +444,12 @@ unsafe fn release_buffer(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     Ok(JS_UNDEFINED)
 }
 
-unsafe fn is_pyproxy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+/// The features of a PyProxy, destroyed or not.
+unsafe fn features_of(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
     unsafe {
-        Ok(if cell_of(arguments[0]).is_some() {
-            JS_TRUE
-        } else {
-            JS_FALSE
-        })
+        let features = proxy_behind(arguments[0])?.map_or(0, |(cell, _, _alive)| (*cell).features);
+        Ok(qjs::JS_MKVAL(qjs::JS_TAG_INT, features as i32))
     }
 }
 
@@ -596,10 +457,10 @@ unsafe fn is_pyproxy(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 unsafe fn format_kept(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`; the proxy is that of a tuple.
     unsafe {
-        let (cell, kept) = receiver(arguments[0])?;
+        let kept = receiver(arguments[0])?;
         let format = (*state::state()).python.format_kept;
         let text = steal(ffi::PyObject_Call(format, kept.as_ptr(), ptr::null_mut()));
-        end(cell, Message::Default);
+        end(kept.cell, Message::Default);
         text
     }
 }

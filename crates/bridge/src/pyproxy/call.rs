@@ -3,9 +3,10 @@
 use std::ptr;
 
 use pyo3::ffi::{self, PyObject};
-use rquickjs::qjs::{self, JS_EXCEPTION, JSValue};
+use rquickjs::qjs::{self, JS_EXCEPTION, JS_UNDEFINED, JSValue};
 
-use super::{Cell, Context, Message, ONCE_CALLED, end, throw_destroyed};
+use super::api::{Thrown, checked, start};
+use super::{Cell, Context, Origin, bound, cell_of, features, object_of, receiver, throw_destroyed};
 use crate::lifetime::{self, Held};
 use crate::state::Entry;
 use crate::{error, js2python, python2js, state};
@@ -25,7 +26,7 @@ pub(super) unsafe extern "C" fn call(
     // SAFETY: called by the engine at home under the GIL; `function` is of our class and alive during the call.
     unsafe {
         let cell = qjs::JS_GetOpaque(function, (*state::state()).pyproxy_function_class).cast::<Cell>();
-        let object = (*cell).object;
+        let object = object_of(cell);
         if object.is_null() {
             return throw_destroyed(cell);
         }
@@ -34,10 +35,6 @@ pub(super) unsafe extern "C" fn call(
         };
         // The proxy may be destroyed during the call: the callable must outlive it.
         let _held = Held::new(object);
-        let origin = (*cell).origin;
-        if origin.once {
-            end(cell, Message::Fixed(ONCE_CALLED));
-        }
         let arguments = std::slice::from_raw_parts(
             if count == 0 {
                 ptr::NonNull::dangling().as_ptr()
@@ -46,11 +43,11 @@ pub(super) unsafe extern "C" fn call(
             },
             count as usize,
         );
-        let result = if origin.capture_this {
-            let mut with_this = Vec::with_capacity(arguments.len() + 1);
-            with_this.push(this);
-            with_this.extend_from_slice(arguments);
-            invoke(object, &with_this)
+        let result = if (*cell).origin.capture_this || (*cell).bound.is_some() {
+            let all = bound::arguments(cell, this, arguments);
+            let result = invoke(object, &all);
+            free_all(&all);
+            result
         } else {
             invoke(object, arguments)
         };
@@ -123,22 +120,213 @@ unsafe fn coroutine_steal(function: *mut PyObject, result: *mut PyObject) -> JSV
     unsafe {
         let value = python2js::convert(result);
         lifetime::release_object(result);
-        if qjs::JS_IsException(value) {
+        let Some(cell) = cell_of(value) else {
             return value;
-        }
+        };
         let python = &raw const (*state::state()).python;
         if !(*python).is_coroutine_function.is_null() {
             let answer = ffi::PyObject_CallOneArg((*python).is_coroutine_function, function);
-            let starts = answer == ffi::Py_True();
-            ffi::Py_XDECREF(answer);
-            if answer.is_null() || (starts && super::api::start(value).is_err()) {
+            if answer.is_null() {
                 qjs::JS_FreeValue(state::context(), value);
-                if !ffi::PyErr_Occurred().is_null() {
-                    return error::throw();
+                return error::throw();
+            }
+            let starts = answer == ffi::Py_True();
+            ffi::Py_DECREF(answer);
+            if starts {
+                match start(cell) {
+                    Ok(promise) => qjs::JS_FreeValue(state::context(), promise),
+                    Err(()) => {
+                        qjs::JS_FreeValue(state::context(), value);
+                        return JS_EXCEPTION;
+                    }
                 }
-                return JS_EXCEPTION;
             }
         }
         value
+    }
+}
+
+unsafe fn free_all(values: &[JSValue]) {
+    for &value in values {
+        // SAFETY: at home; the caller owns them.
+        unsafe { qjs::JS_FreeValue(state::context(), value) };
+    }
+}
+
+/// The elements of an array of our own making; owned.
+unsafe fn elements(array: JSValue) -> Result<Vec<JSValue>, Thrown> {
+    // SAFETY: at home with the GIL.
+    unsafe {
+        let context = state::context();
+        let mut length = 0;
+        if qjs::JS_GetLength(context, array, &mut length) < 0 {
+            return Err(Thrown::JavaScript);
+        }
+        let mut all = Vec::new();
+        for index in 0..length {
+            let value = qjs::JS_GetPropertyInt64(context, array, index);
+            if qjs::JS_IsException(value) {
+                free_all(&all);
+                return Err(Thrown::JavaScript);
+            }
+            all.push(value);
+        }
+        Ok(all)
+    }
+}
+
+/// `native.callBound(proxy, this, arguments)`: what `call` and `apply` do.
+pub(super) unsafe fn with_this(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let receiver = receiver(arguments[0])?;
+        let given = elements(arguments[2])?;
+        let all = bound::arguments(receiver.cell, arguments[1], &given);
+        free_all(&given);
+        let result = invoke(receiver.as_ptr(), &all);
+        free_all(&all);
+        if result.is_null() {
+            return Err(Thrown::Python);
+        }
+        checked(result_steal(receiver.as_ptr(), result))
+    }
+}
+
+/// `native.bind(proxy, this, arguments)`: a twin that adds them.
+pub(super) unsafe fn bind(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let receiver = receiver(arguments[0])?;
+        let cell = receiver.cell;
+        let given = elements(arguments[2])?;
+        let bound = bound::Bound::over(cell, arguments[1], &given);
+        free_all(&given);
+        let origin = (*cell).origin;
+        checked(super::twin(
+            receiver.value,
+            cell,
+            (*cell).features,
+            origin,
+            Some(Box::new(bound)),
+        ))
+    }
+}
+
+/// `native.captureThis(proxy)`: a twin that passes `this`.
+pub(super) unsafe fn capture_this(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let receiver = receiver(arguments[0])?;
+        let cell = receiver.cell;
+        let origin = Origin {
+            capture_this: true,
+            ..(*cell).origin
+        };
+        let bound = (*cell).bound.as_deref().map(|bound| Box::new(bound.duplicate()));
+        checked(super::twin(receiver.value, cell, (*cell).features, origin, bound))
+    }
+}
+
+/// `native.call(proxy, arguments, named, relaxed, promising)`.
+pub(super) unsafe fn with_options(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let context = state::context();
+        let receiver = receiver(arguments[0])?;
+        let (cell, object) = (receiver.cell, receiver.as_ptr());
+        if (*cell).features & features::CALLABLE == 0 {
+            return Err(error::throw_error(c"TypeError", c"the Python object is not callable").into());
+        }
+        let positional = tuple_of(arguments[1]);
+        let named = if positional.is_null() {
+            ptr::null_mut()
+        } else {
+            dict_of(arguments[2])
+        };
+        let result = if named.is_null() {
+            ptr::null_mut()
+        } else {
+            let relaxed = qjs::JS_ToBool(context, arguments[3]) == 1;
+            let promising = qjs::JS_ToBool(context, arguments[4]) == 1;
+            if relaxed || promising {
+                let helper = (*state::state()).python.call_with;
+                let flags =
+                    [relaxed, promising].map(|flag| if flag { ffi::Py_True() } else { ffi::Py_False() });
+                let mut values = [object, positional, named, flags[0], flags[1]];
+                ffi::PyObject_Vectorcall(helper, values.as_mut_ptr(), values.len(), ptr::null_mut())
+            } else {
+                ffi::PyObject_Call(object, positional, named)
+            }
+        };
+        ffi::Py_XDECREF(positional);
+        ffi::Py_XDECREF(named);
+        if result.is_null() {
+            return Err(Thrown::Python);
+        }
+        checked(result_steal(object, result))
+    }
+}
+
+/// A tuple of the elements of a JavaScript array.
+unsafe fn tuple_of(array: JSValue) -> *mut PyObject {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let context = state::context();
+        let mut length = 0;
+        if qjs::JS_GetLength(context, array, &mut length) < 0 {
+            error::raise();
+            return ptr::null_mut();
+        }
+        let tuple = ffi::PyTuple_New(length as isize);
+        if tuple.is_null() {
+            return tuple;
+        }
+        for index in 0..length {
+            let item =
+                js2python::convert_steal(qjs::JS_GetPropertyInt64(context, array, index), JS_UNDEFINED);
+            if item.is_null() {
+                ffi::Py_DECREF(tuple);
+                return item;
+            }
+            ffi::PyTuple_SetItem(tuple, index as isize, item);
+        }
+        tuple
+    }
+}
+
+/// A dict of the own enumerable string properties of a JavaScript object; empty for undefined.
+unsafe fn dict_of(object: JSValue) -> *mut PyObject {
+    // SAFETY: as for `api::dispatch`; the table is freed on every path.
+    unsafe {
+        let context = state::context();
+        let dict = ffi::PyDict_New();
+        if dict.is_null() || !qjs::JS_IsObject(object) {
+            return dict;
+        }
+        let (mut table, mut length) = (ptr::null_mut(), 0);
+        let flags = (qjs::JS_GPN_STRING_MASK | qjs::JS_GPN_ENUM_ONLY) as i32;
+        if qjs::JS_GetOwnPropertyNames(context, &mut table, &mut length, object, flags) < 0 {
+            ffi::Py_DECREF(dict);
+            error::raise();
+            return ptr::null_mut();
+        }
+        let mut failed = false;
+        for index in 0..length as usize {
+            let atom = (*table.add(index)).atom;
+            let name = js2python::convert_steal(qjs::JS_AtomToString(context, atom), JS_UNDEFINED);
+            let value = js2python::convert_steal(qjs::JS_GetProperty(context, object, atom), JS_UNDEFINED);
+            failed = name.is_null() || value.is_null() || ffi::PyDict_SetItem(dict, name, value) < 0;
+            ffi::Py_XDECREF(name);
+            ffi::Py_XDECREF(value);
+            if failed {
+                break;
+            }
+        }
+        qjs::JS_FreePropertyEnum(context, table, length);
+        if failed {
+            ffi::Py_DECREF(dict);
+            return ptr::null_mut();
+        }
+        dict
     }
 }

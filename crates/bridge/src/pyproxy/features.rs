@@ -34,6 +34,22 @@ features! {
     SEQUENCE = 13,
     MUTABLE_SEQUENCE = 14,
     DICT = 15,
+    JSON_DICT = 16,
+    JSON_SEQUENCE = 17,
+}
+
+/// What a sequence must have to be used as an array.
+const ARRAY_LIKE: u32 = LENGTH | GET | HAS | ITERABLE;
+
+/// The features of a proxy that adapts an object with the features `features` to JSON; the same without items.
+pub(crate) fn adapted(features: u32) -> u32 {
+    if features & (GET | SEQUENCE) == 0 {
+        features
+    } else if features & SEQUENCE != 0 {
+        features | JSON_SEQUENCE
+    } else {
+        (features & !DICT) | JSON_DICT
+    }
 }
 
 const SLOTS: usize = 128;
@@ -195,10 +211,9 @@ unsafe fn examine(object: *mut PyObject, kind: *mut PyTypeObject) -> Option<u32>
         }
         set(
             ITERABLE,
-            (*kind).tp_iter.is_some() || (item && ffi::PySequence_Check(object) != 0),
+            (*kind).tp_iter.is_some() || ffi::PySequence_Check(object) != 0,
         );
         set(ITERATOR, ffi::PyIter_Check(object) != 0);
-        set(GENERATOR, ffi::PyGen_CheckExact(object) != 0);
         let asynchronous = (*kind).tp_as_async;
         if !asynchronous.is_null() {
             set(AWAITABLE, (*asynchronous).am_await.is_some());
@@ -208,17 +223,27 @@ unsafe fn examine(object: *mut PyObject, kind: *mut PyTypeObject) -> Option<u32>
         set(BUFFER, ffi::PyObject_CheckBuffer(object) != 0);
         set(CALLABLE, ffi::PyCallable_Check(object) != 0);
         set(DICT, ffi::PyDict_CheckExact(object) != 0);
+        let python = &raw const (*state::state()).python;
+        if features & ITERATOR != 0
+            && (ffi::PyGen_CheckExact(object) != 0 || check((*python).is_generator, object)?)
+        {
+            features |= GENERATOR;
+        }
+        if features & ASYNC_ITERATOR != 0 && check((*python).is_async_generator, object)? {
+            features |= ASYNC_GENERATOR;
+        }
         if ffi::PyList_CheckExact(object) != 0 {
             features |= SEQUENCE | MUTABLE_SEQUENCE;
         } else if ffi::PyTuple_CheckExact(object) != 0 {
             features |= SEQUENCE;
-        } else if item && length && features & DICT == 0 && ffi::PyType_Check(object) == 0 {
-            let python = &raw const (*state::state()).python;
-            if check((*python).is_sequence, object)? {
-                features |= SEQUENCE;
-                if check((*python).is_mutable_sequence, object)? {
-                    features |= MUTABLE_SEQUENCE;
-                }
+        } else if features & ARRAY_LIKE == ARRAY_LIKE
+            && features & DICT == 0
+            && ffi::PyType_Check(object) == 0
+            && check((*python).is_sequence, object)?
+        {
+            features |= SEQUENCE;
+            if features & SET != 0 && check((*python).is_mutable_sequence, object)? {
+                features |= MUTABLE_SEQUENCE;
             }
         }
         Some(features)

@@ -6,20 +6,43 @@ use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_FALSE, JS_TRUE, JSValue};
 
 use super::api::{Thrown, argument, awaited_steal, proxy_steal, steal};
-use super::receiver;
+use super::{cell_of, items, receiver};
 use crate::state;
 
 pub(super) unsafe fn iterator(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: as for `api::dispatch`.
     unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
+        let receiver = receiver(arguments[0])?;
+        let object = receiver.as_ptr();
         proxy_steal(ffi::PyObject_GetIter(object))
     }
 }
 
+/// `native.step(iterator, adapter)`: `{value}`, undefined at the end.
+pub(super) unsafe fn step(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let iterator = receiver(arguments[0])?;
+        let item = ffi::PyIter_Next(iterator.as_ptr());
+        if item.is_null() {
+            return if ffi::PyErr_Occurred().is_null() {
+                Ok(qjs::JS_UNDEFINED)
+            } else {
+                Err(Thrown::Python)
+            };
+        }
+        let value = match cell_of(arguments[1]) {
+            Some(adapter) => items::shown_steal(adapter, item).map_err(|()| Thrown::JavaScript)?,
+            None => steal(item)?,
+        };
+        let object = qjs::JS_NewObject(state::context());
+        qjs::JS_SetProperty(state::context(), object, (*state::state()).atoms.value, value);
+        Ok(object)
+    }
+}
+
 /// `{done, value}` of a value it takes.
-unsafe fn step(done: bool, value: JSValue) -> JSValue {
+unsafe fn answer(done: bool, value: JSValue) -> JSValue {
     // SAFETY: as for `api::dispatch`.
     unsafe {
         let context = state::context();
@@ -41,8 +64,8 @@ unsafe fn step(done: bool, value: JSValue) -> JSValue {
 pub(super) unsafe fn advance(proxy: JSValue, sent: JSValue) -> Result<(bool, JSValue), Thrown> {
     // SAFETY: as for `api::dispatch`.
     unsafe {
-        let (_, held) = receiver(proxy)?;
-        let object = held.as_ptr();
+        let receiver = receiver(proxy)?;
+        let object = receiver.as_ptr();
         let mut result = ptr::null_mut();
         let outcome = if qjs::JS_IsUndefined(sent) {
             ffi::PyIter_Send(object, ffi::Py_None(), &mut result)
@@ -65,7 +88,7 @@ pub(super) unsafe fn next(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: as for `api::dispatch`.
     unsafe {
         let (done, value) = advance(arguments[0], arguments[1])?;
-        Ok(step(done, value))
+        Ok(answer(done, value))
     }
 }
 
@@ -83,7 +106,7 @@ unsafe fn throw_into(
         ffi::Py_XDECREF(name);
         ffi::Py_DECREF(exception);
         if !result.is_null() {
-            return Ok(step(false, steal(result)?));
+            return Ok(answer(false, steal(result)?));
         }
         if ffi::PyErr_ExceptionMatches(ffi::PyExc_StopIteration) != 0 {
             let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
@@ -93,13 +116,13 @@ unsafe fn throw_into(
             ffi::Py_XDECREF(kind);
             ffi::Py_XDECREF(value);
             ffi::Py_XDECREF(trace);
-            return Ok(step(true, steal(returned)?));
+            return Ok(answer(true, steal(returned)?));
         }
         if let Some(value) = escaped
             && ffi::PyErr_ExceptionMatches(ffi::PyExc_GeneratorExit) != 0
         {
             ffi::PyErr_Clear();
-            return Ok(step(true, qjs::JS_DupValue(state::context(), value)));
+            return Ok(answer(true, qjs::JS_DupValue(state::context(), value)));
         }
         Err(Thrown::Python)
     }
@@ -108,8 +131,8 @@ unsafe fn throw_into(
 pub(super) unsafe fn throw(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: as for `api::dispatch`.
     unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
+        let receiver = receiver(arguments[0])?;
+        let object = receiver.as_ptr();
         let exception = argument(arguments[1])?;
         throw_into(object, exception, None)
     }
@@ -118,8 +141,8 @@ pub(super) unsafe fn throw(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 pub(super) unsafe fn return_(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: as for `api::dispatch`.
     unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
+        let receiver = receiver(arguments[0])?;
+        let object = receiver.as_ptr();
         let exit = ffi::PyObject_CallNoArgs(ffi::PyExc_GeneratorExit);
         if exit.is_null() {
             return Err(Thrown::Python);
@@ -131,23 +154,54 @@ pub(super) unsafe fn return_(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 pub(super) unsafe fn async_iterator(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: as for `api::dispatch`.
     unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
+        let receiver = receiver(arguments[0])?;
+        let object = receiver.as_ptr();
         proxy_steal(ffi::PyObject_GetAIter(object))
     }
 }
 
-/// A promise of `{done, value}`.
+/// A promise of the next item; `StopAsyncIteration` rejects it.
 pub(super) unsafe fn async_next(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: as for `api::dispatch`.
     unsafe {
-        let (_, held) = receiver(arguments[0])?;
-        let object = held.as_ptr();
+        let receiver = receiver(arguments[0])?;
         let sent = argument(arguments[1])?;
-        let helper = (*state::state()).python.async_next;
-        let mut values = [object, sent];
+        awaited(receiver.as_ptr(), (*state::state()).python.async_step, sent)
+    }
+}
+
+/// A promise of what the generator gives next after an exception was thrown into it.
+pub(super) unsafe fn async_throw(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let receiver = receiver(arguments[0])?;
+        let exception = argument(arguments[1])?;
+        awaited(receiver.as_ptr(), (*state::state()).python.async_throw, exception)
+    }
+}
+
+/// The same for `GeneratorExit`.
+pub(super) unsafe fn async_return(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let receiver = receiver(arguments[0])?;
+        let exit = ffi::PyExc_GeneratorExit;
+        ffi::Py_INCREF(exit);
+        awaited(receiver.as_ptr(), (*state::state()).python.async_throw, exit)
+    }
+}
+
+/// A promise of what the awaitable gives that `helper` makes of the iterator and a value it takes.
+unsafe fn awaited(
+    iterator: *mut PyObject,
+    helper: *mut PyObject,
+    value: *mut PyObject,
+) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`.
+    unsafe {
+        let mut values = [iterator, value];
         let awaitable = ffi::PyObject_Vectorcall(helper, values.as_mut_ptr(), 2, ptr::null_mut());
-        ffi::Py_DECREF(sent);
+        ffi::Py_DECREF(value);
         awaited_steal(awaitable)
     }
 }

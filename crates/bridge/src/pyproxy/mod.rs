@@ -5,51 +5,59 @@
 //! (`support.js`); attribute access goes through [`traps`].
 
 pub(crate) mod api;
+mod attributes;
+mod bound;
 mod call;
 pub(crate) mod features;
+mod items;
 mod iterate;
 mod iteration;
+mod keys;
 mod methods;
+mod sequence;
 mod traps;
 
 use std::ptr;
 
 use pyo3::ffi::{self, PyObject};
-use rquickjs::qjs::{self, JS_EXCEPTION, JSAtom, JSContext, JSRuntime, JSValue};
+use rquickjs::qjs::{self, JS_EXCEPTION, JS_UNDEFINED, JSContext, JSRuntime, JSValue};
 
-use crate::lifetime::{self, Held};
+use crate::lifetime::{self, Held, HeldValue};
 use crate::{cycles, error, state};
 
 /// What stands behind a PyProxy. Owned by the JavaScript object, freed by its finalizer.
 pub(crate) struct Cell {
-    /// The Python object; owned, null once destroyed.
+    /// The Python object; owned, null once destroyed and in a twin.
     object: *mut PyObject,
     /// What it can do: a set of [`features`].
     features: u32,
     origin: Origin,
     /// What a use after the destruction says.
     message: Message,
-    /// Proxies of methods handed out, so that `p.f === p.f`.
-    attributes: Vec<Cached>,
-    /// The future that awaits the object, once `then` was asked for; owned.
-    future: *mut PyObject,
+    /// The proxies of attributes handed out, so that `p.f === p.f`.
+    table: Option<attributes::Shared>,
+    /// Those among them that live as long as this; owned.
+    kept: Vec<JSValue>,
+    /// Where this stands in the table of the proxy it is an attribute of.
+    place: Option<attributes::Place>,
+    /// The promise of the object's result, once `then` was asked for; owned.
+    promise: JSValue,
+    /// The proxy whose object and life this shares (`bind`, `captureThis`, `asJsJson`), itself no twin; owned,
+    /// undefined if this has its own.
+    twin: JSValue,
+    /// What `bind` bound.
+    bound: Option<Box<bound::Bound>>,
     /// For [`cycles`].
     number: u32,
 }
 
-struct Cached {
-    /// The name; owned.
-    name: JSAtom,
-    /// The attribute of the type that it came from (not owned: only compared).
-    method: *mut PyObject,
-    /// The proxy; owned.
-    value: JSValue,
-}
-
 enum Message {
+    /// The usual text, and how to learn more.
     Default,
+    /// Another text, and how to learn more.
     Fixed(&'static str),
-    Given(String),
+    /// All there is to say.
+    Complete(String),
 }
 
 /// How a proxy was made.
@@ -57,8 +65,6 @@ enum Message {
 pub(crate) struct Origin {
     /// Coming back to Python it stays a proxy (`create_proxy`'s default).
     pub(crate) roundtrip: bool,
-    /// It can be called once (`create_once_callable`).
-    pub(crate) once: bool,
     /// It passes `this` as first argument.
     pub(crate) capture_this: bool,
 }
@@ -67,14 +73,31 @@ impl Origin {
     /// A proxy made by an implicit conversion.
     pub(crate) const OWNED: Self = Self {
         roundtrip: false,
-        once: false,
         capture_this: false,
     };
 }
 
-const DESTROYED: &str = "Object has already been destroyed";
-const ONCE_CALLED: &str = "OnceProxy can only be called once";
-const ONCE_DESTROYED: &str = "OnceProxy has already been destroyed";
+impl Cell {
+    fn new(object: *mut PyObject, features: u32, origin: Origin) -> Self {
+        Self {
+            object,
+            features,
+            origin,
+            message: Message::Default,
+            table: None,
+            kept: Vec::new(),
+            place: None,
+            promise: JS_UNDEFINED,
+            twin: JS_UNDEFINED,
+            bound: None,
+            number: 0,
+        }
+    }
+}
+
+/// What a destroyed proxy says if nobody said anything else.
+pub(crate) const DESTROYED: &str = "Object has already been destroyed";
+const ASK_FOR_MORE: &str = "For more information about the cause of this error, use `pyodide.setDebug(true)`";
 const ATTRIBUTE_DESTROYED: &str = "This borrowed attribute proxy was automatically destroyed in the process of \
                                    destroying the proxy it was borrowed from. Try using the 'copy' method.";
 
@@ -117,9 +140,41 @@ pub(crate) unsafe fn register_classes(runtime: *mut JSRuntime) {
 pub(crate) unsafe fn new(object: *mut PyObject, origin: Origin) -> JSValue {
     // SAFETY: as the caller promises; the cell goes to the object, which frees it.
     unsafe {
-        let Some(features) = features::of(object) else {
-            return error::throw();
-        };
+        match features::of(object) {
+            None => error::throw(),
+            Some(features) => with_features(object, features, origin),
+        }
+    }
+}
+
+/// A new proxy of a borrowed object that adapts it to JSON, if it has items.
+unsafe fn adapter(object: *mut PyObject) -> JSValue {
+    // SAFETY: as for `new`.
+    unsafe {
+        match features::of(object) {
+            None => error::throw(),
+            Some(features) => with_features(object, features::adapted(features), Origin::OWNED),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn with_features(object: *mut PyObject, features: u32, origin: Origin) -> JSValue {
+    // SAFETY: as for `new`.
+    unsafe {
+        let value = with_cell(features, || Cell::new(object, features, origin));
+        if !qjs::JS_IsException(value) {
+            ffi::Py_INCREF(object);
+        }
+        value
+    }
+}
+
+/// A new JavaScript object of the class and prototype for these features, around the cell that `make` gives.
+#[inline(always)]
+unsafe fn with_cell(features: u32, make: impl FnOnce() -> Cell) -> JSValue {
+    // SAFETY: at home with the GIL; the cell goes to the object, which frees it.
+    unsafe {
         let prototype = features::prototype(features);
         if qjs::JS_IsException(prototype) {
             return JS_EXCEPTION;
@@ -130,23 +185,72 @@ pub(crate) unsafe fn new(object: *mut PyObject, origin: Origin) -> JSValue {
             (*state::state()).pyproxy_class
         };
         let value = qjs::JS_NewObjectProtoClass(state::context(), prototype, class);
-        if qjs::JS_IsException(value) {
-            return value;
+        if !qjs::JS_IsException(value) {
+            qjs::JS_SetOpaque(value, Box::into_raw(Box::new(make())).cast());
+            (*state::state()).live_pyproxies += 1;
+            cycles::born();
         }
-        ffi::Py_INCREF(object);
-        let cell = Box::new(Cell {
-            object,
-            features,
-            origin,
-            message: Message::Default,
-            attributes: Vec::new(),
-            future: ptr::null_mut(),
-            number: 0,
-        });
-        qjs::JS_SetOpaque(value, Box::into_raw(cell).cast());
-        (*state::state()).live_pyproxies += 1;
-        cycles::born();
         value
+    }
+}
+
+/// A proxy (borrowed, not destroyed) once more: of its object and with its attributes, but with a life of its own.
+unsafe fn copy(cell: *mut Cell) -> JSValue {
+    // SAFETY: at home with the GIL, the cell alive.
+    unsafe {
+        let source = source(cell);
+        let origin = Origin { ..(*cell).origin };
+        let object = (*source).object;
+        let table = attributes::table_of(source);
+        let bound = (*cell).bound.as_deref().map(|bound| Box::new(bound.duplicate()));
+        let value = with_cell((*cell).features, || {
+            attributes::join(&table);
+            Cell {
+                table: Some(table),
+                bound,
+                ..Cell::new(object, (*cell).features, origin)
+            }
+        });
+        if !qjs::JS_IsException(value) {
+            ffi::Py_INCREF(object);
+        }
+        value
+    }
+}
+
+/// A proxy that shares object and life of the proxy `of` (borrowed, with the cell `cell`), but may do other things.
+unsafe fn twin(
+    of: JSValue,
+    cell: *mut Cell,
+    features: u32,
+    origin: Origin,
+    bound: Option<Box<bound::Bound>>,
+) -> JSValue {
+    // SAFETY: at home with the GIL; the cell is that of `of`, which the twin keeps alive.
+    unsafe {
+        let first = if qjs::JS_IsUndefined((*cell).twin) {
+            of
+        } else {
+            (*cell).twin
+        };
+        with_cell(features, || Cell {
+            twin: qjs::JS_DupValue(state::context(), first),
+            bound,
+            ..Cell::new(ptr::null_mut(), features, origin)
+        })
+    }
+}
+
+/// The cell that has the object: of the proxy itself, or of the one it is a twin of.
+#[inline(always)]
+unsafe fn source(cell: *mut Cell) -> *mut Cell {
+    // SAFETY: `cell` is alive, and with it its twin, which is a PyProxy.
+    unsafe {
+        if qjs::JS_IsUndefined((*cell).twin) {
+            cell
+        } else {
+            cell_of((*cell).twin).unwrap_or(cell)
+        }
     }
 }
 
@@ -178,7 +282,7 @@ pub(crate) unsafe fn cell_of(value: JSValue) -> Option<*mut Cell> {
 #[inline(always)]
 pub(crate) unsafe fn unwrap(cell: *mut Cell) -> Option<*mut PyObject> {
     // SAFETY: as the caller promises.
-    unsafe { (!(*cell).origin.roundtrip).then_some((*cell).object) }
+    unsafe { (!(*cell).origin.roundtrip).then(|| (*source(cell)).object) }
 }
 
 /// The object behind a PyProxy (borrowed), whatever its origin; null if destroyed.
@@ -187,7 +291,7 @@ pub(crate) unsafe fn unwrap(cell: *mut Cell) -> Option<*mut PyObject> {
 /// `cell` is alive.
 pub(crate) unsafe fn object_of(cell: *mut Cell) -> *mut PyObject {
     // SAFETY: as the caller promises.
-    unsafe { (*cell).object }
+    unsafe { (*source(cell)).object }
 }
 
 /// Whether the proxy was destroyed.
@@ -196,16 +300,7 @@ pub(crate) unsafe fn object_of(cell: *mut Cell) -> *mut PyObject {
 /// `cell` is alive.
 pub(crate) unsafe fn is_destroyed(cell: *mut Cell) -> bool {
     // SAFETY: as the caller promises.
-    unsafe { (*cell).object.is_null() }
-}
-
-/// What the proxy can do: a set of [`features`].
-///
-/// # Safety
-/// `cell` is alive.
-pub(crate) unsafe fn features_of(cell: *mut Cell) -> u32 {
-    // SAFETY: as the caller promises.
-    unsafe { (*cell).features }
+    unsafe { (*source(cell)).object.is_null() }
 }
 
 /// Whether the proxy can be called only once.
@@ -225,16 +320,12 @@ pub(crate) unsafe fn is_once(cell: *mut Cell) -> bool {
 pub(crate) unsafe fn throw_destroyed(cell: *mut Cell) -> JSValue {
     // SAFETY: as the caller promises.
     unsafe {
-        let mut text = match &(*cell).message {
-            Message::Default => DESTROYED.to_owned(),
-            Message::Fixed(text) => (*text).to_owned(),
-            Message::Given(text) => text.clone(),
+        let cell = source(cell);
+        let text = match &(*cell).message {
+            Message::Default => format!("{DESTROYED}\n{ASK_FOR_MORE}"),
+            Message::Fixed(text) => format!("{text}\n{ASK_FOR_MORE}"),
+            Message::Complete(text) => text.clone(),
         };
-        if !(*cell).origin.once && !(*state::state()).debug {
-            text.push_str(
-                "\nFor more information about the cause of this error, use `pyodide.setDebug(true)`",
-            );
-        }
         let text = std::ffi::CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default();
         error::throw_error(c"Error", &text)
     }
@@ -256,34 +347,33 @@ pub(crate) unsafe fn destroy(value: JSValue, message: &'static str) {
 unsafe fn end(cell: *mut Cell, message: Message) {
     // SAFETY: as for `destroy`. The cell is consistent before foreign code can run.
     unsafe {
+        let cell = source(cell);
         let object = std::mem::replace(&mut (*cell).object, ptr::null_mut());
         if object.is_null() {
             return;
         }
-        let message = if (*state::state()).debug {
+        (*cell).message = if (*state::state()).debug {
             with_details(message, object)
         } else {
             message
         };
-        (*cell).message = if (*cell).origin.once && matches!(message, Message::Fixed(ONCE_CALLED)) {
-            message
-        } else if (*cell).origin.once {
-            Message::Fixed(ONCE_DESTROYED)
-        } else {
-            message
-        };
-        let future = std::mem::replace(&mut (*cell).future, ptr::null_mut());
-        for cached in std::mem::take(&mut (*cell).attributes) {
-            destroy(cached.value, ATTRIBUTE_DESTROYED);
-            qjs::JS_FreeAtom(state::context(), cached.name);
-            qjs::JS_FreeValue(state::context(), cached.value);
+        let kept = std::mem::take(&mut (*cell).kept);
+        let attributes = (*cell)
+            .table
+            .take()
+            .map_or_else(Vec::new, |table| attributes::leave(&table));
+        for attribute in attributes {
+            destroy(attribute, ATTRIBUTE_DESTROYED);
+            qjs::JS_FreeValue(state::context(), attribute);
         }
-        ffi::Py_XDECREF(future);
+        for attribute in kept {
+            qjs::JS_FreeValue(state::context(), attribute);
+        }
         ffi::Py_DECREF(object);
     }
 }
 
-/// In debug mode the message says what the object was.
+/// In debug mode the message says what the object was (as `toString()` does, though it speaks of the repr).
 #[cold]
 unsafe fn with_details(message: Message, object: *mut PyObject) -> Message {
     // SAFETY: the GIL is held, `object` alive; a repr that raises is left out.
@@ -291,27 +381,29 @@ unsafe fn with_details(message: Message, object: *mut PyObject) -> Message {
         let start = match message {
             Message::Default => DESTROYED.to_owned(),
             Message::Fixed(text) => text.to_owned(),
-            Message::Given(text) => text,
+            Message::Complete(text) => text,
         };
-        let repr = ffi::PyObject_Repr(object);
+        let repr = if (*state::state()).to_string_repr {
+            ffi::PyObject_Repr(object)
+        } else {
+            ffi::PyObject_Str(object)
+        };
         let mut length = 0;
         let text = if repr.is_null() {
             ptr::null()
         } else {
             ffi::PyUnicode_AsUTF8AndSize(repr, &mut length)
         };
-        let shown = if text.is_null() {
+        let shown = if text.is_null() || length == 0 {
             ffi::PyErr_Clear();
-            "an object whose repr raised".to_owned()
+            "an error was raised when trying to generate its repr".to_owned()
         } else {
-            String::from_utf8_lossy(std::slice::from_raw_parts(text.cast::<u8>(), length as usize))
-                .into_owned()
+            let shown = std::slice::from_raw_parts(text.cast::<u8>(), length as usize);
+            format!("had repr \"{}\"", String::from_utf8_lossy(shown))
         };
         ffi::Py_XDECREF(repr);
         let kind = std::ffi::CStr::from_ptr((*ffi::Py_TYPE(object)).tp_name).to_string_lossy();
-        Message::Given(format!(
-            "{start}\nThe object was of type \"{kind}\" and had repr \"{shown}\""
-        ))
+        Message::Complete(format!("{start}\nThe object was of type \"{kind}\" and {shown}"))
     }
 }
 
@@ -325,12 +417,21 @@ unsafe extern "C" fn finalize(runtime: *mut JSRuntime, value: JSValue) {
             return;
         }
         let mut cell = Box::from_raw(cell);
-        for cached in cell.attributes.drain(..) {
-            qjs::JS_FreeAtomRT(runtime, cached.name);
-            qjs::JS_FreeValueRT(runtime, cached.value);
+        if let Some(place) = cell.place.take() {
+            place.leave(&raw const *cell);
         }
+        if let Some(table) = cell.table.take() {
+            attributes::abandon(&table);
+        }
+        for attribute in cell.kept.drain(..) {
+            qjs::JS_FreeValueRT(runtime, attribute);
+        }
+        if let Some(bound) = cell.bound.take() {
+            bound.free(runtime);
+        }
+        qjs::JS_FreeValueRT(runtime, cell.promise);
+        qjs::JS_FreeValueRT(runtime, cell.twin);
         lifetime::drop_object(cell.object);
-        lifetime::drop_object(cell.future);
         (*state::state()).live_pyproxies -= 1;
         cycles::died();
     }
@@ -343,11 +444,16 @@ unsafe extern "C" fn mark(runtime: *mut JSRuntime, value: JSValue, mark: qjs::JS
         let mut class = 0;
         let cell = qjs::JS_GetAnyOpaque(value, &mut class).cast::<Cell>();
         if !cell.is_null() {
-            for cached in &(*cell).attributes {
-                qjs::JS_MarkValue(runtime, cached.value, mark);
+            for &attribute in &(*cell).kept {
+                qjs::JS_MarkValue(runtime, attribute, mark);
             }
+            if let Some(bound) = &(*cell).bound {
+                bound.mark(runtime, mark);
+            }
+            qjs::JS_MarkValue(runtime, (*cell).promise, mark);
+            qjs::JS_MarkValue(runtime, (*cell).twin, mark);
             let references = cycles::References {
-                objects: [(*cell).object, (*cell).future],
+                objects: [(*cell).object, ptr::null_mut()],
                 number: &raw mut (*cell).number,
             };
             cycles::mark(runtime, value, references, mark);
@@ -364,32 +470,73 @@ pub(crate) unsafe fn give_up(value: JSValue, objects: &mut Vec<*mut PyObject>) {
     // SAFETY: as the caller promises; finalizers that this sets off only enqueue.
     unsafe {
         let Some(cell) = cell_of(value) else { return };
-        for reference in [&raw mut (*cell).object, &raw mut (*cell).future] {
-            let object = std::mem::replace(&mut *reference, ptr::null_mut());
-            if !object.is_null() {
-                objects.push(object);
-            }
+        let object = std::mem::replace(&mut (*cell).object, ptr::null_mut());
+        if !object.is_null() {
+            objects.push(object);
         }
-        for cached in std::mem::take(&mut (*cell).attributes) {
-            qjs::JS_FreeAtom(state::context(), cached.name);
-            qjs::JS_FreeValue(state::context(), cached.value);
+        for attribute in std::mem::take(&mut (*cell).kept) {
+            qjs::JS_FreeValue(state::context(), attribute);
         }
     }
 }
 
-/// The cell of `this` and its object, kept alive even if user code destroys the proxy; `Err` with a JavaScript
-/// exception set.
+/// The proxy that a method is called on, kept alive with its object even if user code destroys it.
+pub(crate) struct Receiver {
+    cell: *mut Cell,
+    value: JSValue,
+    object: Held,
+    _alive: HeldValue,
+}
+
+impl Receiver {
+    /// The object, borrowed.
+    pub(crate) fn as_ptr(&self) -> *mut PyObject {
+        self.object.as_ptr()
+    }
+}
+
+/// The PyProxy that `this` is, or that it inherits from or is a JavaScript Proxy of; `Err` with a JavaScript exception
+/// set.
 ///
 /// # Safety
 /// At home with the GIL.
-pub(crate) unsafe fn receiver(this: JSValue) -> Result<(*mut Cell, Held), JSValue> {
+pub(crate) unsafe fn receiver(this: JSValue) -> Result<Receiver, JSValue> {
     // SAFETY: as the caller promises.
     unsafe {
-        match cell_of(this) {
+        match proxy_behind(this)? {
             None => Err(error::throw_error(c"TypeError", c"Expected a PyProxy")),
-            Some(cell) if (*cell).object.is_null() => Err(throw_destroyed(cell)),
-            Some(cell) => Ok((cell, Held::new((*cell).object))),
+            Some((cell, _, _)) if is_destroyed(cell) => Err(throw_destroyed(cell)),
+            Some((cell, value, alive)) => Ok(Receiver {
+                cell,
+                value,
+                object: Held::new(object_of(cell)),
+                _alive: alive,
+            }),
         }
+    }
+}
+
+/// The PyProxy, destroyed or not, that methods called on `value` are about: a private symbol finds it through JavaScript
+/// proxies and heirs.
+unsafe fn proxy_behind(value: JSValue) -> Result<Option<(*mut Cell, JSValue, HeldValue)>, JSValue> {
+    // SAFETY: at home with the GIL.
+    unsafe {
+        if let Some(cell) = cell_of(value) {
+            return Ok(Some((cell, value, HeldValue::new(value))));
+        }
+        if !qjs::JS_IsObject(value) {
+            return Ok(None);
+        }
+        let context = state::context();
+        let atom = qjs::JS_ValueToAtom(context, (*state::state()).support.proxy_symbol);
+        let found = qjs::JS_GetProperty(context, value, atom);
+        qjs::JS_FreeAtom(context, atom);
+        if qjs::JS_IsException(found) {
+            return Err(JS_EXCEPTION);
+        }
+        let alive = HeldValue::new(found);
+        qjs::JS_FreeValue(context, found);
+        Ok(cell_of(found).map(|cell| (cell, found, alive)))
     }
 }
 

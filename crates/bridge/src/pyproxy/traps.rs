@@ -1,27 +1,30 @@
 //! Property access on a PyProxy (`spec/ffi.md` §3 "traps").
 //!
-//! Names that the prototype has, and symbols, are JavaScript's: [`get_own_property`] denies them, so that the
-//! engine goes on to the prototype with the right receiver. All else is a Python attribute, an index of a
-//! sequence, or an item of an exact dict.
+//! Names that the prototype has, and symbols, are JavaScript's. All else is a Python attribute, an index of a sequence,
+//! or an item of an exact dict ([`super::items`]). Python attributes are read, written and deleted, but are no own
+//! properties: only the items of dicts are. What JavaScript itself puts on the proxy (symbols, `defineProperty`) is an
+//! ordinary property, which the engine finds before it asks here.
 
-use std::collections::HashSet;
 use std::ptr;
 
 use pyo3::ffi::{self, PyObject};
-use rquickjs::qjs::{self, JSAtom, JSClassExoticMethods, JSValue};
+use rquickjs::qjs::{self, JS_EXCEPTION, JS_UNDEFINED, JSAtom, JSClassExoticMethods, JSValue};
 
-use super::{Cached, Cell, Context, Origin, cell_of, features, throw_destroyed};
+use super::attributes::Kind;
+use super::{
+    Cell, Context, Origin, attributes, cell_of, features, items, keys, object_of, source, throw_destroyed,
+};
 use crate::lifetime::{self, Held, HeldValue};
 use crate::state::Entry;
 use crate::{atoms, error, js2python, python2js, state};
 
 static mut METHODS: JSClassExoticMethods = JSClassExoticMethods {
     get_own_property: Some(get_own_property),
-    get_own_property_names: Some(get_own_property_names),
+    get_own_property_names: Some(keys::own_property_names),
     delete_property: Some(delete_property),
     define_own_property: Some(define_own_property),
-    has_property: None,
-    get_property: None,
+    has_property: Some(has_property),
+    get_property: Some(get_property),
     set_property: Some(set_property),
 };
 
@@ -31,7 +34,14 @@ pub(super) fn methods() -> *mut JSClassExoticMethods {
 }
 
 unsafe extern "C" {
-    /// CPython's attribute look-up through the type cache; exported, though not documented.
+    /// CPython's look-up for method calls: 1 with the function of an unbound method, 0 with the attribute or null and an
+    /// exception. Exported, though not documented.
+    fn _PyObject_GetMethod(
+        object: *mut PyObject,
+        name: *mut PyObject,
+        method: *mut *mut PyObject,
+    ) -> std::os::raw::c_int;
+    /// The look-up in a type and its bases, through the type cache; exported, though not documented.
     fn _PyType_Lookup(kind: *mut ffi::PyTypeObject, name: *mut PyObject) -> *mut PyObject;
     /// `PyObject_GenericGetAttr`, which with a last argument of 1 raises no `AttributeError`.
     fn _PyObject_GenericGetAttrWithDict(
@@ -40,8 +50,6 @@ unsafe extern "C" {
         dict: *mut PyObject,
         suppress: std::os::raw::c_int,
     ) -> *mut PyObject;
-    /// The type of bound methods.
-    static mut PyMethod_Type: ffi::PyTypeObject;
 }
 
 /// What a name means for a proxy.
@@ -53,255 +61,371 @@ enum Meaning {
 }
 
 /// An object and an attribute name of it, kept alive: user code may destroy the proxy and evict the name.
-struct Asked {
-    target: Held,
-    text: Held,
-    index: Option<u32>,
+pub(super) struct Asked {
+    pub(super) target: Held,
+    pub(super) text: Held,
+    /// The number that the property name spells.
+    pub(super) number: Option<f64>,
+    /// Whether the property name is `$` and `text`.
+    pub(super) dollar: bool,
 }
 
 /// `Err` with a JavaScript exception set.
 unsafe fn meaning(cell: *mut Cell, atom: JSAtom) -> Result<Meaning, ()> {
     // SAFETY: at home with the GIL; the cell is alive.
     unsafe {
-        let prototype = features::prototype((*cell).features);
-        match atoms::attribute(atom, (*cell).features, prototype)? {
+        let features = (*cell).features;
+        match atoms::attribute(atom, features, features::prototype(features))? {
             None => Ok(Meaning::JavaScript),
             Some(attribute) => {
-                if (*cell).object.is_null() {
+                let object = object_of(cell);
+                if object.is_null() {
                     throw_destroyed(cell);
                     return Err(());
                 }
                 Ok(Meaning::Python(Asked {
-                    target: Held::new((*cell).object),
+                    target: Held::new(object),
                     text: Held::new(attribute.text),
-                    index: attribute.index,
+                    number: attribute.number,
+                    dollar: attribute.dollar,
                 }))
             }
         }
     }
 }
 
-/// An item or attribute read.
-enum Found {
-    /// Not there.
-    Missing,
-    /// An attribute; owned.
-    Attribute(JSValue),
-    /// An item of a sequence or dict; owned.
-    Item(JSValue),
+/// What was asked for, if any name at all: `None` for symbols and for what an adapter to JSON leaves to JavaScript.
+unsafe fn item_asked(cell: *mut Cell, atom: JSAtom) -> Result<Option<Asked>, ()> {
+    // SAFETY: as for `meaning`; without a prototype to look at, each name is the object's.
+    unsafe {
+        let Some(attribute) = atoms::described(atom)? else {
+            return Ok(None);
+        };
+        let text = Held::new(attribute.text);
+        let object = object_of(cell);
+        if object.is_null() {
+            throw_destroyed(cell);
+            return Err(());
+        }
+        Ok(Some(Asked {
+            target: Held::new(object),
+            text,
+            number: attribute.number,
+            dollar: attribute.dollar,
+        }))
+    }
 }
 
+fn is(cell: *mut Cell, feature: u32) -> bool {
+    // SAFETY: the cells that traps get are alive.
+    unsafe { (*cell).features & feature != 0 }
+}
+
+unsafe extern "C" fn get_property(_: Context, object: JSValue, atom: JSAtom, _receiver: JSValue) -> JSValue {
+    // SAFETY: called by the engine at home under the GIL, on a live object of our class.
+    unsafe {
+        let Some(cell) = cell_of(object) else {
+            return JS_UNDEFINED;
+        };
+        let Ok(_entry) = Entry::checked() else {
+            return JS_EXCEPTION;
+        };
+        let _alive = HeldValue::new(object);
+        let found = if is(cell, features::JSON_DICT) {
+            adapted_item(cell, atom)
+        } else {
+            match meaning(cell, atom) {
+                Err(()) => Err(()),
+                Ok(Meaning::JavaScript) => Ok(None),
+                Ok(Meaning::Python(asked)) => read(cell, &asked, atom),
+            }
+        };
+        match found {
+            Ok(Some(value)) => value,
+            Ok(None) if is(cell, features::CALLABLE) && atoms::is_of_functions(atom) => JS_UNDEFINED,
+            Ok(None) => inherited(object, atom),
+            Err(()) => JS_EXCEPTION,
+        }
+    }
+}
+
+/// What the prototypes have, read from the proxy itself even where it is the prototype of another object.
+unsafe fn inherited(object: JSValue, atom: JSAtom) -> JSValue {
+    // SAFETY: as for `get_property`; each value is freed on every path.
+    unsafe {
+        let context = state::context();
+        let mut at = qjs::JS_GetPrototype(context, object);
+        loop {
+            if !qjs::JS_IsObject(at) {
+                return if qjs::JS_IsException(at) { at } else { JS_UNDEFINED };
+            }
+            let mut descriptor = std::mem::zeroed::<qjs::JSPropertyDescriptor>();
+            let found = qjs::JS_GetOwnProperty(context, &mut descriptor, at, atom);
+            if found != 0 {
+                qjs::JS_FreeValue(context, at);
+            }
+            if found < 0 {
+                return JS_EXCEPTION;
+            }
+            if found > 0 {
+                if descriptor.flags as u32 & qjs::JS_PROP_GETSET == 0 {
+                    return descriptor.value;
+                }
+                let value = if qjs::JS_IsUndefined(descriptor.getter) {
+                    JS_UNDEFINED
+                } else {
+                    qjs::JS_Call(context, descriptor.getter, object, 0, ptr::null_mut())
+                };
+                qjs::JS_FreeValue(context, descriptor.getter);
+                qjs::JS_FreeValue(context, descriptor.setter);
+                return value;
+            }
+            let next = qjs::JS_GetPrototype(context, at);
+            qjs::JS_FreeValue(context, at);
+            at = next;
+        }
+    }
+}
+
+unsafe fn read(cell: *mut Cell, asked: &Asked, atom: JSAtom) -> Result<Option<JSValue>, ()> {
+    // SAFETY: as for `get_property`.
+    unsafe {
+        if let Some(number) = asked.number
+            && is(cell, features::SEQUENCE)
+        {
+            return items::of_sequence(cell, asked.target.as_ptr(), number);
+        }
+        if let Some(value) = attribute(cell, asked)? {
+            return Ok(Some(value));
+        }
+        if is(cell, features::DICT) {
+            return items::of_dict(cell, asked, atom);
+        }
+        Ok(None)
+    }
+}
+
+/// An attribute; its proxy is handed out again as long as it is the same.
+unsafe fn attribute(cell: *mut Cell, asked: &Asked) -> Result<Option<JSValue>, ()> {
+    // SAFETY: as for `get_property`.
+    unsafe {
+        let target = asked.target.as_ptr();
+        let (found, is_method) = find(target, asked.text.as_ptr());
+        if found.is_null() {
+            if !ffi::PyErr_Occurred().is_null() {
+                error::throw();
+                return Err(());
+            }
+            return Ok(None);
+        }
+        if !is_method && let Some(value) = python2js::implicit(found) {
+            lifetime::release_object(found);
+            return checked(value).map(Some);
+        }
+        let found = TakenObject(found);
+        let kind = if is_method { Kind::Method } else { Kind::Value };
+        if let Some(value) = attributes::find(source(cell), found.0, kind) {
+            return Ok(Some(value));
+        }
+        let object = match (*ffi::Py_TYPE(found.0)).tp_descr_get {
+            Some(bind) if is_method => bind(found.0, target, ffi::Py_TYPE(target).cast()),
+            _ => {
+                ffi::Py_INCREF(found.0);
+                found.0
+            }
+        };
+        if object.is_null() {
+            error::throw();
+            return Err(());
+        }
+        let object = TakenObject(object);
+        if is_method && let Some(value) = python2js::implicit(object.0) {
+            return checked(value).map(Some);
+        }
+        let value = checked(super::new(object.0, Origin::OWNED))?;
+        attributes::enter(source(cell), found.0, kind, value);
+        Ok(Some(value))
+    }
+}
+
+/// An attribute, or the function of a method and true; a new reference. Null without an exception set if there is none:
+/// the usual attribute protocol is spared making an `AttributeError`.
+unsafe fn find(target: *mut PyObject, name: *mut PyObject) -> (*mut PyObject, bool) {
+    // SAFETY: the GIL is held; both are valid.
+    unsafe {
+        let kind = ffi::Py_TYPE(target);
+        let generic = (*kind).tp_getattro.map(|function| function as usize)
+            == Some(ffi::PyObject_GenericGetAttr as *const () as usize);
+        if generic {
+            let found = _PyType_Lookup(kind, name);
+            let method = !found.is_null()
+                && ffi::PyType_HasFeature(ffi::Py_TYPE(found), ffi::Py_TPFLAGS_METHOD_DESCRIPTOR) != 0;
+            if !method {
+                let found = _PyObject_GenericGetAttrWithDict(target, name, ptr::null_mut(), 1);
+                return (found, false);
+            }
+        }
+        let mut found = ptr::null_mut();
+        let is_method = _PyObject_GetMethod(target, name, &mut found) != 0;
+        if found.is_null() && ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) != 0 {
+            ffi::PyErr_Clear();
+        }
+        (found, is_method)
+    }
+}
+
+/// A reference to be given up.
+struct TakenObject(*mut PyObject);
+
+impl Drop for TakenObject {
+    fn drop(&mut self) {
+        // SAFETY: made at home with the GIL from a reference of its own; it never leaves its stack frame.
+        unsafe { lifetime::release_object(self.0) };
+    }
+}
+
+unsafe fn checked(value: JSValue) -> Result<JSValue, ()> {
+    // SAFETY: only the tag is looked at.
+    if unsafe { qjs::JS_IsException(value) } {
+        Err(())
+    } else {
+        Ok(value)
+    }
+}
+
+/// An item of a mapping adapted to JSON; `None` where the JavaScript side answers.
+unsafe fn adapted_item(cell: *mut Cell, atom: JSAtom) -> Result<Option<JSValue>, ()> {
+    // SAFETY: as for `get_property`.
+    unsafe {
+        if keys::stays_on_adapters(atom) {
+            return Ok(None);
+        }
+        match item_asked(cell, atom)? {
+            None => Ok(None),
+            Some(asked) => items::of_dict(cell, &asked, atom),
+        }
+    }
+}
+
+unsafe extern "C" fn has_property(context: Context, object: JSValue, atom: JSAtom) -> i32 {
+    // SAFETY: as for `get_property`.
+    unsafe {
+        let Some(cell) = cell_of(object) else { return 0 };
+        let Ok(_entry) = Entry::checked() else { return -1 };
+        let _alive = HeldValue::new(object);
+        let answer = if is(cell, features::JSON_DICT) {
+            match item_asked(cell, atom) {
+                Err(()) => Err(()),
+                Ok(None) => Ok(false),
+                Ok(Some(asked)) => items::dict_has(&asked, atom),
+            }
+        } else {
+            match own_or_inherited(context, cell, object, atom) {
+                Err(()) => Err(()),
+                Ok(None) => Ok(true),
+                Ok(Some(None)) => Ok(false),
+                Ok(Some(Some(asked))) => has_in_python(cell, &asked, atom),
+            }
+        };
+        answer.map_or(-1, i32::from)
+    }
+}
+
+/// `None` if the JavaScript side has the property, else what to ask of Python, if anything.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one is the answer, the inner one whether there is more to ask"
+)]
+unsafe fn own_or_inherited(
+    context: Context,
+    cell: *mut Cell,
+    object: JSValue,
+    atom: JSAtom,
+) -> Result<Option<Option<Asked>>, ()> {
+    // SAFETY: as for `get_property`. The engine looks for ordinary properties before it calls the trap.
+    unsafe {
+        let asked = match meaning(cell, atom)? {
+            Meaning::Python(asked) => Some(asked),
+            Meaning::JavaScript => None,
+        };
+        if is(cell, features::CALLABLE) && atom == (*state::state()).atoms.prototype {
+            return Ok(None);
+        }
+        match qjs::JS_GetOwnProperty(context, ptr::null_mut(), object, atom) {
+            found if found < 0 => return Err(()),
+            0 => {}
+            _ => return Ok(None),
+        }
+        if asked.is_some() {
+            return Ok(Some(asked));
+        }
+        let prototype = qjs::JS_GetPrototype(context, object);
+        let has = if qjs::JS_IsObject(prototype) {
+            qjs::JS_HasProperty(context, prototype, atom)
+        } else {
+            0
+        };
+        qjs::JS_FreeValue(context, prototype);
+        match has {
+            has if has < 0 => Err(()),
+            0 => Ok(Some(None)),
+            _ => Ok(None),
+        }
+    }
+}
+
+unsafe fn has_in_python(cell: *mut Cell, asked: &Asked, atom: JSAtom) -> Result<bool, ()> {
+    // SAFETY: as for `get_property`.
+    unsafe {
+        if let Some(number) = asked.number
+            && is(cell, features::SEQUENCE)
+        {
+            return items::sequence_has(asked.target.as_ptr(), number);
+        }
+        if ffi::PyObject_HasAttr(asked.target.as_ptr(), asked.text.as_ptr()) != 0 {
+            return Ok(true);
+        }
+        if is(cell, features::DICT) {
+            return items::dict_has(asked, atom);
+        }
+        Ok(false)
+    }
+}
+
+/// Own properties are what JavaScript defined (the engine finds those by itself) and the items of dicts.
 unsafe extern "C" fn get_own_property(
     _: Context,
     descriptor: *mut qjs::JSPropertyDescriptor,
     object: JSValue,
     atom: JSAtom,
 ) -> i32 {
-    // SAFETY: called by the engine at home under the GIL, on a live object of our class. `JS_UNDEFINED` fields
-    // need no freeing.
+    // SAFETY: as for `get_property`. `JS_UNDEFINED` fields need no freeing.
     unsafe {
         let Some(cell) = cell_of(object) else { return 0 };
+        if !is(cell, features::DICT | features::JSON_DICT) {
+            return 0;
+        }
         let Ok(_entry) = Entry::checked() else { return -1 };
         let _alive = HeldValue::new(object);
-        let asked = match meaning(cell, atom) {
-            Err(()) => return -1,
-            Ok(Meaning::JavaScript) => return 0,
-            Ok(Meaning::Python(asked)) => asked,
+        let found = match item_asked(cell, atom) {
+            Err(()) => Err(()),
+            Ok(None) => Ok(None),
+            Ok(Some(asked)) => items::of_dict(cell, &asked, atom),
         };
-        let (value, flags) = match read(cell, &asked, atom) {
-            Err(()) => return -1,
-            Ok(Found::Missing) => return 0,
-            Ok(Found::Attribute(value)) => (value, qjs::JS_PROP_CONFIGURABLE | qjs::JS_PROP_WRITABLE),
-            Ok(Found::Item(value)) => (value, qjs::JS_PROP_C_W_E),
-        };
-        if descriptor.is_null() {
-            qjs::JS_FreeValue(state::context(), value);
-        } else {
-            (*descriptor).flags = flags as i32;
-            (*descriptor).value = value;
-            (*descriptor).getter = qjs::JS_UNDEFINED;
-            (*descriptor).setter = qjs::JS_UNDEFINED;
-        }
-        1
-    }
-}
-
-unsafe fn read(cell: *mut Cell, asked: &Asked, atom: JSAtom) -> Result<Found, ()> {
-    // SAFETY: as for `get_own_property`.
-    unsafe {
-        let target = asked.target.as_ptr();
-        if let Some(index) = asked.index
-            && (*cell).features & features::SEQUENCE != 0
-        {
-            let item = ffi::PySequence_GetItem(target, index as isize);
-            if item.is_null() {
-                return missing_if(ffi::PyExc_IndexError);
+        match found {
+            Err(()) => -1,
+            Ok(None) => 0,
+            Ok(Some(value)) => {
+                if descriptor.is_null() {
+                    qjs::JS_FreeValue(state::context(), value);
+                } else {
+                    (*descriptor).flags = qjs::JS_PROP_C_W_E as i32;
+                    (*descriptor).value = value;
+                    (*descriptor).getter = JS_UNDEFINED;
+                    (*descriptor).setter = JS_UNDEFINED;
+                }
+                1
             }
-            return converted_steal(item).map(Found::Item);
-        }
-        if (*cell).features & features::BUFFER == 0
-            && let Some(value) = method(cell, asked, atom)?
-        {
-            return Ok(Found::Attribute(value));
-        }
-        let value = optional_attribute(target, asked.text.as_ptr());
-        if !value.is_null() {
-            return converted_steal(value).map(Found::Attribute);
-        }
-        if !ffi::PyErr_Occurred().is_null() {
-            error::throw();
-            return Err(());
-        }
-        if (*cell).features & features::DICT != 0 {
-            return dict_item(asked);
-        }
-        Ok(Found::Missing)
-    }
-}
-
-/// An attribute, a new reference; null without an exception set if there is none. The usual attribute protocol
-/// is spared making an `AttributeError`.
-unsafe fn optional_attribute(target: *mut PyObject, name: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the GIL is held; both are valid.
-    unsafe {
-        if is_generic(ffi::Py_TYPE(target)) {
-            return _PyObject_GenericGetAttrWithDict(target, name, ptr::null_mut(), 1);
-        }
-        let value = ffi::PyObject_GetAttr(target, name);
-        if value.is_null() && ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) != 0 {
-            ffi::PyErr_Clear();
-        }
-        value
-    }
-}
-
-/// Whether attributes of the type's objects are found in the usual way.
-unsafe fn is_generic(kind: *mut ffi::PyTypeObject) -> bool {
-    // SAFETY: `kind` is a type.
-    unsafe {
-        (*kind).tp_getattro.map(|function| function as usize)
-            == Some(ffi::PyObject_GenericGetAttr as *const () as usize)
-    }
-}
-
-unsafe fn missing_if(class: *mut PyObject) -> Result<Found, ()> {
-    // SAFETY: the GIL is held, an exception is set.
-    unsafe {
-        if ffi::PyErr_ExceptionMatches(class) != 0 {
-            ffi::PyErr_Clear();
-            return Ok(Found::Missing);
-        }
-        error::throw();
-        Err(())
-    }
-}
-
-/// Converts an object it takes.
-unsafe fn converted_steal(object: *mut PyObject) -> Result<JSValue, ()> {
-    // SAFETY: at home with the GIL.
-    unsafe {
-        let value = python2js::convert(object);
-        lifetime::release_object(object);
-        if qjs::JS_IsException(value) {
-            Err(())
-        } else {
-            Ok(value)
-        }
-    }
-}
-
-/// An item of an exact dict: by the string, and if that spells an integer by it too.
-unsafe fn dict_item(asked: &Asked) -> Result<Found, ()> {
-    // SAFETY: as for `read`.
-    unsafe {
-        let dict = asked.target.as_ptr();
-        let mut item = ffi::PyDict_GetItemWithError(dict, asked.text.as_ptr());
-        if item.is_null()
-            && ffi::PyErr_Occurred().is_null()
-            && let Some(index) = asked.index
-        {
-            let key = ffi::PyLong_FromUnsignedLong(u64::from(index));
-            if !key.is_null() {
-                item = ffi::PyDict_GetItemWithError(dict, key);
-                ffi::Py_DECREF(key);
-            }
-        }
-        if item.is_null() {
-            if ffi::PyErr_Occurred().is_null() {
-                return Ok(Found::Missing);
-            }
-            error::throw();
-            return Err(());
-        }
-        ffi::Py_INCREF(item);
-        converted_steal(item).map(Found::Item)
-    }
-}
-
-/// A method of the type that the instance doesn't hide: its proxy is made once and handed out again.
-unsafe fn method(cell: *mut Cell, asked: &Asked, atom: JSAtom) -> Result<Option<JSValue>, ()> {
-    // SAFETY: as for `read`.
-    unsafe {
-        let (target, text) = (asked.target.as_ptr(), asked.text.as_ptr());
-        let kind = ffi::Py_TYPE(target);
-        // A type with its own attribute protocol decides by itself.
-        if !is_generic(kind) {
-            return Ok(None);
-        }
-        let found = _PyType_Lookup(kind, text);
-        if found.is_null()
-            || ffi::PyType_HasFeature(ffi::Py_TYPE(found), ffi::Py_TPFLAGS_METHOD_DESCRIPTOR) == 0
-        {
-            return Ok(None);
-        }
-        let bound = ffi::PyObject_GetAttr(target, text);
-        if bound.is_null() {
-            error::throw();
-            return Err(());
-        }
-        // An instance attribute of the same name is no method of `found`.
-        let is_bound = ffi::Py_TYPE(bound) == &raw mut PyMethod_Type
-            || ffi::Py_TYPE(bound) == &raw mut ffi::PyCFunction_Type;
-        if !is_bound {
-            return converted_steal(bound).map(Some);
-        }
-        if let Some(cached) = (*cell)
-            .attributes
-            .iter()
-            .find(|cached| cached.name == atom && cached.method == found)
-            && !cell_of(cached.value).is_none_or(|cell| super::is_destroyed(cell))
-        {
-            let value = qjs::JS_DupValue(state::context(), cached.value);
-            ffi::Py_DECREF(bound);
-            return Ok(Some(value));
-        }
-        let value = super::new(bound, Origin::OWNED);
-        lifetime::release_object(bound);
-        if qjs::JS_IsException(value) {
-            return Err(());
-        }
-        remember(cell, atom, found, value);
-        Ok(Some(value))
-    }
-}
-
-/// Keeps the proxy (borrowed) of a method, in the place of one that was destroyed or is of a method no longer
-/// there. A proxy destroyed meanwhile keeps nothing.
-unsafe fn remember(cell: *mut Cell, atom: JSAtom, method: *mut PyObject, value: JSValue) {
-    // SAFETY: as for `read`; the borrow of the list ends before anything is freed.
-    unsafe {
-        if (*cell).object.is_null() {
-            return;
-        }
-        let value = qjs::JS_DupValue(state::context(), value);
-        let attributes = &mut (*cell).attributes;
-        if let Some(cached) = attributes.iter_mut().find(|cached| cached.name == atom) {
-            cached.method = method;
-            let old = std::mem::replace(&mut cached.value, value);
-            qjs::JS_FreeValue(state::context(), old);
-        } else {
-            let name = qjs::JS_DupAtom(state::context(), atom);
-            attributes.push(Cached { name, method, value });
         }
     }
 }
@@ -312,96 +436,135 @@ unsafe extern "C" fn set_property(
     atom: JSAtom,
     value: JSValue,
     _receiver: JSValue,
-    _flags: i32,
+    flags: i32,
 ) -> i32 {
-    // SAFETY: as for `get_own_property`; `value` is borrowed.
+    // SAFETY: as for `get_property`; `value` is borrowed.
     unsafe {
         let Some(cell) = cell_of(object) else { return 0 };
         let Ok(_entry) = Entry::checked() else { return -1 };
         let _alive = HeldValue::new(object);
-        let asked = match meaning(cell, atom) {
-            Err(()) => return -1,
-            Ok(Meaning::JavaScript) => return set_on_javascript_side(context, object, atom, value),
-            Ok(Meaning::Python(asked)) => asked,
+        let asked = if is(cell, features::JSON_DICT) {
+            match item_asked(cell, atom) {
+                Err(()) => return -1,
+                Ok(None) => return refuse(context, atom, flags),
+                Ok(Some(asked)) => asked,
+            }
+        } else {
+            match meaning(cell, atom) {
+                Err(()) => return -1,
+                Ok(Meaning::JavaScript) => return set_ordinary(context, object, atom, value, flags),
+                Ok(Meaning::Python(asked)) => asked,
+            }
         };
         let new = js2python::convert(value);
         if new.is_null() {
             error::throw();
             return -1;
         }
-        let done = write(cell, &asked, new);
+        let done = write(cell, &asked, atom, new);
         lifetime::release_object(new);
-        done
+        match done {
+            Ok(true) => 1,
+            Ok(false) => refuse(context, atom, flags),
+            Err(()) => -1,
+        }
     }
 }
 
-/// Sets (or, with a null `new`, deletes) an attribute or item.
-unsafe fn write(cell: *mut Cell, asked: &Asked, new: *mut PyObject) -> i32 {
-    // SAFETY: as for `get_own_property`.
+/// Sets (or, with a null `new`, deletes) an attribute or item; `Ok(false)` if there is none to set.
+unsafe fn write(cell: *mut Cell, asked: &Asked, atom: JSAtom, new: *mut PyObject) -> Result<bool, ()> {
+    // SAFETY: as for `get_property`.
     unsafe {
         let (target, text) = (asked.target.as_ptr(), asked.text.as_ptr());
-        let features = (*cell).features;
-        let done = if let Some(index) = asked.index.filter(|_| features & features::SEQUENCE != 0) {
-            if new.is_null() {
-                ffi::PySequence_DelItem(target, index as isize)
-            } else {
-                ffi::PySequence_SetItem(target, index as isize, new)
-            }
-        } else if features & features::DICT != 0 && ffi::PyObject_HasAttr(target, text) == 0 {
-            if new.is_null() {
-                ffi::PyDict_DelItem(target, text)
-            } else {
-                ffi::PyDict_SetItem(target, text, new)
-            }
-        } else {
-            ffi::PyObject_SetAttr(target, text, new)
-        };
-        if done == 0 {
-            return 1;
+        if let Some(number) = asked.number
+            && is(cell, features::SEQUENCE)
+        {
+            return items::write_sequence(target, number, new);
         }
-        if ffi::PyErr_ExceptionMatches(ffi::PyExc_IndexError) != 0 && features & features::SEQUENCE != 0 {
-            ffi::PyErr_Clear();
-            return 0;
+        let adapted = is(cell, features::JSON_DICT);
+        if adapted || (is(cell, features::DICT) && ffi::PyObject_HasAttr(target, text) == 0) {
+            return items::write_dict(asked, atom, new);
+        }
+        if ffi::PyObject_SetAttr(target, text, new) == 0 {
+            return Ok(true);
         }
         error::throw();
-        -1
+        Err(())
     }
 }
 
-/// Symbols live on the JavaScript object; what the prototype defines can't be written.
-unsafe fn set_on_javascript_side(context: Context, object: JSValue, atom: JSAtom, value: JSValue) -> i32 {
-    // SAFETY: as for `get_own_property`.
+/// An assignment to a name of the JavaScript side makes an ordinary property, unless an accessor is in the way.
+unsafe fn set_ordinary(context: Context, object: JSValue, atom: JSAtom, value: JSValue, flags: i32) -> i32 {
+    // SAFETY: as for `get_property`; each value is freed on every path.
     unsafe {
-        let key = qjs::JS_AtomToValue(context, atom);
-        let symbol = qjs::JS_IsSymbol(key);
-        qjs::JS_FreeValue(context, key);
-        if symbol {
-            return define_symbol(context, object, atom, value);
+        let mut at = qjs::JS_GetPrototype(context, object);
+        while qjs::JS_IsObject(at) {
+            let mut descriptor = std::mem::zeroed::<qjs::JSPropertyDescriptor>();
+            let found = qjs::JS_GetOwnProperty(context, &mut descriptor, at, atom);
+            let next = if found == 0 {
+                qjs::JS_GetPrototype(context, at)
+            } else {
+                JS_UNDEFINED
+            };
+            qjs::JS_FreeValue(context, at);
+            at = next;
+            if found < 0 {
+                return -1;
+            }
+            if found > 0 {
+                let has = descriptor.flags as u32;
+                qjs::JS_FreeValue(context, descriptor.value);
+                qjs::JS_FreeValue(context, descriptor.getter);
+                if has & qjs::JS_PROP_GETSET != 0 {
+                    let setter = descriptor.setter;
+                    if qjs::JS_IsUndefined(setter) {
+                        return refuse(context, atom, flags);
+                    }
+                    let mut arguments = [value];
+                    let done = qjs::JS_Call(context, setter, object, 1, arguments.as_mut_ptr());
+                    qjs::JS_FreeValue(context, setter);
+                    qjs::JS_FreeValue(context, done);
+                    return if qjs::JS_IsException(done) { -1 } else { 1 };
+                }
+                if has & qjs::JS_PROP_WRITABLE == 0 {
+                    return refuse(context, atom, flags);
+                }
+                break;
+            }
         }
-        error::throw_error(
-            c"TypeError",
-            c"Cannot assign to a read-only property of a PyProxy",
-        );
-        -1
-    }
-}
-
-unsafe fn define_symbol(context: Context, object: JSValue, atom: JSAtom, value: JSValue) -> i32 {
-    // SAFETY: as for `get_own_property`; without the exotic methods the engine's own properties are meant.
-    unsafe {
+        qjs::JS_FreeValue(context, at);
+        let throwing = flags & (qjs::JS_PROP_THROW | qjs::JS_PROP_THROW_STRICT) as i32;
+        let all = qjs::JS_PROP_C_W_E
+            | qjs::JS_PROP_HAS_VALUE
+            | qjs::JS_PROP_HAS_CONFIGURABLE
+            | qjs::JS_PROP_HAS_WRITABLE
+            | qjs::JS_PROP_HAS_ENUMERABLE
+            | qjs::JS_PROP_NO_EXOTIC;
         qjs::JS_DefineProperty(
             context,
             object,
             atom,
             value,
-            qjs::JS_UNDEFINED,
-            qjs::JS_UNDEFINED,
-            (qjs::JS_PROP_C_W_E
-                | qjs::JS_PROP_HAS_VALUE
-                | qjs::JS_PROP_HAS_CONFIGURABLE
-                | qjs::JS_PROP_HAS_WRITABLE
-                | qjs::JS_PROP_HAS_ENUMERABLE
-                | qjs::JS_PROP_NO_EXOTIC) as i32,
+            JS_UNDEFINED,
+            JS_UNDEFINED,
+            all as i32 | throwing,
+        )
+    }
+}
+
+/// What an assignment that can't be gives: false, or a TypeError where the code is strict, which only the engine knows.
+unsafe fn refuse(context: Context, atom: JSAtom, flags: i32) -> i32 {
+    // SAFETY: at home; a property is defined on a frozen object of our own, which the engine refuses as it should.
+    unsafe {
+        let throwing = flags & (qjs::JS_PROP_THROW | qjs::JS_PROP_THROW_STRICT) as i32;
+        qjs::JS_DefineProperty(
+            context,
+            (*state::state()).support.frozen,
+            atom,
+            JS_UNDEFINED,
+            JS_UNDEFINED,
+            JS_UNDEFINED,
+            qjs::JS_PROP_HAS_VALUE as i32 | throwing,
         )
     }
 }
@@ -415,115 +578,45 @@ unsafe extern "C" fn define_own_property(
     setter: JSValue,
     flags: i32,
 ) -> i32 {
-    // SAFETY: as for `get_own_property`.
+    // SAFETY: as for `get_property`.
     unsafe {
-        if !qjs::JS_IsUndefined(getter) || !qjs::JS_IsUndefined(setter) {
-            error::throw_error(c"TypeError", c"A PyProxy can't have accessor properties");
-            return -1;
+        let Some(cell) = cell_of(object) else { return 0 };
+        let is_index = is(cell, features::SEQUENCE)
+            && match atoms::described(atom) {
+                Err(()) => return -1,
+                Ok(attribute) => attribute.is_some_and(|attribute| attribute.number.is_some()),
+            };
+        // The engine would find an ordinary property of that name before it asks for the item.
+        if is_index && flags as u32 & qjs::JS_PROP_HAS_VALUE != 0 {
+            return set_property(context, object, atom, value, object, flags);
         }
-        if flags as u32 & qjs::JS_PROP_HAS_VALUE == 0 {
-            // `Object.freeze` and the like: without a value there is nothing to set.
-            error::throw_error(c"TypeError", c"The properties of a PyProxy can't be redefined");
-            return -1;
-        }
-        let key = qjs::JS_AtomToValue(context, atom);
-        let symbol = qjs::JS_IsSymbol(key);
-        qjs::JS_FreeValue(context, key);
-        if symbol {
-            return define_symbol(context, object, atom, value);
-        }
-        set_property(context, object, atom, value, object, flags)
+        let plain = flags | qjs::JS_PROP_NO_EXOTIC as i32;
+        qjs::JS_DefineProperty(context, object, atom, value, getter, setter, plain)
     }
 }
 
 unsafe extern "C" fn delete_property(_: Context, object: JSValue, atom: JSAtom) -> i32 {
-    // SAFETY: as for `get_own_property`.
+    // SAFETY: as for `get_property`; where this gives 0, the engine throws if the code is strict.
     unsafe {
         let Some(cell) = cell_of(object) else { return 0 };
         let Ok(_entry) = Entry::checked() else { return -1 };
         let _alive = HeldValue::new(object);
-        match meaning(cell, atom) {
-            Err(()) => -1,
-            Ok(Meaning::JavaScript) => {
-                error::throw_error(c"TypeError", c"Cannot delete a read-only property of a PyProxy");
-                -1
+        let asked = if is(cell, features::JSON_DICT) {
+            match item_asked(cell, atom) {
+                Err(()) => return -1,
+                Ok(None) => return 0,
+                Ok(Some(asked)) => asked,
             }
-            Ok(Meaning::Python(asked)) => write(cell, &asked, ptr::null_mut()),
-        }
-    }
-}
-
-unsafe extern "C" fn get_own_property_names(
-    context: Context,
-    table: *mut *mut qjs::JSPropertyEnum,
-    length: *mut u32,
-    object: JSValue,
-) -> i32 {
-    // SAFETY: as for `get_own_property`; the table is allocated by the engine's allocator, which frees it.
-    unsafe {
-        let Some(cell) = cell_of(object) else { return 0 };
-        if (*cell).object.is_null() {
-            throw_destroyed(cell);
-            return -1;
-        }
-        let Ok(_entry) = Entry::checked() else { return -1 };
-        let _alive = HeldValue::new(object);
-        let target = Held::new((*cell).object);
-        let names = ffi::PyObject_Dir(target.as_ptr());
-        let keys = if (*cell).features & features::DICT != 0 && !names.is_null() {
-            ffi::PyDict_Keys(target.as_ptr())
         } else {
-            ptr::null_mut()
+            if is(cell, features::CALLABLE) && atom == (*state::state()).atoms.prototype {
+                return 0;
+            }
+            match meaning(cell, atom) {
+                Err(()) => return -1,
+                Ok(Meaning::JavaScript) => return 1,
+                Ok(Meaning::Python(asked)) => asked,
+            }
         };
-        if names.is_null() {
-            error::throw();
-            return -1;
-        }
-        let mut atoms = Vec::new();
-        let mut known = HashSet::new();
-        for list in [names, keys] {
-            if list.is_null() {
-                continue;
-            }
-            for index in 0..ffi::PyList_Size(list) {
-                let name = ffi::PyList_GetItem(list, index);
-                let spelled = if ffi::PyUnicode_Check(name) != 0 || ffi::PyLong_CheckExact(name) != 0 {
-                    ffi::PyObject_Str(name)
-                } else {
-                    continue;
-                };
-                if spelled.is_null() {
-                    ffi::PyErr_Clear();
-                    continue;
-                }
-                let atom = atoms::atom_of(spelled);
-                ffi::Py_DECREF(spelled);
-                if atom == 0 {
-                    error::discard();
-                } else if !known.insert(atom) {
-                    qjs::JS_FreeAtom(context, atom);
-                } else {
-                    atoms.push(atom);
-                }
-            }
-            ffi::Py_DECREF(list);
-        }
-        let size = size_of::<qjs::JSPropertyEnum>() * atoms.len().max(1);
-        let memory = qjs::js_malloc(context, size as _).cast::<qjs::JSPropertyEnum>();
-        if memory.is_null() {
-            for atom in atoms {
-                qjs::JS_FreeAtom(context, atom);
-            }
-            return -1;
-        }
-        for (index, &atom) in atoms.iter().enumerate() {
-            memory.add(index).write(qjs::JSPropertyEnum {
-                is_enumerable: false,
-                atom,
-            });
-        }
-        *table = memory;
-        *length = atoms.len() as u32;
-        0
+        write(cell, &asked, atom, ptr::null_mut()).map_or(-1, i32::from)
     }
 }
