@@ -245,7 +245,7 @@ unsafe fn lazy_steal(kind: JSValue, kept: JSValue, address: JSValue) -> JSValue 
             error,
             (*atoms).error_address,
             address,
-            qjs::JS_PROP_C_W_E as i32,
+            hidden,
         ));
         if defined < 0 {
             qjs::JS_FreeValue(context, error);
