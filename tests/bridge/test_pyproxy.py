@@ -24,6 +24,8 @@ IMMUTABLE = {
 
 # Where we differ on purpose.
 OWN = {
+    # The address of the exception, of use to the bridge alone, is not enumerable.
+    "type of python errors": 'js ["PythonError", "ValueError", true, "PythonError", true, true, "string", "type", true]',
     # The reference fails to convert an object whose class can't be asked (an error of its own comes out).
     "getattribute raises": 'list(str "PythonError KeyError: KeyError: \'abc\'", str \'false\', str \'"P"\', str \'"object"\')',
     "hostile class attribute": 'list(str \'"P"\', str \'1\', str \'"object"\', str \'false\')',

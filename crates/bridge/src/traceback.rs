@@ -182,7 +182,12 @@ unsafe fn keep_plain(exception: *mut PyObject) -> *mut PyObject {
         let module = ffi::PyObject_GetAttr(kind, INTERNED[MODULE]);
         let name = ffi::PyType_GetQualName(kind.cast());
         let traceback = ffi::PyException_GetTraceback(exception);
-        let first = traceback.cast::<Entry>();
+        // Futures set None as the traceback of an exception that was not raised yet.
+        let first = if traceback.is_null() || ffi::PyTraceBack_Check(traceback) == 0 {
+            ptr::null_mut()
+        } else {
+            traceback.cast::<Entry>()
+        };
         let mut kept = ptr::null_mut();
         if !module.is_null()
             && !name.is_null()

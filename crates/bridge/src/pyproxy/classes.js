@@ -74,8 +74,9 @@
   const BY_NAME = "callKwargs";
   const BY_OPTIONS = "callWithOptions with 'kwargs: true'";
   const call = (self, args, named, relaxed = false) => native.call(self, args, named, relaxed, false);
-  // As in a task of its own, that begins with a turn of the event loop.
-  const callPromising = async (self, args, named, relaxed = false) => native.call(self, args, named, relaxed, true);
+  // As a task of its own, which begins with a turn of the event loop.
+  const callPromising = (self, args, named, relaxed = false) =>
+    native.promise(native.call(self, args, named, relaxed, true));
 
   const callable = {
     call(thisArgument, ...args) { return native.callBound(this, thisArgument, args); },
