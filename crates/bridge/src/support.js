@@ -119,7 +119,7 @@
   }
 
   const M = native.methods;
-  const proxies = classesOfProxies(native, PythonError);
+  const { define, ...proxies } = classesOfProxies(native, PythonError);
 
   // A generator that goes on using the proxies made for its arguments: they live until it has ended.
   function generator_with(generator, asynchronous, proxies) {

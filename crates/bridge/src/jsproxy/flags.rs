@@ -94,9 +94,7 @@ unsafe fn double_proxy(value: JSValue, cell: *mut pyproxy::Cell) -> u32 {
         } else {
             None
         };
-        // What can be called once is no stand-in for the object.
-        let double = if pyproxy::is_once(cell) { 0 } else { DOUBLE_PROXY };
-        by_names(value, names.unwrap_or(u32::MAX), kind_of(value) | double)
+        by_names(value, names.unwrap_or(u32::MAX), kind_of(value) | DOUBLE_PROXY)
     }
 }
 

@@ -339,5 +339,5 @@
     PyMutableSequence: withFeature("PyMutableSequence", F.MUTABLE_SEQUENCE),
   };
 
-  return { PyProxy, PyBufferView, buffer_view_key, iteration_prototype, prototype_for, proxy_symbol, classes, once, frozen: freeze({}) };
+  return { define, PyProxy, PyBufferView, buffer_view_key, iteration_prototype, prototype_for, proxy_symbol, classes, once, frozen: freeze({}) };
 })

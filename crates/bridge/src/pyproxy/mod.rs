@@ -303,15 +303,6 @@ pub(crate) unsafe fn is_destroyed(cell: *mut Cell) -> bool {
     unsafe { (*source(cell)).object.is_null() }
 }
 
-/// Whether the proxy can be called only once.
-///
-/// # Safety
-/// `cell` is alive.
-pub(crate) unsafe fn is_once(cell: *mut Cell) -> bool {
-    // SAFETY: as the caller promises.
-    unsafe { (*cell).origin.once }
-}
-
 /// Throws what a use of a destroyed proxy deserves.
 ///
 /// # Safety
