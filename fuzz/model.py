@@ -50,10 +50,32 @@ class PyNode(Node):
 class ProxyNode(Node):
     """A PyProxy: an object of JavaScript that stands for one of Python."""
 
-    def __init__(self, target: PyNode, roundtrip: bool = False, once: bool = False) -> None:
+    def __init__(self, target: PyNode, roundtrip: bool = False) -> None:
         super().__init__("proxy")
-        self.target, self.roundtrip, self.once = target, roundtrip, once
-        self.destroyed = False
+        self.target, self.roundtrip = target, roundtrip
+        self._destroyed = False
+        self.attributes: dict[PyNode, ProxyNode] = {}
+        """Proxies of attributes, which are handed out again and die with this. They are not held by it."""
+
+    @property
+    def destroyed(self) -> bool:
+        return self._destroyed
+
+    @destroyed.setter
+    def destroyed(self, destroyed: bool) -> None:
+        attributes, self.attributes = self.attributes, {}
+        self._destroyed = destroyed
+        for attribute in attributes.values():
+            attribute.destroyed = True
+
+    def attribute(self, value: Any) -> Any:
+        """The value of an attribute in JavaScript."""
+        if not isinstance(value, PyNode):
+            return value
+        known = self.attributes.get(value)
+        if known is None or known.destroyed:
+            known = self.attributes[value] = ProxyNode(value)
+        return known
 
     def children(self) -> Iterable[Any]:
         return [] if self.destroyed else [self.target]
@@ -101,8 +123,6 @@ def call_python(proxy: Any, *arguments: Any) -> Any:
     if not isinstance(proxy, ProxyNode) or proxy.target.kind != "function":
         raise Failure("not callable")
     function = proxy.alive()
-    if proxy.once:
-        proxy.destroyed = True
     return to_js(behave(function, [to_py(argument) for argument in arguments]))
 
 
@@ -142,7 +162,7 @@ def property_of(value: Any, name: str) -> Any:
     if isinstance(value, JsNode):
         return value.fields.get(name)
     if isinstance(value, ProxyNode):
-        return to_js(value.alive().fields.get(name))
+        return value.attribute(value.alive().fields.get(name))
     if value is None or value == "null":
         raise Failure("TypeError")
     return None

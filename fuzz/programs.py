@@ -230,10 +230,7 @@ def drop_variable(world: World, a: int, b: int, c: int) -> None:
 def create_proxy(world: World, a: int, b: int, c: int) -> None:
     value, node = world.real[b % SLOTS], world.python[b % SLOTS]
     if isinstance(node, PyNode):
-        if c % 4 == 0 and node.kind == "function":
-            world.expect(lambda: objects.ffi.create_once_callable(value), lambda: ProxyNode(node, True, True), a % SLOTS)
-        else:
-            world.expect(lambda: objects.ffi.create_proxy(value), lambda: ProxyNode(node, True), a % SLOTS)
+        world.expect(lambda: objects.ffi.create_proxy(value), lambda: ProxyNode(node, True), a % SLOTS)
 
 
 @prefers("python", 0, is_proxy)
@@ -246,8 +243,7 @@ def destroy_proxy(world: World, a: int, b: int, c: int) -> None:
 @prefers("python", 1, is_proxy)
 def unwrap_proxy(world: World, a: int, b: int, c: int) -> None:
     value, node = world.real[b % SLOTS], world.python[b % SLOTS]
-    # What can be called once is no double proxy.
-    if isinstance(node, ProxyNode) and not node.destroyed and not node.once:
+    if isinstance(node, ProxyNode) and not node.destroyed:
         world.expect(lambda: value.unwrap(), node.alive, a % SLOTS)
 
 
@@ -488,7 +484,7 @@ def copy(world: World, a: int, b: int, c: int) -> None:
     def body() -> None:
         world.javascript[a % SLOTS] = ProxyNode(node.alive(), node.roundtrip)
 
-    if isinstance(node, ProxyNode) and not node.once:
+    if isinstance(node, ProxyNode):
         world.expect(lambda: js["copy"](a % SLOTS, b % SLOTS), body)
 
 
