@@ -47,6 +47,14 @@ class PyNode(Node):
     """A weak reference to the object it stands for."""
 
 
+class Attributes:
+    """The proxies of attributes that a proxy and its copies handed out. They are not held by it."""
+
+    def __init__(self) -> None:
+        self.known: dict[PyNode, ProxyNode] = {}
+        self.users = 0
+
+
 class ProxyNode(Node):
     """A PyProxy: an object of JavaScript that stands for one of Python."""
 
@@ -54,8 +62,11 @@ class ProxyNode(Node):
         super().__init__("proxy")
         self.target, self.roundtrip = target, roundtrip
         self._destroyed = False
-        self.attributes: dict[PyNode, ProxyNode] = {}
-        """Proxies of attributes, which are handed out again and die with this. They are not held by it."""
+        self.share(Attributes())
+
+    def share(self, attributes: Attributes) -> None:
+        self.attributes = attributes
+        attributes.users += 1
 
     @property
     def destroyed(self) -> bool:
@@ -63,18 +74,21 @@ class ProxyNode(Node):
 
     @destroyed.setter
     def destroyed(self, destroyed: bool) -> None:
-        attributes, self.attributes = self.attributes, {}
-        self._destroyed = destroyed
-        for attribute in attributes.values():
-            attribute.destroyed = True
+        if self._destroyed or not destroyed:
+            return
+        self._destroyed = True
+        self.attributes.users -= 1
+        if self.attributes.users == 0:
+            for attribute in self.attributes.known.values():
+                attribute.destroyed = True
 
     def attribute(self, value: Any) -> Any:
         """The value of an attribute in JavaScript."""
         if not isinstance(value, PyNode):
             return value
-        known = self.attributes.get(value)
+        known = self.attributes.known.get(value)
         if known is None or known.destroyed:
-            known = self.attributes[value] = ProxyNode(value)
+            known = self.attributes.known[value] = ProxyNode(value)
         return known
 
     def children(self) -> Iterable[Any]:

@@ -482,7 +482,8 @@ def copy(world: World, a: int, b: int, c: int) -> None:
     node = world.javascript[b % SLOTS]
 
     def body() -> None:
-        world.javascript[a % SLOTS] = ProxyNode(node.alive(), node.roundtrip)
+        fresh = world.javascript[a % SLOTS] = ProxyNode(node.alive(), node.roundtrip)
+        fresh.share(node.attributes)
 
     if isinstance(node, ProxyNode):
         world.expect(lambda: js["copy"](a % SLOTS, b % SLOTS), body)

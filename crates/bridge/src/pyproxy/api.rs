@@ -42,6 +42,7 @@ const FUNCTIONS: &[(&std::ffi::CStr, i32, Native)] = &[
     (c"asyncThrow", 2, iterate::async_throw),
     (c"asyncReturn", 1, iterate::async_return),
     (c"promise", 1, promise_method),
+    (c"method", 2, sequence::method),
     (c"pop", 2, sequence::pop),
     (c"splice", 4, sequence::splice),
     (c"compareKey", 1, sequence::compare_key),

@@ -211,13 +211,13 @@
     return whole < 0 ? max(length + whole, 0) : min(whole, length);
   };
   const mutable = {
-    reverse() { this.$reverse(); return this; },
+    reverse() { native.method(this, "reverse"); return this; },
     push(...items) {
-      for (let index = 0; index < items.length; index++) this.append(items[index]);
+      for (let index = 0; index < items.length; index++) native.method(this, "append", items[index]);
       return this.length;
     },
     unshift(...items) {
-      for (let index = 0; index < items.length; index++) this.insert(index, items[index]);
+      for (let index = 0; index < items.length; index++) native.method(this, "insert", index, items[index]);
       return this.length;
     },
     pop() { return native.pop(this, false); },

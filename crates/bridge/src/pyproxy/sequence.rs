@@ -9,6 +9,39 @@ use super::api::{Thrown, argument, checked, proxy_steal, steal};
 use super::receiver;
 use crate::{lifetime, state, to_js};
 
+/// `native.method(proxy, name, ...arguments)`: calls a Python method of the object.
+pub(super) unsafe fn method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
+    // SAFETY: as for `api::dispatch`; `converted` owns its references but for the first.
+    unsafe {
+        let receiver = receiver(arguments[0])?;
+        let name = argument(arguments[1])?;
+        let mut converted = vec![receiver.as_ptr()];
+        let mut failed = None;
+        for &value in &arguments[2..] {
+            match argument(value) {
+                Ok(value) => converted.push(value),
+                Err(thrown) => {
+                    failed = Some(thrown);
+                    break;
+                }
+            }
+        }
+        let result = if failed.is_none() {
+            ffi::PyObject_VectorcallMethod(name, converted.as_mut_ptr(), converted.len(), ptr::null_mut())
+        } else {
+            ptr::null_mut()
+        };
+        ffi::Py_DECREF(name);
+        for &value in &converted[1..] {
+            ffi::Py_DECREF(value);
+        }
+        match failed {
+            Some(thrown) => Err(thrown),
+            None => steal(result),
+        }
+    }
+}
+
 /// `native.pop(sequence, first)`: the last or the first item, taken out; undefined if there is none.
 pub(super) unsafe fn pop(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: as for `api::dispatch`.
