@@ -55,9 +55,10 @@ unsafe fn release() {
     // which may not switch greenlets.
     unsafe {
         // What a `__del__` sets off has its turn when that has returned, however long a chain it is.
-        if std::mem::replace(&mut *(&raw mut UNDER_WAY), true) {
+        if UNDER_WAY {
             return;
         }
+        UNDER_WAY = true;
         let _pending = Pending::take();
         let _entry = state::Entry::new();
         release_dropped();
