@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from recorded_cases import load
 
-TOPICS = ("features", "traps", "sequences", "calls")
+TOPICS = ("features", "traps", "sequences", "calls", "iteration", "async")
 
 # Only sequences that can be changed are instances of PyMutableSequence; the reference takes every sequence for one.
 IMMUTABLE = {
@@ -49,6 +49,11 @@ OWN = {
         'r \'"1,2"\', list(int 1, int 2)))'
     ),
     "javascript error through python": 'js [true, "RangeError", "r"]',
+    "async generator throw not caught": (
+        "list(str 'Object{done: false, value: 1}', str 'Error: js', str 'Object{done: true, value: "
+        "undefined}', str 'PythonError TypeError: TypeError: exceptions must be classes or instances "
+        "deriving from BaseException, not int')"
+    ),
     "string thrown through python": 'js ["object", "Error", "text"]',
     "number thrown through python": (
         'js ["object", "Error", "A value of type number with tag [object Number] was thrown as an e'

@@ -150,6 +150,12 @@ def async_step(iterator: Any, sent: Any) -> Any:
 
 def async_throw(generator: Any, exception: Any) -> Any:
     """The awaitable of what an asynchronous generator gives after an exception was thrown into it."""
+    # Python before 3.12 lets a generator that has ended take anything.
+    if not isinstance(exception, BaseException) and not (
+        isinstance(exception, type) and issubclass(exception, BaseException)
+    ):
+        name = type(exception).__name__
+        raise TypeError(f"exceptions must be classes or instances deriving from BaseException, not {name}")
     return generator.athrow(exception)
 
 
