@@ -43,9 +43,28 @@ def isolate() -> Any:
     return _native._engine_of_tests
 
 
+# Cases keep destroyed proxies in global variables, which `from js import *` of another test can't read.
+FORGET = """({ PyProxy }) => () => {
+  for (const name of Object.getOwnPropertyNames(globalThis)) {
+    const value = globalThis[name];
+    if (!(value instanceof PyProxy)) continue;
+    try { value.type; } catch { delete globalThis[name]; }
+  }
+}"""
+
+
+@pytest.fixture(scope="session")
+def _forget(isolate: Any) -> Any:
+    from isthmus._native import ffi
+
+    return ffi.run_js(FORGET)(ffi.proxy_classes())
+
+
 @pytest.fixture(autouse=True)
-def _engine(isolate: Any) -> None:
+def _engine(isolate: Any, _forget: Any) -> Iterator[None]:
     """Every test here needs the engine."""
+    yield
+    _forget()
 
 
 @pytest.fixture

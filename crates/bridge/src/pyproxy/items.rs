@@ -38,12 +38,19 @@ unsafe fn missing_if(classes: &[*mut PyObject]) -> Result<(), ()> {
 pub(super) unsafe fn shown_steal(cell: *mut Cell, item: *mut PyObject) -> Result<JSValue, ()> {
     // SAFETY: as the caller promises.
     unsafe {
+        if (*cell).features & (features::JSON_DICT | features::JSON_SEQUENCE) == 0 {
+            let value = python2js::convert(item);
+            lifetime::release_object(item);
+            return if qjs::JS_IsException(value) {
+                Err(())
+            } else {
+                Ok(value)
+            };
+        }
         let held = Held::new(item);
         lifetime::release_object(item);
         let item = held.as_ptr();
-        let value = if (*cell).features & (features::JSON_DICT | features::JSON_SEQUENCE) == 0 {
-            python2js::convert(item)
-        } else if let Some(value) = python2js::implicit(item) {
+        let value = if let Some(value) = python2js::implicit(item) {
             value
         } else if let Some(value) = attributes::find(source(cell), item, Kind::Adapter) {
             value

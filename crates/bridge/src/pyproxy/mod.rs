@@ -476,7 +476,8 @@ pub(crate) struct Receiver {
     cell: *mut Cell,
     value: JSValue,
     object: Held,
-    _alive: HeldValue,
+    /// Where the proxy is not `this` itself, which the caller keeps alive.
+    _alive: Option<HeldValue>,
 }
 
 impl Receiver {
@@ -491,8 +492,30 @@ impl Receiver {
 ///
 /// # Safety
 /// At home with the GIL.
+#[inline(always)]
 pub(crate) unsafe fn receiver(this: JSValue) -> Result<Receiver, JSValue> {
     // SAFETY: as the caller promises.
+    unsafe {
+        if let Some(cell) = cell_of(this) {
+            let object = object_of(cell);
+            if !object.is_null() {
+                return Ok(Receiver {
+                    cell,
+                    value: this,
+                    object: Held::new(object),
+                    _alive: None,
+                });
+            }
+        }
+        receiver_behind(this)
+    }
+}
+
+/// As [`receiver`] where `this` is something else, or destroyed.
+#[cold]
+#[inline(never)]
+unsafe fn receiver_behind(this: JSValue) -> Result<Receiver, JSValue> {
+    // SAFETY: as for `receiver`.
     unsafe {
         match proxy_behind(this)? {
             None => Err(error::throw_error(c"TypeError", c"Expected a PyProxy")),
@@ -501,7 +524,7 @@ pub(crate) unsafe fn receiver(this: JSValue) -> Result<Receiver, JSValue> {
                 cell,
                 value,
                 object: Held::new(object_of(cell)),
-                _alive: alive,
+                _alive: Some(alive),
             }),
         }
     }
