@@ -7,7 +7,7 @@ use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JS_UNDEFINED, JSContext, JSValue};
 
 use crate::state::Entry;
-use crate::{error, interrupt, js2python, jsproxy, lifetime, python2js, state, to_py};
+use crate::{error, interrupt, js2python, jsproxy, lifetime, pyproxy, python2js, state, to_py};
 
 const SOURCE: &[u8] = concat!(include_str!("api.js"), "\0").as_bytes();
 
@@ -48,7 +48,15 @@ pub(crate) unsafe extern "C" fn pyodide_api(_: *mut PyObject, python: *mut PyObj
             return ptr::null_mut();
         }
         let support = &raw const (*state::state()).support;
-        let mut arguments = [natives(context), behaviour, (*support).classes];
+        let mut arguments = [
+            pyproxy::api::functions(
+                context,
+                FUNCTIONS.iter().map(|&(name, length, _)| (name, length)),
+                dispatch,
+            ),
+            behaviour,
+            (*support).classes,
+        ];
         let made = qjs::JS_Call(
             context,
             function,
@@ -62,27 +70,6 @@ pub(crate) unsafe extern "C" fn pyodide_api(_: *mut PyObject, python: *mut PyObj
         let result = js2python::convert_steal(made, JS_UNDEFINED);
         lifetime::safe_point_at_home();
         result
-    }
-}
-
-/// The object of the functions.
-unsafe fn natives(context: *mut JSContext) -> JSValue {
-    // SAFETY: at home with the GIL; setting a property takes the value.
-    unsafe {
-        let object = qjs::JS_NewObject(context);
-        for (index, (name, length, _)) in FUNCTIONS.iter().enumerate() {
-            let function = qjs::JS_NewCFunctionData2(
-                context,
-                Some(dispatch),
-                name.as_ptr(),
-                *length,
-                index as i32,
-                0,
-                ptr::null_mut(),
-            );
-            qjs::JS_SetPropertyStr(context, object, name.as_ptr(), function);
-        }
-        object
     }
 }
 

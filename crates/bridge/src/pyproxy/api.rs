@@ -57,6 +57,34 @@ const FUNCTIONS: &[(&std::ffi::CStr, i32, Native)] = &[
     (c"formatKept", 1, format_kept),
 ];
 
+/// A new object of native functions with these names and lengths; each gives `dispatch` its place in the list as `magic`.
+///
+/// # Safety
+/// At home with the GIL.
+pub(crate) unsafe fn functions(
+    context: Context,
+    names: impl Iterator<Item = (&'static std::ffi::CStr, i32)>,
+    dispatch: crate::converters::Function,
+) -> JSValue {
+    // SAFETY: as the caller promises; setting a property takes the value.
+    unsafe {
+        let object = qjs::JS_NewObject(context);
+        for (index, (name, length)) in names.enumerate() {
+            let function = qjs::JS_NewCFunctionData2(
+                context,
+                Some(dispatch),
+                name.as_ptr(),
+                length,
+                index as i32,
+                0,
+                ptr::null_mut(),
+            );
+            qjs::JS_SetPropertyStr(context, object, name.as_ptr(), function);
+        }
+        object
+    }
+}
+
 /// The object that `support.js` receives: the functions and the table of features.
 ///
 /// # Safety
@@ -64,19 +92,8 @@ const FUNCTIONS: &[(&std::ffi::CStr, i32, Native)] = &[
 pub(crate) unsafe fn natives(context: Context) -> JSValue {
     // SAFETY: as the caller promises; `JS_SetPropertyStr` takes the values.
     unsafe {
-        let object = qjs::JS_NewObject(context);
-        for (index, (name, length, _)) in FUNCTIONS.iter().enumerate() {
-            let function = qjs::JS_NewCFunctionData2(
-                context,
-                Some(dispatch),
-                name.as_ptr(),
-                *length,
-                index as i32,
-                0,
-                ptr::null_mut(),
-            );
-            qjs::JS_SetPropertyStr(context, object, name.as_ptr(), function);
-        }
+        let names = FUNCTIONS.iter().map(|&(name, length, _)| (name, length));
+        let object = functions(context, names, dispatch);
         qjs::JS_SetPropertyStr(context, object, c"features".as_ptr(), features::table(context));
         qjs::JS_SetPropertyStr(context, object, c"methods".as_ptr(), methods::all(context));
         object
