@@ -21,8 +21,11 @@ pub mod crypto;
 mod encoding;
 pub mod events;
 pub mod fetch;
+mod file_api;
+mod form_data;
 mod host;
 mod microtask;
+mod mime_type;
 mod navigator;
 mod performance;
 mod script;
@@ -47,6 +50,8 @@ pub fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
     encoding::install(ctx)?;
     url::install(ctx)?;
     streams::install(ctx)?;
+    file_api::install(ctx)?;
+    form_data::install(ctx)?;
     fetch::install(ctx)?;
     Ok(())
 }
@@ -55,6 +60,8 @@ pub fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
 /// platform may be used afterwards.
 pub fn teardown(ctx: &Ctx<'_>) {
     fetch::teardown(ctx);
+    form_data::teardown(ctx);
+    file_api::teardown(ctx);
     streams::teardown(ctx);
     crypto::teardown(ctx);
     console::teardown(ctx);

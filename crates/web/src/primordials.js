@@ -61,6 +61,8 @@
     WeakRef,
     deref: uncurryThis(WeakRef.prototype.deref),
 
+    BigInt,
+    asIntN: BigInt.asIntN,
     bigIntToString: uncurryThis(BigInt.prototype.toString),
     bigIntValueOf: uncurryThis(BigInt.prototype.valueOf),
     booleanValueOf: uncurryThis(Boolean.prototype.valueOf),
@@ -70,6 +72,7 @@
     symbolToString: uncurryThis(Symbol.prototype.toString),
     symbolValueOf: uncurryThis(Symbol.prototype.valueOf),
     toFixed: uncurryThis(Number.prototype.toFixed),
+    Number,
     isInteger: Number.isInteger,
     parseInt,
     parseFloat,
@@ -112,6 +115,7 @@
     dataViewByteOffset: getter(DataView.prototype, "byteOffset"),
     dataViewByteLength: getter(DataView.prototype, "byteLength"),
 
+    dateNow: Date.now,
     dateGetTime: uncurryThis(Date.prototype.getTime),
     dateToISOString: uncurryThis(Date.prototype.toISOString),
     regExpToString: uncurryThis(RegExp.prototype.toString),

@@ -84,9 +84,8 @@
     const keys = ownKeys(object);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
-      if (typeof key !== "string" || key === "constructor" || key === "prototype" || key === "name" || key === "length") {
-        continue;
-      }
+      if (typeof key !== "string" || key === "constructor") continue;
+      if (typeof object === "function" && (key === "prototype" || key === "name" || key === "length")) continue;
       const descriptor = getOwnPropertyDescriptor(object, key);
       descriptor.enumerable = true;
       defineProperty(object, key, descriptor);

@@ -12,6 +12,9 @@ use rquickjs::{ArrayBuffer, Class, Ctx, Error, Exception, JsLifetime, Object, Re
 
 use super::interface::{Interface, receiver, settled, string};
 use crate::body::{ByteSource, IncomingBody, OutgoingBody};
+use crate::file_api::{self, BlobParts, Rope, utf8_decode};
+use crate::form_data;
+use crate::mime_type::MimeType;
 use crate::streams::{self, Held};
 
 const USED: &str =
@@ -160,10 +163,10 @@ impl<'js> Body<'js> {
         }
         self.unwrap_stream(ctx, |held| matches!(held, Held::Bytes(_)));
         let stream = match self.0.take() {
-            State::Null => return settled(ctx, kind.of(ctx, Vec::new())),
+            State::Null => return settled(ctx, kind.of(ctx, Bytes::new())),
             State::Bytes(bytes) => {
                 *self.0.borrow_mut() = State::Spent;
-                return settled(ctx, kind.of(ctx, bytes.into()));
+                return settled(ctx, kind.of(ctx, bytes));
             }
             State::Source { source, length } => {
                 let stream = streams::readable(ctx, source, length)?;
@@ -182,7 +185,7 @@ impl<'js> Body<'js> {
             }
             State::Spent => return settled(ctx, Err(used(ctx))),
         };
-        streams::collect(ctx, stream, move |ctx, bytes| kind.of(ctx, bytes))
+        streams::collect(ctx, stream, move |ctx, bytes| kind.of(ctx, bytes.into()))
     }
 
     /// A second body with the same bytes. Throws if this one was read from, or is being read.
@@ -267,31 +270,33 @@ impl<'js> Body<'js> {
 }
 
 /// What a body is read as.
-#[derive(Clone, Copy)]
 enum Kind {
     Text,
     Json,
     ArrayBuffer,
     Bytes,
+    Blob(Option<MimeType>),
+    FormData(Option<MimeType>),
 }
 
 impl Kind {
-    fn of<'js>(self, ctx: &Ctx<'js>, bytes: Vec<u8>) -> Result<Value<'js>> {
+    fn of<'js>(&self, ctx: &Ctx<'js>, bytes: Bytes) -> Result<Value<'js>> {
         match self {
-            Kind::Text => string(ctx, &decode(bytes)),
-            Kind::Json => parse_json(ctx, decode(bytes)),
-            Kind::ArrayBuffer => Ok(ArrayBuffer::new(ctx.clone(), bytes)?.into_value()),
-            Kind::Bytes => streams::chunk(ctx, bytes.into()),
+            Kind::Text => string(ctx, &utf8_decode(bytes)),
+            Kind::Json => parse_json(ctx, utf8_decode(bytes)),
+            Kind::ArrayBuffer => Ok(ArrayBuffer::new(ctx.clone(), Vec::from(bytes))?.into_value()),
+            Kind::Bytes => streams::chunk(ctx, bytes),
+            Kind::Blob(mime) => {
+                let parts = BlobParts {
+                    rope: Rope::from(bytes),
+                    media_type: mime.as_ref().map(MimeType::to_string).unwrap_or_default(),
+                    file: None,
+                };
+                file_api::new_blob(ctx, parts)
+            }
+            Kind::FormData(mime) => form_data::decode(ctx, mime.as_ref(), &bytes),
         }
     }
-}
-
-/// `UTF-8 decode`: without a byte order mark, malformed sequences replaced.
-fn decode(mut bytes: Vec<u8>) -> String {
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        bytes.drain(..3);
-    }
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 fn parse_json<'js>(ctx: &Ctx<'js>, text: String) -> Result<Value<'js>> {
@@ -305,6 +310,9 @@ fn parse_json<'js>(ctx: &Ctx<'js>, text: String) -> Result<Value<'js>> {
 /// A class with a body.
 pub(super) trait HasBody<'js>: JsClass<'js> {
     fn body(&self) -> &Body<'js>;
+
+    /// What its headers say of the body.
+    fn mime_type(&self) -> Option<MimeType>;
 }
 
 /// Adds the members of the `Body` mixin.
@@ -317,18 +325,30 @@ pub(super) fn mix_in<'js, C: HasBody<'js>>(interface: &Interface<'js>) -> Result
             let used = receiver::<C>(params)?.borrow().body().is_used(params.ctx())?;
             Ok(Value::new_bool(params.ctx().clone(), used))
         })?
-        .operation("arrayBuffer", 0, |params| consume::<C>(params, Kind::ArrayBuffer))?
-        .operation("bytes", 0, |params| consume::<C>(params, Kind::Bytes))?
-        .operation("json", 0, |params| consume::<C>(params, Kind::Json))?
-        .operation("text", 0, |params| consume::<C>(params, Kind::Text))?;
+        .operation("arrayBuffer", 0, |params| {
+            consume::<C>(params, |_| Kind::ArrayBuffer)
+        })?
+        .operation("blob", 0, |params| {
+            consume::<C>(params, |owner| Kind::Blob(owner.mime_type()))
+        })?
+        .operation("bytes", 0, |params| consume::<C>(params, |_| Kind::Bytes))?
+        .operation("formData", 0, |params| {
+            consume::<C>(params, |owner| Kind::FormData(owner.mime_type()))
+        })?
+        .operation("json", 0, |params| consume::<C>(params, |_| Kind::Json))?
+        .operation("text", 0, |params| consume::<C>(params, |_| Kind::Text))?;
     Ok(())
 }
 
-fn consume<'js, C: HasBody<'js>>(params: &Params<'_, 'js>, kind: Kind) -> Result<Value<'js>> {
+fn consume<'js, C: HasBody<'js>>(
+    params: &Params<'_, 'js>,
+    kind: impl FnOnce(&C) -> Kind,
+) -> Result<Value<'js>> {
     match receiver::<C>(params) {
         Ok(owner) => {
             let owner: Class<'js, C> = owner;
-            owner.borrow().body().consume(params.ctx(), kind)
+            let owner = owner.borrow();
+            owner.body().consume(params.ctx(), kind(&owner))
         }
         Err(error) => settled(params.ctx(), Err(error)),
     }

@@ -1,12 +1,15 @@
 //! Making a body of what user code gives: <https://fetch.spec.whatwg.org/#bodyinit-unions>.
 
+use std::borrow::Cow;
+
 use rquickjs::{Ctx, Exception, Function, Result, Value};
 
 use super::Fetch;
 use super::body::Body;
 use super::header_list::HeaderList;
 use super::interface::usv_string;
-use crate::streams;
+use crate::file_api::{self, Rope};
+use crate::{form_data, streams};
 
 /// The media type of a body made of a string.
 const TEXT: &str = "text/plain;charset=UTF-8";
@@ -16,14 +19,23 @@ const FORM: &str = "application/x-www-form-urlencoded;charset=UTF-8";
 /// A body, and the media type that goes with it unless the headers name one.
 pub(super) struct Extracted<'js> {
     pub(super) body: Body<'js>,
-    media_type: Option<&'static str>,
+    media_type: Option<Cow<'static, str>>,
 }
 
 impl<'js> Extracted<'js> {
     fn text(text: String, media_type: &'static str) -> Self {
         Self {
             body: Body::of_bytes(text.into_bytes().into()),
-            media_type: Some(media_type),
+            media_type: Some(Cow::Borrowed(media_type)),
+        }
+    }
+
+    fn rope(rope: Rope, media_type: String) -> Self {
+        Self {
+            body: rope.into_body().into(),
+            media_type: Some(media_type)
+                .filter(|media_type| !media_type.is_empty())
+                .map(Cow::Owned),
         }
     }
 
@@ -38,8 +50,8 @@ impl<'js> Extracted<'js> {
     }
 }
 
-/// The body that `init` describes: a string, a stream, a buffer, a `URLSearchParams` or, as upstream has it, an
-/// iterable of buffers; anything else as its string. `undefined` and `null` stand for none. Buffers are copied.
+/// The body that `init` describes: a string, a stream, a buffer, a `Blob`, a `FormData`, a `URLSearchParams` or, as
+/// upstream has it, an iterable of buffers; anything else as its string. `undefined` and `null` stand for none. Buffers are copied.
 pub(super) fn extract<'js>(ctx: &Ctx<'js>, init: &Value<'js>) -> Result<Extracted<'js>> {
     if init.is_undefined() || init.is_null() {
         return Ok(Extracted {
@@ -74,6 +86,12 @@ pub(super) fn extract<'js>(ctx: &Ctx<'js>, init: &Value<'js>) -> Result<Extracte
             body: Body::of_bytes(bytes.into()),
             media_type: None,
         });
+    }
+    if let Some(blob) = file_api::blob_parts(ctx, init)? {
+        return Ok(Extracted::rope(blob.rope, blob.media_type));
+    }
+    if let Some((rope, media_type)) = form_data::encode(ctx, init)? {
+        return Ok(Extracted::rope(rope, media_type));
     }
     let search_params: Function = Fetch::of(ctx)?.search_params.clone();
     let serialized: Value = search_params.call((init.clone(),))?;

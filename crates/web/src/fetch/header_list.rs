@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::interface::latin1;
+use crate::mime_type::{MimeType, is_token};
+
 /// Why a name or value was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Invalid {
@@ -26,14 +29,6 @@ pub(super) fn normalize_name(mut name: String) -> Result<String, Invalid> {
     }
     name.make_ascii_lowercase();
     Ok(name)
-}
-
-/// Whether `bytes` is a `token` of HTTP: the form of header names and methods.
-pub(super) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty()
-        && bytes
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
 /// A value without the white space around it.
@@ -125,6 +120,12 @@ impl HeaderList {
             .into_iter()
             .flat_map(|(name, values)| values.into_iter().map(move |value| (name.to_owned(), value)))
             .collect()
+    }
+
+    /// What the `content-type` says: <https://fetch.spec.whatwg.org/#concept-header-extract-mime-type>.
+    pub(super) fn mime_type(&self) -> Option<MimeType> {
+        let values: Vec<String> = self.all("content-type").map(latin1).collect();
+        MimeType::extract(values.iter().map(String::as_str))
     }
 
     /// The entries as they were added.

@@ -9,11 +9,12 @@ use rquickjs::{Class, Ctx, Exception, JsLifetime, Object, Result, Value};
 
 use super::body::{Body, HasBody, mix_in};
 use super::body_init::extract;
-use super::header_list::{HeaderList, is_token};
+use super::header_list::HeaderList;
 use super::headers::{Slot, fill};
 use super::interface::{Interface, absent, argument, construct, receiver, require_new, string, usv_string};
 use super::response::encode_body;
 use super::{Fetch, IncomingBody, RequestParts};
+use crate::mime_type::{MimeType, is_token};
 
 /// A `Request` object.
 #[derive(JsLifetime)]
@@ -96,6 +97,10 @@ impl<'js> JsClass<'js> for Request<'js> {
 impl<'js> HasBody<'js> for Request<'js> {
     fn body(&self) -> &Body<'js> {
         &self.body
+    }
+
+    fn mime_type(&self) -> Option<MimeType> {
+        self.headers.borrow().with(HeaderList::mime_type)
     }
 }
 

@@ -15,6 +15,7 @@ use super::interface::{
     string, usv_string,
 };
 use super::{IncomingBody, OutgoingBody, ResponseParts};
+use crate::mime_type::MimeType;
 
 /// A `Response` object.
 #[derive(JsLifetime)]
@@ -50,6 +51,10 @@ impl<'js> JsClass<'js> for Response<'js> {
 impl<'js> HasBody<'js> for Response<'js> {
     fn body(&self) -> &Body<'js> {
         &self.body
+    }
+
+    fn mime_type(&self) -> Option<MimeType> {
+        self.headers.borrow().with(HeaderList::mime_type)
     }
 }
 
