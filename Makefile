@@ -19,7 +19,7 @@ REQUIREMENTS := requirements/runtime.txt requirements/test.txt
 # The crates that link against Python: pytest covers them through the extension module.
 PYTHON_CRATES := isthmus-bridge isthmus-embed isthmus-isolate isthmus-native
 
-.PHONY: dev build test check bench performance sanitize wheel rust-tests python-tests clean
+.PHONY: dev build test check bench performance sanitize wpt wheel rust-tests python-tests clean
 
 dev: build
 	$(VENV)/bin/isthmus dev $(WORKER) $(FLAGS)
@@ -67,6 +67,11 @@ bench: build
 # Writes docs/performance.md; with ISTHMUS_PYODIDE=folder (benches/ffi/reference.py) Pyodide runs beside it.
 performance: build
 	$(VENV_PYTHON) benches/ffi/run.py --write --http --passes 3
+
+# The public web-platform tests of the checkout $ISTHMUS_WPT (tests/wpt/README.md); WPT=areas, files or options.
+wpt:
+	@test -n "$$ISTHMUS_WPT" || { echo "ISTHMUS_WPT names no checkout; see tests/wpt/README.md" >&2; exit 1; }
+	$(CARGO) test $(CARGO_FLAGS) --release -p isthmus-web --test wpt -- $(WPT)
 
 # Random programs of proxy operations against a model, for so many seconds from this seed on.
 fuzz: build

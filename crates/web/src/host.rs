@@ -38,6 +38,12 @@ pub trait Host: 'static {
     /// The time origin, since the Unix epoch.
     fn time_origin(&self) -> Duration;
 
+    /// What `Request`, `fetch` and `Response.redirect` resolve a relative URL against. A Worker has no such
+    /// URL: there a relative one is an error.
+    fn base_url(&self) -> Option<url::Url> {
+        None
+    }
+
     /// Fills `bytes` with cryptographically secure randomness.
     fn fill_random(&self, bytes: &mut [u8]);
 }

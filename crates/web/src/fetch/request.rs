@@ -251,7 +251,7 @@ fn from_input<'js>(
         return Ok((request, Some(original)));
     }
     let text = usv_string(ctx, input)?;
-    let Ok(url) = url::Url::parse(&text) else {
+    let Some(url) = crate::url::absolute(ctx, &text)? else {
         return Err(Exception::throw_type(ctx, &format!("Invalid URL: {text}")));
     };
     let request = Request {

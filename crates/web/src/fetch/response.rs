@@ -268,7 +268,7 @@ fn json<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
 fn redirect<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
     let ctx = params.ctx();
     let text = usv_string(ctx, &required(params, 0, "'redirect' on 'Response'", "string")?)?;
-    let Ok(url) = url::Url::parse(&text) else {
+    let Some(url) = crate::url::absolute(ctx, &text)? else {
         return Err(Exception::throw_type(
             ctx,
             &format!("Unable to parse URL: {text}"),

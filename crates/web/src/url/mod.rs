@@ -45,6 +45,15 @@ fn guarded<T>(run: impl FnOnce() -> Option<T>) -> Option<T> {
     catch_unwind(AssertUnwindSafe(run)).ok().flatten()
 }
 
+/// A URL as the Fetch standard takes it: relative to the host's base URL, if there is one.
+pub(crate) fn absolute(ctx: &Ctx<'_>, text: &str) -> Result<Option<Url>> {
+    if let Some(url) = guarded(|| Url::parse(text).ok()) {
+        return Ok(Some(url));
+    }
+    let base = script::host(ctx)?.base_url();
+    Ok(base.and_then(|base| guarded(|| base.join(text).ok())))
+}
+
 fn parse_url(input: &str, base: Option<String>) -> Option<Url> {
     guarded(|| match base {
         None => Url::parse(input).ok(),
