@@ -132,3 +132,48 @@ fn what_is_no_header_is_refused() {
         assert_eq!(result, json!(expected), "value with {byte:#x}");
     }
 }
+
+#[test]
+fn iteration_is_over_the_headers_as_they_are_at_each_step() {
+    let world = World::new();
+    for (body, expected) in [
+        // Removed before they are reached.
+        (
+            "const h = new Headers({ a: '1', b: '2', c: '3' }); const seen = [];
+             for (const [k] of h) { seen.push(k); h.delete('b'); } return seen",
+            json!(["a", "c"]),
+        ),
+        // Removed after they were passed: what follows moves up, and one is skipped.
+        (
+            "const h = new Headers({ a: '1', b: '2', c: '3' }); const seen = [];
+             for (const [k] of h) { seen.push(k); if (k === 'b') h.delete('a'); } return seen",
+            json!(["a", "b"]),
+        ),
+        (
+            "const h = new Headers({ a: '1' }); const seen = [];
+             for (const [k, v] of h) { seen.push(k + v); if (k === 'a') h.append('z', '9'); } return seen",
+            json!(["a1", "z9"]),
+        ),
+        // Added before the position: the current one comes again.
+        (
+            "const h = new Headers({ b: '1', c: '2' }); const seen = [];
+             for (const k of h.keys()) { seen.push(k); if (seen.length === 1) h.set('a', '0'); } return seen",
+            json!(["b", "b", "c"]),
+        ),
+        (
+            "const h = new Headers([['set-cookie', 'a'], ['x', '1'], ['set-cookie', 'b']]); const seen = [];
+             h.forEach((v, k) => { seen.push([k, v]); if (seen.length === 1) h.append('Set-Cookie', 'c'); }); return seen",
+            json!([["set-cookie", "a"], ["set-cookie", "b"], ["set-cookie", "c"], ["x", "1"]]),
+        ),
+        // The end is final.
+        (
+            "const h = new Headers(); const i = h.values(); const one = i.next().done; h.set('a', '1'); return [one, i.next().done]",
+            json!([true, true]),
+        ),
+        ("Headers.prototype.entries.call({})", json!("throws TypeError: Illegal invocation")),
+        ("Headers.prototype.forEach.call({}, () => {})", json!("throws TypeError: Illegal invocation")),
+        ("new Headers().keys().next.call({})", json!("throws TypeError: private class field '#view' does not exist")),
+    ] {
+        assert_eq!(world.eval(body), expected, "{body}");
+    }
+}

@@ -17,19 +17,43 @@
   const abort = uncurryThis(AbortController.prototype.abort);
   const searchParamsToString = uncurryThis(URLSearchParams.prototype.toString);
 
-  // --- iteration of Headers: over what they are when it begins, as upstream does it ---
+  // --- iteration of Headers: live, over what they are when a step is taken ---
+
+  // The names and values as they stand, sorted anew only if the headers have changed.
+  class View {
+    #headers;
+    #version;
+    #flat;
+    constructor(headers) {
+      this.#headers = headers;
+      this.#version = native.version(headers);
+    }
+    get flat() {
+      const version = native.version(this.#headers);
+      if (this.#flat === undefined || version !== this.#version) {
+        this.#flat = native.flat(this.#headers);
+        this.#version = version;
+      }
+      return this.#flat;
+    }
+  }
 
   class HeadersIterator {
-    #flat;
+    #view;
     #kind;
     #index = 0;
     constructor(headers, kind) {
-      this.#flat = native.flat(headers);
+      this.#view = new View(headers);
       this.#kind = kind;
     }
     next() {
-      const flat = this.#flat, index = this.#index;
-      if (index >= flat.length) return { value: undefined, done: true };
+      const view = this.#view;
+      if (view === undefined) return { value: undefined, done: true };
+      const { flat } = view, index = this.#index;
+      if (index >= flat.length) {
+        this.#view = undefined;
+        return { value: undefined, done: true };
+      }
       this.#index = index + 2;
       const value = this.#kind === 0 ? flat[index] : this.#kind === 1 ? flat[index + 1] : [flat[index], flat[index + 1]];
       return { value, done: false };
@@ -45,11 +69,11 @@
     keys() { return new HeadersIterator(this, 0); },
     values() { return new HeadersIterator(this, 1); },
     forEach(callback, thisArg = undefined) {
-      const flat = native.flat(this);
+      const view = new View(this);
       if (typeof callback !== "function") {
         throw new TypeError("Failed to execute 'forEach' on 'Headers': parameter 1 is not of type 'function'.");
       }
-      for (let i = 0; i < flat.length; i += 2) apply(callback, thisArg, [flat[i + 1], flat[i], this]);
+      for (let i = 0, flat; i < (flat = view.flat).length; i += 2) apply(callback, thisArg, [flat[i + 1], flat[i], this]);
     },
   };
   for (const name in methods) {

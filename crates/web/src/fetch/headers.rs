@@ -21,6 +21,9 @@ pub(super) struct Headers {
     pub(super) list: RefCell<HeaderList>,
     #[qjs(skip_trace)]
     pub(super) immutable: Cell<bool>,
+    /// Counts the changes, so that iterators know when to sort again.
+    #[qjs(skip_trace)]
+    version: Cell<u32>,
 }
 
 impl<'js> JsClass<'js> for Headers {
@@ -51,14 +54,20 @@ impl Headers {
         Self {
             list: RefCell::new(list),
             immutable: Cell::new(immutable),
+            version: Cell::new(0),
         }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut HeaderList)) {
+        change(&mut self.list.borrow_mut());
+        self.version.set(self.version.get().wrapping_add(1));
     }
 }
 
 fn new<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
     require_new(params, "Headers")?;
     let init = argument(params, 0);
-    let list = if init.is_undefined() || init.is_null() {
+    let list = if init.is_undefined() {
         HeaderList::default()
     } else {
         fill(
@@ -136,7 +145,7 @@ fn append<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
     let name = name_of(ctx, &argument(params, 0))?;
     let value = value_of(ctx, &value)?;
     mutable(params)?;
-    headers.borrow().list.borrow_mut().append(name, value);
+    headers.borrow().change(|list| list.append(name, value));
     Ok(Value::new_undefined(ctx.clone()))
 }
 
@@ -147,7 +156,7 @@ fn set<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
     let name = name_of(ctx, &argument(params, 0))?;
     let value = value_of(ctx, &value)?;
     mutable(params)?;
-    headers.borrow().list.borrow_mut().set(name, value);
+    headers.borrow().change(|list| list.set(name, value));
     Ok(Value::new_undefined(ctx.clone()))
 }
 
@@ -156,7 +165,7 @@ fn delete<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
     let headers = receiver::<Headers>(params)?;
     let name = name_of(ctx, &required(params, 0, "'delete' on 'Headers'", "string")?)?;
     mutable(params)?;
-    headers.borrow().list.borrow_mut().delete(&name);
+    headers.borrow().change(|list| list.delete(&name));
     Ok(Value::new_undefined(ctx.clone()))
 }
 
@@ -205,11 +214,16 @@ fn get_all<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
     values(ctx, &headers, &name)
 }
 
+/// For fetch.js: a number that changes with the headers.
+pub(super) fn version(ctx: Ctx<'_>, headers: Value<'_>) -> Result<u32> {
+    match headers.as_object().and_then(Class::<Headers>::from_object) {
+        Some(headers) => Ok(headers.borrow().version.get()),
+        None => Err(Exception::throw_type(&ctx, "Illegal invocation")),
+    }
+}
+
 /// For fetch.js: the names and values in turn, sorted and combined.
-pub(super) fn flat<'js>(ctx: Ctx<'js>, headers: Value<'js>) -> Result<Array<'js>> {
-    let Some(headers) = headers.as_object().and_then(Class::<Headers>::from_object) else {
-        return Err(Exception::throw_type(&ctx, "Illegal invocation"));
-    };
+pub(super) fn flat<'js>(ctx: Ctx<'js>, headers: Class<'js, Headers>) -> Result<Array<'js>> {
     let sorted = headers.borrow().list.borrow().sorted();
     let array = Array::new(ctx.clone())?;
     for (index, (name, value)) in sorted.iter().enumerate() {

@@ -69,7 +69,8 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
     request::install(ctx)?;
     response::install(ctx)?;
     script::evaluate(ctx, "fetch/fetch.js", include_str!("fetch.js"), |native| {
-        native.set("flat", Function::new(native.ctx().clone(), headers::flat)?)
+        native.set("flat", Function::new(native.ctx().clone(), headers::flat)?)?;
+        native.set("version", Function::new(native.ctx().clone(), headers::version)?)
     })?;
     let fetch: Object = script::shared(ctx)?.get("fetch")?;
     let state = Fetch {
