@@ -32,7 +32,7 @@ impl Broker for IsolateBroker {
         done: CallDone,
     ) -> Option<Rc<dyn ByteSink>> {
         let shared = &self.0;
-        if shared.connection(Side::Broker).is_none() {
+        if shared.serving_user().is_none() {
             return refuse(shared, body, done);
         }
         let stream = shared.next_call();
@@ -108,9 +108,10 @@ impl Shared {
 
     /// Reads and handles all frames that have arrived.
     pub(crate) fn read_broker(self: &Rc<Self>, py: Python<'_>) -> Result<(), ConnectionError> {
-        let Some(connection) = self.connection(Side::Broker) else {
+        let Some(serving) = self.serving() else {
             return Ok(());
         };
+        let connection = serving.connection(Side::Broker);
         connection.fill()?;
         while let Some(frame) = connection.next_frame()? {
             self.engine.with(py, |ctx| self.broker_frame(&ctx, &frame))?;

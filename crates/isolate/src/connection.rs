@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use bytes::Bytes;
 use isthmus_protocol::{Frame, FrameReader, WireError, encode};
+use rustix::buffer::spare_capacity;
 
 /// How much one read may bring.
 const READ_SIZE: usize = 256 * 1024;
@@ -28,6 +29,7 @@ pub(crate) enum ConnectionError {
 pub(crate) struct Connection {
     socket: OwnedFd,
     reader: RefCell<FrameReader>,
+    /// What a read fills. Never cleared memory: its pages are an isolate's own from the first byte written.
     scratch: RefCell<Vec<u8>>,
     outgoing: RefCell<Vec<u8>>,
     /// The kernel's buffer was full: the event loop watches for room.
@@ -41,7 +43,7 @@ impl Connection {
         Ok(Self {
             socket,
             reader: RefCell::default(),
-            scratch: RefCell::new(vec![0; READ_SIZE]),
+            scratch: RefCell::new(Vec::with_capacity(READ_SIZE)),
             outgoing: RefCell::default(),
             blocked: Cell::new(false),
         })
@@ -91,13 +93,11 @@ impl Connection {
     pub(crate) fn fill(&self) -> Result<(), ConnectionError> {
         let mut scratch = self.scratch.borrow_mut();
         loop {
-            match rustix::io::read(self.socket.as_fd(), &mut scratch[..]) {
+            scratch.clear();
+            match rustix::io::read(self.socket.as_fd(), spare_capacity(&mut scratch)) {
                 Ok(0) => return Err(ConnectionError::Closed),
-                Ok(count) => {
-                    self.reader
-                        .borrow_mut()
-                        .buffer()
-                        .extend_from_slice(&scratch[..count]);
+                Ok(_) => {
+                    self.reader.borrow_mut().buffer().extend_from_slice(&scratch);
                     return Ok(());
                 }
                 Err(rustix::io::Errno::INTR) => {}

@@ -9,7 +9,9 @@ use isthmus_protocol::{
 };
 use isthmus_web::body::{ByteSink, OutgoingBody, WriteDone};
 use isthmus_web::fetch::{self, RequestParts, ResponseParts};
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use rquickjs::Ctx;
 
 use crate::bodies::{Incoming, Outgoing, announce};
@@ -45,9 +47,10 @@ impl ByteSink for Unwanted {
 impl Shared {
     /// Reads and handles all frames that have arrived.
     pub(crate) fn read_events(self: &Rc<Self>, py: Python<'_>) -> Result<(), ConnectionError> {
-        let Some(connection) = self.connection(Side::Events) else {
+        let Some(serving) = self.serving() else {
             return Ok(());
         };
+        let connection = serving.connection(Side::Events);
         connection.fill()?;
         while let Some(frame) = connection.next_frame()? {
             self.engine.with(py, |ctx| self.event_frame(py, &ctx, &frame))?;
@@ -70,7 +73,7 @@ impl Shared {
                 self.open.borrow_mut().insert(stream, OpenEvent::default());
                 match event {
                     Event::Fetch(head) => self.open_fetch(py, ctx, stream, &head, &body, bytes),
-                    Event::Test => self.tell_server(py, stream, "test", (stream,)),
+                    Event::Test => self.tell_server(stream, intern!(py, "test"), (stream,)),
                 }
             }
             Frame::Cancel { stream } => {
@@ -82,10 +85,10 @@ impl Shared {
                     outgoing.refuse(ctx, "the client went away");
                     self.body_sent(stream);
                 }
-                self.tell_server(py, stream, "cancel", (stream,));
+                self.tell_server(stream, intern!(py, "cancel"), (stream,));
             }
             Frame::Ping { nonce } => self.send(Side::Events, &Frame::Pong { nonce }),
-            Frame::Shutdown => self.tell_server(py, 0, "shutdown", ()),
+            Frame::Shutdown => self.tell_server(0, intern!(py, "shutdown"), ()),
             frame => self.body_frame(ctx, Side::Events, frame, bytes),
         }
         Ok(())
@@ -158,7 +161,7 @@ impl Shared {
                 isthmus_bridge::wrap(py, request.as_value()).map_err(|error| error.to_string())
             });
         match request {
-            Ok(request) => self.tell_server(py, stream, "fetch", (stream, request)),
+            Ok(request) => self.tell_server(stream, intern!(py, "fetch"), (stream, request)),
             Err(message) => {
                 let failure = Failure {
                     kind: FailureKind::Internal,
@@ -172,15 +175,19 @@ impl Shared {
         }
     }
 
-    /// Calls a method of `isthmus._runtime.serve.Server`, which never raises but for a bug of ours.
+    /// Calls a method of `isthmus._runtime.serve.Server`, which never raises but for a bug of ours. Its name is interned:
+    /// CPython caches look-ups by the string object.
     fn tell_server<'py>(
         &self,
-        py: Python<'py>,
         stream: StreamId,
-        method: &str,
+        method: &Bound<'py, PyString>,
         arguments: impl pyo3::call::PyCallArgs<'py>,
     ) {
-        let Some(server) = self.server.get() else { return };
+        let py = method.py();
+        let serving = self.serving();
+        let Some(server) = serving.as_ref().and_then(|serving| serving.server.get()) else {
+            return;
+        };
         if let Err(error) = server.bind(py).call_method1(method, arguments) {
             let message = error.to_string();
             self.log_internal(&format!("the event server failed in {method}(): {message}"));
@@ -252,7 +259,7 @@ impl Shared {
                 .collect(),
             upgrade: false,
         };
-        // Without an event (the zygote rehearses this) there is nobody to answer.
+        // Without an event there is nobody to answer.
         let Some(cancelled) = self.begin_reply(stream) else {
             return Ok(());
         };

@@ -7,6 +7,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `zygote.rs` | boot, import, self-check, fork loop |
+//! | `rehearsal.rs` | an isolate's life before the first fork, so that isolates share what it leaves in memory |
 //! | `serve.rs` | what a forked child does first |
 //! | `shared.rs` | the state that everything below shares |
 //! | `connection.rs` | one socket to the host: frames in, frames out |
@@ -25,6 +26,7 @@ mod connection;
 mod events;
 mod modules;
 pub mod python;
+mod rehearsal;
 mod serve;
 mod shared;
 mod workers;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use isthmus_protocol::{Failure, FailureKind, LogLevel, LogSource, Outcome, StreamId};
 use isthmus_web::fetch;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::connection::ConnectionError;
@@ -21,8 +22,8 @@ pub struct Isolate {
     pub(crate) workers: Workers,
 }
 
-/// Large enough that no hole has room for it, small enough to come from the heap (the C library maps larger ones).
-const FRESH: usize = 100 * 1024;
+/// Large enough that no hole has room for it, small enough to come from the heap (`keep_freed_memory`).
+const FRESH: usize = 3 * 1024 * 1024;
 
 /// How many bytes `fill_heap` spends at most.
 const FILL_LIMIT: usize = 16 * 1024 * 1024;
@@ -67,6 +68,11 @@ impl Isolate {
         isthmus_bridge::context_exit(context)
     }
 
+    /// Before the first fork: goes through an isolate's life some times; `serve` is what Python does in it. See `rehearsal.rs`.
+    fn rehearse(&self, serve: &Bound<'_, PyAny>) {
+        crate::rehearsal::rehearse(&self.shared, serve);
+    }
+
     /// Before the first fork: fills the free places of the C heap, for the reason that `_runtime/packing.py` gives.
     fn fill_heap(&self) {
         let mut filled = 0;
@@ -91,10 +97,11 @@ impl Isolate {
     fn before_poll(&self, py: Python<'_>) -> PyResult<()> {
         isthmus_bridge::safe_point();
         self.shared.answer_refused(py);
+        let Some(serving) = self.shared.serving() else {
+            return Ok(());
+        };
         for side in [Side::Events, Side::Broker] {
-            let Some(connection) = self.shared.connection(side) else {
-                continue;
-            };
+            let connection = serving.connection(side);
             if !connection.has_outgoing() {
                 continue;
             }
@@ -106,11 +113,12 @@ impl Isolate {
                 Err(error) => return Err(broken(&error)),
             }
             if connection.blocked() != was_blocked
-                && let Some(server) = self.shared.server.get()
+                && let Some(server) = serving.server.get()
             {
-                server
-                    .bind(py)
-                    .call_method1("watch_room", (connection.raw_fd(), connection.blocked()))?;
+                server.bind(py).call_method1(
+                    intern!(py, "watch_room"),
+                    (connection.raw_fd(), connection.blocked()),
+                )?;
             }
         }
         Ok(())
@@ -118,12 +126,10 @@ impl Isolate {
 
     /// The descriptors of the events and the broker connection.
     fn descriptors(&self) -> (i32, i32) {
-        let raw = |side| {
-            self.shared
-                .connection(side)
-                .map_or(-1, |connection| connection.raw_fd())
-        };
-        (raw(Side::Events), raw(Side::Broker))
+        self.shared.serving().map_or((-1, -1), |serving| {
+            let raw = |side| serving.connection(side).raw_fd();
+            (raw(Side::Events), raw(Side::Broker))
+        })
     }
 
     /// Handles what arrived on the events connection; False when the host closed it.
@@ -139,19 +145,24 @@ impl Isolate {
     /// Joins Python's side: the server that events go to and the variable that holds the current event. Starts the
     /// timers asked for before there was a loop.
     fn attach(&self, py: Python<'_>, server: Py<PyAny>, current_event: Py<PyAny>) -> PyResult<()> {
-        let set = self
+        let serving = self
             .shared
+            .serving()
+            .ok_or_else(|| PyRuntimeError::new_err("there are no connections"))?;
+        let set = serving
             .server
-            .set(server)
-            .and(self.shared.current_event.set(current_event));
+            .set(server.clone_ref(py))
+            .and(serving.current_event.set(current_event));
         set.map_err(|_| PyRuntimeError::new_err("the isolate serves already"))?;
+        if self.shared.rehearsing.get() {
+            return Ok(());
+        }
         let early = std::mem::take(&mut *self.shared.early_timers.borrow_mut());
         for (id, delay) in early {
-            let server = self.shared.server.get().map(|server| server.bind(py));
-            if let Some(server) = server {
-                let handle = server.call_method1("start_timer", (id, delay.as_secs_f64()))?;
-                self.shared.timers.borrow_mut().insert(id, handle.unbind());
-            }
+            let handle = server
+                .bind(py)
+                .call_method1(intern!(py, "start_timer"), (id, delay.as_secs_f64()))?;
+            self.shared.timers.borrow_mut().insert(id, handle.unbind());
         }
         Ok(())
     }

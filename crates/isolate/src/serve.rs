@@ -17,7 +17,6 @@ pub(crate) fn serve(
     events: OwnedFd,
     broker: OwnedFd,
 ) -> PyResult<()> {
-    isthmus_sandbox::keep_freed_memory();
     isthmus_sandbox::settle_isolate([events.as_raw_fd(), broker.as_raw_fd()])
         .map_err(|error| PyOSError::new_err(error.to_string()))?;
     let shared = std::rc::Rc::clone(&isolate.borrow().shared);

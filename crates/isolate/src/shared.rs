@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use isthmus_bindings::CallDone;
 use isthmus_bridge::EngineHandle;
 use isthmus_protocol::{Frame, StreamId};
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::bodies::{Incoming, Outgoing};
@@ -26,11 +27,33 @@ pub(crate) enum Side {
 /// A stream, by its connection and number.
 pub(crate) type StreamKey = (Side, StreamId);
 
+/// What an isolate has and its zygote has not: the sockets to the host, and who serves.
+pub(crate) struct Serving {
+    events: Connection,
+    broker: Connection,
+    /// Python's side: `isthmus._runtime.serve.Server`, once it serves.
+    pub(crate) server: OnceCell<Py<PyAny>>,
+    /// The `contextvars.ContextVar` that holds the current event's stream.
+    pub(crate) current_event: OnceCell<Py<PyAny>>,
+}
+
+impl Serving {
+    /// A connection.
+    pub(crate) fn connection(&self, side: Side) -> &Connection {
+        match side {
+            Side::Events => &self.events,
+            Side::Broker => &self.broker,
+        }
+    }
+}
+
 /// Everything but the engine itself.
 pub(crate) struct Shared {
     pub(crate) engine: EngineHandle,
-    events: OnceCell<Connection>,
-    broker: OnceCell<Connection>,
+    serving: RefCell<Option<Rc<Serving>>>,
+    /// The zygote goes through an isolate's life with nobody there (`rehearsal.rs`). What user code does meanwhile
+    /// finds the zygote: no broker, no timers, the zygote's own standard streams.
+    pub(crate) rehearsing: Cell<bool>,
     /// Calls that wait for their reply.
     pub(crate) calls: RefCell<HashMap<StreamId, CallDone>>,
     next_call: Cell<StreamId>,
@@ -41,10 +64,6 @@ pub(crate) struct Shared {
     pub(crate) outgoing: RefCell<HashMap<StreamKey, Rc<Outgoing>>>,
     /// Events that are not done.
     pub(crate) open: RefCell<HashMap<StreamId, OpenEvent>>,
-    /// Python's side: `isthmus._runtime.serve.Server`, once the isolate serves.
-    pub(crate) server: OnceCell<Py<PyAny>>,
-    /// The `contextvars.ContextVar` that holds the current event's stream.
-    pub(crate) current_event: OnceCell<Py<PyAny>>,
     /// Timers asked for before there was an event loop.
     pub(crate) early_timers: RefCell<Vec<(u32, Duration)>>,
     /// Timers of the event loop.
@@ -59,16 +78,14 @@ impl Shared {
     pub(crate) fn new(engine: EngineHandle) -> Rc<Self> {
         Rc::new(Self {
             engine,
-            events: OnceCell::new(),
-            broker: OnceCell::new(),
+            serving: RefCell::default(),
+            rehearsing: Cell::new(false),
             calls: RefCell::default(),
             next_call: Cell::new(1),
             refused: RefCell::default(),
             incoming: RefCell::default(),
             outgoing: RefCell::default(),
             open: RefCell::default(),
-            server: OnceCell::new(),
-            current_event: OnceCell::new(),
             early_timers: RefCell::default(),
             timers: RefCell::default(),
             origin: Cell::new(now()),
@@ -78,24 +95,38 @@ impl Shared {
 
     /// The isolate begins to serve: its connections are there, its clock starts.
     pub(crate) fn connect(&self, events: Connection, broker: Connection) {
-        // Only a forked child connects, and it does so once.
-        let _ = self.events.set(events);
-        let _ = self.broker.set(broker);
+        self.serving.replace(Some(Rc::new(Serving {
+            events,
+            broker,
+            server: OnceCell::new(),
+            current_event: OnceCell::new(),
+        })));
         self.origin.set(now());
     }
 
-    /// A connection; `None` in the zygote, where user code has nobody to talk to.
-    pub(crate) fn connection(&self, side: Side) -> Option<&Connection> {
-        match side {
-            Side::Events => self.events.get(),
-            Side::Broker => self.broker.get(),
-        }
+    /// After a rehearsal: a zygote again.
+    pub(crate) fn disconnect(&self) {
+        self.serving.replace(None);
+        self.open.borrow_mut().clear();
+        self.outgoing.borrow_mut().clear();
+        self.waiting.borrow_mut().clear();
+        self.origin.set(now());
+    }
+
+    /// The connections and the server; `None` in the zygote but for its rehearsals.
+    pub(crate) fn serving(&self) -> Option<Rc<Serving>> {
+        self.serving.borrow().clone()
+    }
+
+    /// The same as user code has it: in the zygote there is nobody to talk to.
+    pub(crate) fn serving_user(&self) -> Option<Rc<Serving>> {
+        self.serving().filter(|_| !self.rehearsing.get())
     }
 
     /// Collects a frame for the next flush. Without a connection it is dropped: then nothing was opened either.
     pub(crate) fn send(&self, side: Side, frame: &Frame<'_>) {
-        if let Some(connection) = self.connection(side)
-            && let Err(error) = connection.send(frame)
+        if let Some(serving) = self.serving()
+            && let Err(error) = serving.connection(side).send(frame)
         {
             // Everything of unbounded size is cut into chunks before; what remains is a bug worth a line.
             self.log_internal(&format!("a frame to the host could not be sent: {error}"));
@@ -121,7 +152,7 @@ impl Shared {
         text: &str,
         position: Option<&str>,
     ) {
-        let Some(connection) = self.events.get() else {
+        let Some(serving) = self.serving_user() else {
             let stream = if level >= isthmus_protocol::LogLevel::Warn {
                 rustix::stdio::stderr()
             } else {
@@ -143,19 +174,20 @@ impl Shared {
                 position,
             };
             // A record is within the limit by construction; should it not be, there is nobody to tell.
-            let _ = connection.send(&Frame::Log(record));
+            let _ = serving.events.send(&Frame::Log(record));
         }
         // A closed connection is noticed by the event loop's next read.
-        let _ = connection.flush();
+        let _ = serving.events.flush();
     }
 
     /// The stream of the event in whose course we are, if any.
     pub(crate) fn current_event(&self) -> Option<StreamId> {
-        let variable = self.current_event.get()?;
+        let serving = self.serving()?;
+        let variable = serving.current_event.get()?;
         Python::attach(|py| {
             variable
                 .bind(py)
-                .call_method0("get")
+                .call_method0(intern!(py, "get"))
                 .ok()?
                 .extract::<Option<StreamId>>()
                 .ok()?

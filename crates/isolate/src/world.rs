@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use isthmus_protocol as protocol;
 use isthmus_web::{Host, LogLevel, TimerId};
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::shared::Shared;
@@ -25,7 +26,8 @@ impl Host for World {
     }
 
     fn start_timer(&self, id: TimerId, delay: Duration) {
-        let Some(server) = self.0.server.get() else {
+        let serving = self.0.serving_user();
+        let Some(server) = serving.as_ref().and_then(|serving| serving.server.get()) else {
             // No event loop yet: each isolate starts it when it begins to serve.
             self.0.early_timers.borrow_mut().push((id, delay));
             return;
@@ -33,7 +35,7 @@ impl Host for World {
         Python::attach(|py| {
             match server
                 .bind(py)
-                .call_method1("start_timer", (id, delay.as_secs_f64()))
+                .call_method1(intern!(py, "start_timer"), (id, delay.as_secs_f64()))
             {
                 Ok(handle) => {
                     self.0.timers.borrow_mut().insert(id, handle.unbind());
@@ -51,7 +53,7 @@ impl Host for World {
         if let Some(handle) = handle {
             Python::attach(|py| {
                 // Cancelling a handle of asyncio can't fail.
-                let _ = handle.bind(py).call_method0("cancel");
+                let _ = handle.bind(py).call_method0(intern!(py, "cancel"));
             });
         }
     }

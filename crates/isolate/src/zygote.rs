@@ -35,6 +35,7 @@ pub fn run(py: Python<'_>, control: OwnedFd) -> PyResult<()> {
     let Some(ToZygote::Boot(spec)) = control.receive(py)? else {
         return Ok(());
     };
+    isthmus_sandbox::keep_freed_memory();
     let engine = match Engine::new(py) {
         Ok(engine) => engine,
         Err(error) => {

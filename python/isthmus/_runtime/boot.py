@@ -11,13 +11,13 @@ import importlib.util
 import os
 import sys
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from isthmus import _native
 
 # The event loop's modules are imported here, in the zygote, so that isolates need not: none of them makes a loop.
 from . import loop as event_loop
-from . import nesting, packing, serve, stdio, worker
+from . import nesting, packing, rehearsal, serve, stdio, worker
 from .api import register_pyodide_js
 
 __all__ = ["Boot"]
@@ -25,8 +25,15 @@ __all__ = ["Boot"]
 _ISOLATE_PATH = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "_isolate")
 
 
-_WARM_ROUNDS = 20
-"""Enough for CPython to specialise what runs (after 8 to 16 executions)."""
+_REHEARSAL_LIMIT = 1.0
+"""Seconds, should what user code has put in place of asyncio's or the SDK's functions keep a rehearsal from its end."""
+
+
+class _Prepared(NamedTuple):
+    """What an isolate serves with, as far as it can be made before the fork: a loop without descriptors."""
+
+    loop: event_loop.IsolateLoop
+    server: serve.Server
 
 
 class Boot:
@@ -38,6 +45,8 @@ class Boot:
         self._spec = spec
         self._control = control
         self._worker: worker.Worker | None = None
+        self._streams = stdio.streams(isolate)
+        self._prepared: _Prepared | None = None
         self._blame = _Blame()
         self._set_paths()
         self._set_modules()
@@ -107,49 +116,53 @@ class Boot:
         return [f"{thing}{source}" for thing in found]
 
     def freeze(self) -> None:
-        """Before the first fork: what is alive now is shared with all isolates, so their collectors leave it alone. Nothing
-        is collected here: what that freed would be holes in shared pages, and filling them unshares the pages.
+        """Before the first fork: makes what isolates need, in memory that they share. What is alive now their collectors
+        leave alone. Nothing is collected here: what that freed would be holes in shared pages, and filling them unshares
+        the pages.
         """
         nesting.install_policy()
-        self._warm()
+        self._isolate.rehearse(self._rehearse)
+        if self._worker is not None:
+            self._prepared = self._prepare(self._worker)
         self._isolate.fill_heap()
         packing.fill()
         gc.freeze()
 
-    def _warm(self) -> None:
-        """Goes the way of a request a few times with nobody there. What that leaves behind (specialised code, types of
-        proxies, caches) is then shared memory, and no isolate's first request pays for it.
+    def _rehearse(self) -> None:
+        """`serve` with a Worker of our own. The isolate is connected to nobody; the events are there already, and the last
+        of them ends it. Leaves the process as it was.
         """
-        import js
-        from workers import Request, Response
-
-        isolate = self._isolate
-
-        async def request() -> None:
-            incoming = Request(js.Request.new("http://localhost/", method="GET"))
-            text = f"{incoming.method} {incoming.url}"
-            await asyncio.sleep(0)
-            isolate.new_context(0)
-            isolate.respond(0, Response(text, headers={"content-type": "text/plain"}).js_object)
-
-        for _ in range(_WARM_ROUNDS):
-            loop = event_loop.IsolateLoop(isolate)
-            try:
-                loop.run_until_complete(loop.create_task(request()))
-            finally:
-                loop.close()
+        replaced = stdio.installed()
+        prepared = self._prepare(rehearsal.worker(self._isolate.env))
+        prepared.loop.call_later(_REHEARSAL_LIMIT, prepared.loop.stop)
+        rehearsal.fork_hooks()
+        try:
+            self._begin()
+            self._run(prepared)
+        finally:
+            stdio.install(replaced)
+            asyncio.set_event_loop(None)
+            prepared.loop.close()
 
     def serve(self) -> None:
         """In a forked child: serves events until the host closes the connections."""
         gc.enable()
-        stdio.install(self._isolate)
+        self._begin()
+        # Unless the zygote couldn't import for its isolates.
+        self._run(self._prepared or self._prepare(self._import_main()))
+
+    def _begin(self) -> None:
+        stdio.install(self._streams)
         _reseed()
-        if self._worker is None:
-            # The zygote couldn't import for its isolates.
-            self._worker = self._import_main()
-        loop = event_loop.IsolateLoop(self._isolate)
-        asyncio.set_event_loop(loop)
-        serve.Server(self._isolate, loop, self._worker).run()
+
+    def _prepare(self, served: worker.Worker) -> _Prepared:
+        loop = event_loop.IsolateLoop(self._isolate, unopened=True)
+        return _Prepared(loop, serve.Server(self._isolate, loop, served))
+
+    def _run(self, prepared: _Prepared) -> None:
+        prepared.loop.open()
+        asyncio.set_event_loop(prepared.loop)
+        prepared.server.run()
 
     def exit(self, exception: BaseException | None) -> None:
         """Ends an isolate."""

@@ -123,9 +123,12 @@ class IsolateLoop(asyncio.SelectorEventLoop):
         _asyncgen_firstiter_hook: Any
         _asyncgen_finalizer_hook: Any
 
-    def __init__(self, engine: Engine) -> None:
-        """Uses `engine.context_enter` and `engine.context_exit` in place of ctypes if there are such."""
-        super().__init__()
+    def __init__(self, engine: Engine, *, unopened: bool = False) -> None:
+        """Uses `engine.context_enter` and `engine.context_exit` in place of ctypes if there are such. An `unopened` loop
+        has no descriptors, so that a process can fork with it; it runs once `open` has made them.
+        """
+        self._unopened = unopened
+        super().__init__(selectors.SelectSelector() if unopened else None)
         self._engine = engine
         self._hub: Any = None  # the greenlet in run_forever
         self._idle: list[greenlet] = []
@@ -141,6 +144,16 @@ class IsolateLoop(asyncio.SelectorEventLoop):
             enter, leave = _context_switches()
         self._enter_context: Callable[[contextvars.Context], Any] = enter
         self._exit_context: Callable[[contextvars.Context], Any] = leave
+
+    def open(self) -> None:
+        """Makes the descriptors of an `unopened` loop."""
+        self._unopened = False
+        self._selector = selectors.DefaultSelector()
+        self._make_self_pipe()
+
+    def _make_self_pipe(self) -> None:
+        if not self._unopened:
+            super()._make_self_pipe()
 
     # Scheduling
 

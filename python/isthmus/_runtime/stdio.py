@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["install"]
+__all__ = ["Streams", "install", "installed", "streams"]
 
 
 class LogStream(io.TextIOBase):
@@ -77,10 +77,26 @@ class _ByteStream(io.RawIOBase):
             self._text.flush()
 
 
-def install(isolate: Any) -> None:
+class Streams(NamedTuple):
+    """The two standard streams for output."""
+
+    stdout: Any
+    stderr: Any
+
+
+def streams(isolate: Any) -> Streams:
+    """Streams that write to the host's log."""
+    return Streams(LogStream(isolate, "stdout", 1), LogStream(isolate, "stderr", 2))
+
+
+def installed() -> Streams:
+    """The streams of this process."""
+    return Streams(sys.stdout, sys.stderr)
+
+
+def install(streams: Streams) -> None:
     """Replaces the standard streams of this process."""
-    for name, descriptor in (("stdout", 1), ("stderr", 2)):
-        stream = LogStream(isolate, name, descriptor)
+    for name, stream in streams._asdict().items():
         old = getattr(sys, name)
         if old is not None:
             old.flush()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from types import ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 __all__ = ["Worker", "load"]
@@ -25,6 +25,8 @@ class Worker:
         self.classes = _entrypoint_classes(module)
         self.default = self.classes.get("Default")
         self.fetch: Callable[[Any, Any], Any] = self._choose_fetch()
+        self._request = _request_class()
+        self._count_arguments()
 
     def entrypoints(self) -> list[str]:
         """The names of exported classes and, in legacy mode, handlers."""
@@ -40,11 +42,17 @@ class Worker:
             return self._legacy_fetch
         return self._missing_class
 
-    async def _class_fetch(self, request: Any, ctx: Any) -> Any:
-        from workers import Request
+    def _count_arguments(self) -> None:
+        """Here and not in each isolate's first request, since it touches much of `inspect`."""
+        for name in ("fetch", "test"):
+            handler = getattr(self.default, name, None)
+            if isinstance(handler, FunctionType):
+                method = MethodType(handler, self)
+                _positional[handler.__code__, True] = _count(method)
 
+    async def _class_fetch(self, request: Any, ctx: Any) -> Any:
         method = _method(self.default(ctx, self.env), "fetch")
-        result = _call_relaxed(method, Request(request), None, None)
+        result = _call_relaxed(method, self._request(request), None, None)
         if inspect.isawaitable(result):
             result = await result
         return _to_js_response(result)
@@ -78,6 +86,12 @@ class Worker:
 def load(module: ModuleType, flags: dict[str, bool], env: Any) -> Worker:
     """The Worker of a main module."""
     return Worker(module, flags, env)
+
+
+def _request_class() -> type:
+    from workers import Request
+
+    return Request
 
 
 def _entrypoint_classes(module: ModuleType) -> dict[str, type]:
