@@ -301,6 +301,20 @@ pub(crate) unsafe fn attribute(
     }
 }
 
+/// Whether [`attribute`] is known to leave `atom` to the JavaScript side of PyProxies with the features `features`; false if
+/// it was not asked lately.
+///
+/// # Safety
+/// At home with the GIL.
+#[inline(always)]
+pub(crate) unsafe fn is_inherited(atom: JSAtom, features: u32) -> bool {
+    // SAFETY: the cache is only touched at home.
+    unsafe {
+        let slot = &raw const (*state::state()).attributes.slots[atom as usize & (SLOTS - 1)];
+        (*slot).atom == atom && ((*slot).text.is_null() || ((*slot).prototype == features && (*slot).inherited))
+    }
+}
+
 /// The attribute name that `atom` stands for whatever a prototype has, `None` for a symbol. The string is borrowed from the
 /// cache: take a reference before anything else is looked up.
 ///

@@ -94,7 +94,8 @@ unsafe fn double_proxy(value: JSValue, cell: *mut pyproxy::Cell) -> u32 {
         } else {
             None
         };
-        by_names(value, names.unwrap_or(u32::MAX), kind_of(value) | DOUBLE_PROXY)
+        let kind = if pyproxy::is_callable(cell) { CALLABLE } else { 0 };
+        by_names(value, names.unwrap_or(u32::MAX), kind | DOUBLE_PROXY)
     }
 }
 
@@ -158,7 +159,9 @@ unsafe fn by_names(value: JSValue, names: u32, kind: u32) -> u32 {
         let array = flags & ARRAY != 0;
         let has_method = |bit: u32, name: JSAtom| names & bit != 0 && method(value, name);
         let has_property = |bit: u32, name: JSAtom| names & bit != 0 && property(value, name);
-        if names & MATTERING != 0 {
+        // A function's length is no flag.
+        let mattering = if callable { MATTERING & !shape::LENGTH } else { MATTERING };
+        if names & mattering != 0 {
             if has_method(shape::THEN, (*atoms).then) {
                 flags |= AWAITABLE;
             }
@@ -216,7 +219,7 @@ unsafe fn by_names(value: JSValue, names: u32, kind: u32) -> u32 {
 }
 
 /// The names that decide any flag but `ERROR`.
-const MATTERING: u32 = !(shape::NAME | shape::MESSAGE | shape::STACK | 1);
+const MATTERING: u32 = !(shape::NAME | shape::MESSAGE | shape::STACK);
 const LIKE_AN_ERROR: u32 = shape::NAME | shape::MESSAGE;
 
 /// Whether `value` (borrowed) counts as an error: it has a name, a message and a stack.

@@ -1,20 +1,21 @@
-//! A look at an object's property names without asking the engine for each: the short way of [`super::flags::detect`].
+//! A look at an object's properties without asking the engine for each: the short way of [`super::flags::detect`], and of
+//! what a PyProxy inherits.
 //!
 //! QuickJS keeps the names of an object's own properties and its prototype in a *shape*. Reading the shapes along the
 //! prototype chain tells which of the names that decide feature flags occur at all; for a plain object or function none
 //! do, where asking for each walks the chain fifteen times. Only presence is read, and nothing is remembered
 //! between looks, so that no change of an object or prototype can be missed; what is present is then asked of the
-//! engine.
+//! engine. [`inherited`] reads one property where it lies.
 //!
 //! The layout is the engine's own business: the structures below are those of one version. [`load`] compares the
-//! version and checks the layout on objects it knows. If anything differs, [`look`] answers `None` ever after, and the
+//! version and checks the layout on objects it knows. If anything differs, all looks answer `None` ever after, and the
 //! engine is asked for each name.
 
 use std::ffi::CStr;
 
-use rquickjs::qjs::{self, JSAtom, JSContext, JSValue};
+use rquickjs::qjs::{self, JS_UNDEFINED, JSAtom, JSContext, JSValue};
 
-use crate::state::Atoms;
+use crate::state::{self, Atoms};
 
 /// The version of QuickJS-ng whose structures these are.
 const VERSION: &CStr = c"0.16.2";
@@ -27,6 +28,7 @@ struct Object {
     more_bits: u8,
     class: u16,
     shape: *const Shape,
+    values: *const JSValue,
 }
 
 /// Some own properties are not in the shape …
@@ -55,6 +57,47 @@ struct Property {
     atom: JSAtom,
 }
 
+impl Shape {
+    /// The first of the buckets, which are in descending order: the number, from 1, of the first property in each.
+    #[inline(always)]
+    unsafe fn buckets(this: *const Self) -> *const u32 {
+        // SAFETY: the buckets follow the structure.
+        unsafe { this.add(1).cast() }
+    }
+
+    #[inline(always)]
+    unsafe fn properties(this: *const Self) -> *const Property {
+        // SAFETY: the properties follow the buckets.
+        unsafe { Self::buckets(this).add((*this).bucket_mask as usize + 1).cast() }
+    }
+
+    /// The property of that name with its place among the values.
+    #[inline(always)]
+    unsafe fn find(this: *const Self, atom: JSAtom) -> Option<(usize, *const Property)> {
+        // SAFETY: the engine's own look-up: buckets and chains have numbers of properties only.
+        unsafe {
+            let last = u64::from((*this).bucket_mask);
+            let hash = u64::from(atom).wrapping_mul(HASH_FACTOR) >> (1 + (last + 1).leading_zeros());
+            let mut number = *Self::buckets(this).add((last - hash) as usize);
+            while number != 0 {
+                let property = Self::properties(this).add(number as usize - 1);
+                if (*property).atom == atom {
+                    return Some((number as usize - 1, property));
+                }
+                number = (*property).next_and_flags & IN_BUCKET;
+            }
+            None
+        }
+    }
+}
+
+/// What the hash of a property name is made with.
+const HASH_FACTOR: u64 = 0x61C8_8646_80B5_83EB;
+/// The number of the next property in the bucket.
+const IN_BUCKET: u32 = (1 << 26) - 1;
+/// What sort of property it is: none of these bits for one that just has a value.
+const SORT: u32 = 3 << 30;
+
 /// An object with more own properties is asked for each name instead.
 const MANY: i32 = 96;
 
@@ -62,12 +105,12 @@ macro_rules! names {
     ($($constant:ident = $field:ident),+ $(,)?) => {
         #[expect(clippy::upper_case_acronyms, non_camel_case_types, reason = "they number the constants of these names")]
         #[repr(u8)]
-        enum Number { UNKNOWN, $($constant,)+ }
+        enum Number { $($constant,)+ }
 
         $(pub(super) const $constant: u32 = 1 << Number::$constant as u8;)+
 
-        fn numbered(atoms: &Atoms) -> impl Iterator<Item = (JSAtom, u8)> {
-            [$((atoms.$field, Number::$constant as u8),)+].into_iter().filter(|&(atom, _)| atom != 0)
+        fn numbered(atoms: &Atoms) -> impl Iterator<Item = (JSAtom, u16)> {
+            [$((atoms.$field, $constant as u16),)+].into_iter().filter(|&(atom, _)| atom != 0)
         }
     };
 }
@@ -93,14 +136,18 @@ names! {
 /// What a look found.
 #[derive(Clone, Copy)]
 pub(super) struct Seen {
-    /// The set of names that occur along the prototype chain; the bit of no name means nothing.
+    /// The set of names that occur along the prototype chain.
     pub(super) names: u32,
     /// The object's class, which is not that of a JavaScript `Proxy`.
     pub(super) class: u16,
 }
 
-/// The numbers of the names by their atoms. Empty while the layout is not known to be the one above.
-static mut NUMBERS: Vec<u8> = Vec::new();
+/// The bits of the names by their atoms, of which greater ones count as the last.
+static mut BITS: [u16; ATOMS] = [0; ATOMS];
+const ATOMS: usize = 1024;
+
+/// Whether the layout is known to be the one above.
+static mut KNOWN: bool = false;
 
 /// What occurs along the prototype chain of an object (borrowed); `None` if only the engine can tell.
 ///
@@ -138,14 +185,14 @@ unsafe fn object(value: JSValue) -> *const Object {
 /// among them ends the look.
 #[inline(always)]
 unsafe fn names_from(first: *const Object, traps: u8) -> Option<u32> {
-    // SAFETY: the static is filled only if the layout is right, and guarded by the GIL. Nothing is called here, so
-    // that the objects of the chain, kept alive by the first, stay as they are.
+    // SAFETY: the layout is known, and the statics are guarded by the GIL. Nothing is called here, so that the objects
+    // of the chain, kept alive by the first, stay as they are.
     unsafe {
-        let numbers = (&raw const NUMBERS).as_ref()?.as_slice();
-        if numbers.is_empty() {
+        if !KNOWN {
             return None;
         }
-        let (mut names, mut object, mut traps) = (0_u32, first, traps);
+        let bits = &raw const BITS;
+        let (mut names, mut object, mut traps) = (0_u16, first, traps);
         while !object.is_null() {
             let shape = (*object).shape;
             let count = (*shape).property_count;
@@ -153,17 +200,42 @@ unsafe fn names_from(first: *const Object, traps: u8) -> Option<u32> {
                 return None;
             }
             traps = IS_EXOTIC | IS_FAST_ARRAY;
-            let buckets = shape.add(1).cast::<u32>();
-            let properties = buckets.add((*shape).bucket_mask as usize + 1).cast::<Property>();
+            let properties = Shape::properties(shape);
             for index in 0..count as usize {
-                let atom = (*properties.add(index)).atom as usize;
-                if let Some(number) = numbers.get(atom) {
-                    names |= 1 << number;
-                }
+                names |= (*bits)[((*properties.add(index)).atom as usize).min(ATOMS - 1)];
             }
             object = (*shape).prototype;
         }
-        Some(names)
+        Some(u32::from(names))
+    }
+}
+
+/// What an object (borrowed) inherits under a name, undefined if nothing; owned. `None` where the engine has to be asked:
+/// for accessors, and where an object along the prototype chain has properties elsewhere.
+///
+/// # Safety
+/// At home with the GIL; `value` is an object.
+#[inline(always)]
+pub(crate) unsafe fn inherited(value: JSValue, atom: JSAtom) -> Option<JSValue> {
+    // SAFETY: as for `names_from`; an ordinary property's value has the place of the property.
+    unsafe {
+        if !KNOWN {
+            return None;
+        }
+        let mut at = (*(*object(value)).shape).prototype;
+        while !at.is_null() {
+            if (*at).bits & IS_EXOTIC != 0 {
+                return None;
+            }
+            if let Some((place, property)) = Shape::find((*at).shape, atom) {
+                if (*property).next_and_flags & SORT != 0 {
+                    return None;
+                }
+                return Some(qjs::JS_DupValue(state::context(), *(*at).values.add(place)));
+            }
+            at = (*(*at).shape).prototype;
+        }
+        Some(JS_UNDEFINED)
     }
 }
 
@@ -176,16 +248,14 @@ pub(crate) unsafe fn load(context: *mut JSContext, atoms: &Atoms, exotic: qjs::J
     // nothing read in the check can be out of bounds.
     unsafe {
         unload();
-        let last = numbered(atoms).map(|(atom, _)| atom as usize).max().unwrap_or(0);
-        let is_known = cfg!(target_pointer_width = "64") && CStr::from_ptr(qjs::JS_GetVersion()) == VERSION;
-        if !is_known || last >= usize::from(u16::MAX) {
+        let is_version = cfg!(target_pointer_width = "64") && CStr::from_ptr(qjs::JS_GetVersion()) == VERSION;
+        if !is_version || numbered(atoms).any(|(atom, _)| atom as usize >= ATOMS - 1) {
             return;
         }
-        let mut numbers = vec![Number::UNKNOWN as u8; last + 1];
-        for (atom, number) in numbered(atoms) {
-            numbers[atom as usize] = number;
+        for (atom, bit) in numbered(atoms) {
+            BITS[atom as usize] = bit;
         }
-        NUMBERS = numbers;
+        KNOWN = true;
         if !is_as_expected(context, atoms, exotic) {
             unload();
         }
@@ -197,8 +267,11 @@ pub(crate) unsafe fn load(context: *mut JSContext, atoms: &Atoms, exotic: qjs::J
 /// # Safety
 /// The GIL is held.
 pub(crate) unsafe fn unload() {
-    // SAFETY: the GIL guards the static; no reference into it lives.
-    unsafe { NUMBERS = Vec::new() };
+    // SAFETY: the GIL guards the statics; no reference into them lives.
+    unsafe {
+        KNOWN = false;
+        BITS = [0; ATOMS];
+    }
 }
 
 /// Compares what is seen of a few objects with what they are.
@@ -207,8 +280,7 @@ unsafe fn is_as_expected(context: *mut JSContext, atoms: &Atoms, exotic: qjs::JS
     unsafe {
         let sees = |value: JSValue, expected: Option<u32>| {
             let seen = look(value);
-            let known = 1 << Number::UNKNOWN as u8;
-            seen.map(|seen| seen.names & !known) == expected
+            seen.map(|seen| seen.names) == expected
                 && seen.is_none_or(|seen| u32::from(seen.class) == qjs::JS_GetClassID(value) as u32)
         };
         let parent = qjs::JS_NewObject(context);
@@ -224,9 +296,51 @@ unsafe fn is_as_expected(context: *mut JSContext, atoms: &Atoms, exotic: qjs::JS
         let of_array = sees(array, Some(LENGTH | ITERATOR | INCLUDES));
         let elsewhere = qjs::JS_NewObjectClass(context, exotic);
         let of_exotic = sees(elsewhere, None);
+        let read = inherits_as_expected(context, atoms, child, array);
         for value in [parent, child, array, elsewhere] {
             qjs::JS_FreeValue(context, value);
         }
-        plain && inherited && deleted && of_array && of_exotic
+        plain && inherited && deleted && of_array && of_exotic && read
+    }
+}
+
+/// Compares what is read of prototypes with what they have: `child` inherits `then` from an object of its own, `array`'s
+/// prototype is one with elements.
+unsafe fn inherits_as_expected(
+    context: *mut JSContext,
+    atoms: &Atoms,
+    child: JSValue,
+    array: JSValue,
+) -> bool {
+    // SAFETY: as for `is_as_expected`.
+    unsafe {
+        let heir = qjs::JS_NewObjectProto(context, child);
+        let names = [
+            atoms.length, atoms.size, atoms.get, atoms.set, atoms.has, atoms.iterator, atoms.copy, atoms.keys, atoms.name,
+        ];
+        for (number, &name) in names.iter().enumerate() {
+            qjs::JS_SetProperty(context, child, name, qjs::JS_MKVAL(qjs::JS_TAG_INT, number as i32));
+        }
+        let function = qjs::JS_GetProperty(context, array, atoms.includes);
+        let getset = (qjs::JS_PROP_HAS_GET | qjs::JS_PROP_CONFIGURABLE | qjs::JS_PROP_HAS_CONFIGURABLE) as i32;
+        qjs::JS_DefineProperty(context, child, atoms.delete, JS_UNDEFINED, function, JS_UNDEFINED, getset);
+        qjs::JS_DeleteProperty(context, child, atoms.size, 0);
+        let reads = |name: JSAtom| inherited(heir, name).map(|value| (qjs::JS_VALUE_GET_TAG(value), value));
+        let is_number = |name: JSAtom, number: i32| {
+            reads(name).is_some_and(|(tag, value)| tag == qjs::JS_TAG_INT && qjs::JS_VALUE_GET_INT(value) == number)
+        };
+        let numbers = names
+            .iter()
+            .enumerate()
+            .all(|(number, &name)| name == atoms.size || is_number(name, number as i32));
+        let is_expected = numbers
+            && reads(atoms.then).is_some_and(|(tag, _)| tag == qjs::JS_TAG_BOOL)
+            && reads(atoms.size).is_some_and(|(tag, _)| tag == qjs::JS_TAG_UNDEFINED)
+            && reads(atoms.message).is_some_and(|(tag, _)| tag == qjs::JS_TAG_UNDEFINED)
+            && inherited(heir, atoms.delete).is_none()
+            && inherited(array, atoms.then).is_none();
+        qjs::JS_FreeValue(context, function);
+        qjs::JS_FreeValue(context, heir);
+        is_expected
     }
 }

@@ -9,16 +9,19 @@ use pyo3::ffi::{self, PyObject, PyTypeObject};
 use super::{JsProxy, attributes, container, flags, iterate, methods};
 use crate::{promise, state};
 
+/// How many of the types asked for lately are found at once.
+const RECENT: usize = 16;
+
 struct Types {
-    /// The type asked for last: property-heavy code asks for few.
-    recent: (u32, *mut PyTypeObject),
+    /// Types asked for lately, each in the place its flags give it.
+    recent: [(u32, *mut PyTypeObject); RECENT],
     all: Option<HashMap<u32, *mut PyTypeObject>>,
     /// Names of all Python attributes of all types, a Python set.
     names: *mut PyObject,
 }
 
 static mut TYPES: Types = Types {
-    recent: (u32::MAX, ptr::null_mut()),
+    recent: [(u32::MAX, ptr::null_mut()); RECENT],
     all: None,
     names: ptr::null_mut(),
 };
@@ -32,11 +35,17 @@ pub(crate) unsafe fn for_flags(flags: u32) -> *mut PyTypeObject {
     // SAFETY: the statics are guarded by the GIL.
     unsafe {
         let types = &raw mut TYPES;
-        if (*types).recent.0 == flags {
-            return (*types).recent.1;
+        let (known, kind) = (*types).recent[place_of(flags)];
+        if known == flags {
+            return kind;
         }
         find_or_make(flags)
     }
+}
+
+#[inline(always)]
+fn place_of(flags: u32) -> usize {
+    (flags.wrapping_mul(0x9E37_79B1) >> 28) as usize % RECENT
 }
 
 #[inline(never)]
@@ -56,7 +65,7 @@ unsafe fn find_or_make(flags: u32) -> *mut PyTypeObject {
                 kind
             }
         };
-        (*types).recent = (flags, kind);
+        (*types).recent[place_of(flags)] = (flags, kind);
         kind
     }
 }

@@ -66,7 +66,15 @@ struct Known {
 
 struct Cache {
     slots: [Known; SLOTS],
-    prototypes: Vec<(u32, JSValue)>,
+    prototypes: Vec<Prototype>,
+}
+
+struct Prototype {
+    features: u32,
+    /// Owned.
+    value: JSValue,
+    /// An object that inherits from it; owned. The engine's description of such objects lives as long as one of them.
+    heir: JSValue,
 }
 
 static mut CACHE: Cache = Cache {
@@ -298,8 +306,8 @@ pub(crate) unsafe fn prototype(features: u32) -> JSValue {
     unsafe {
         let cache = &raw mut CACHE;
         let prototypes = &raw mut (*cache).prototypes;
-        if let Some(found) = (*prototypes).iter().find(|(known, _)| *known == features) {
-            return found.1;
+        if let Some(found) = (*prototypes).iter().find(|known| known.features == features) {
+            return found.value;
         }
         let mut arguments = [qjs::JS_MKVAL(qjs::JS_TAG_INT, features as i32)];
         let made = qjs::JS_Call(
@@ -310,7 +318,12 @@ pub(crate) unsafe fn prototype(features: u32) -> JSValue {
             arguments.as_mut_ptr(),
         );
         if !qjs::JS_IsException(made) {
-            (*prototypes).push((features, made));
+            let heir = qjs::JS_NewObjectProto(state::context(), made);
+            if qjs::JS_IsException(heir) {
+                qjs::JS_FreeValue(state::context(), made);
+                return heir;
+            }
+            (*prototypes).push(Prototype { features, value: made, heir });
         }
         made
     }
@@ -324,8 +337,9 @@ pub(crate) unsafe fn clear() {
     // SAFETY: as the caller promises; each prototype is owned and freed once.
     unsafe {
         let cache = &raw mut CACHE;
-        for (_, value) in std::mem::take(&mut (*cache).prototypes) {
-            qjs::JS_FreeValue(state::context(), value);
+        for known in std::mem::take(&mut (*cache).prototypes) {
+            qjs::JS_FreeValue(state::context(), known.heir);
+            qjs::JS_FreeValue(state::context(), known.value);
         }
     }
 }

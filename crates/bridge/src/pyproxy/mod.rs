@@ -294,6 +294,28 @@ pub(crate) unsafe fn object_of(cell: *mut Cell) -> *mut PyObject {
     unsafe { (*source(cell)).object }
 }
 
+/// Whether `typeof` of the proxy is "function".
+///
+/// # Safety
+/// `cell` is alive.
+#[inline(always)]
+pub(crate) unsafe fn is_callable(cell: *mut Cell) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { (*cell).features & features::CALLABLE != 0 }
+}
+
+/// The cell of an object that the engine calls a trap on; `None` while it is being made.
+///
+/// # Safety
+/// `object` is of one of our two classes.
+#[inline(always)]
+unsafe fn cell_of_trapped(object: JSValue) -> Option<*mut Cell> {
+    let mut class = 0;
+    // SAFETY: as the caller promises.
+    let cell = unsafe { qjs::JS_GetAnyOpaque(object, &mut class) }.cast::<Cell>();
+    (!cell.is_null()).then_some(cell)
+}
+
 /// Whether the proxy was destroyed.
 ///
 /// # Safety

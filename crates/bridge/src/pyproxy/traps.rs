@@ -12,11 +12,11 @@ use rquickjs::qjs::{self, JS_EXCEPTION, JS_UNDEFINED, JSAtom, JSClassExoticMetho
 
 use super::attributes::Kind;
 use super::{
-    Cell, Context, Origin, attributes, cell_of, features, items, keys, object_of, source, throw_destroyed,
+    Cell, Context, Origin, attributes, cell_of, cell_of_trapped, features, items, keys, object_of, source, throw_destroyed,
 };
 use crate::lifetime::{self, Held, HeldValue};
 use crate::state::Entry;
-use crate::{atoms, error, js2python, python2js, state};
+use crate::{atoms, error, js2python, jsproxy, python2js, state};
 
 static mut METHODS: JSClassExoticMethods = JSClassExoticMethods {
     get_own_property: Some(get_own_property),
@@ -124,9 +124,15 @@ fn is(cell: *mut Cell, feature: u32) -> bool {
 unsafe extern "C" fn get_property(_: Context, object: JSValue, atom: JSAtom, _receiver: JSValue) -> JSValue {
     // SAFETY: called by the engine at home under the GIL, on a live object of our class.
     unsafe {
-        let Some(cell) = cell_of(object) else {
+        let Some(cell) = cell_of_trapped(object) else {
             return JS_UNDEFINED;
         };
+        if atoms::is_inherited(atom, (*cell).features)
+            && !is(cell, features::JSON_DICT)
+            && let Some(value) = jsproxy::shape::inherited(object, atom)
+        {
+            return value;
+        }
         let Ok(_entry) = Entry::checked() else {
             return JS_EXCEPTION;
         };
