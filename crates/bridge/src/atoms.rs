@@ -311,7 +311,8 @@ pub(crate) unsafe fn is_inherited(atom: JSAtom, features: u32) -> bool {
     // SAFETY: the cache is only touched at home.
     unsafe {
         let slot = &raw const (*state::state()).attributes.slots[atom as usize & (SLOTS - 1)];
-        (*slot).atom == atom && ((*slot).text.is_null() || ((*slot).prototype == features && (*slot).inherited))
+        (*slot).atom == atom
+            && ((*slot).text.is_null() || ((*slot).prototype == features && (*slot).inherited))
     }
 }
 

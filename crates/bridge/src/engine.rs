@@ -362,6 +362,7 @@ impl Drop for Engine {
                 (*state).home = ptr::null_mut();
                 (*state).context = ptr::null_mut();
                 (*state).runtime = ptr::null_mut();
+                jsproxy::spare::clear();
             }
         });
     }

@@ -160,7 +160,11 @@ unsafe fn by_names(value: JSValue, names: u32, kind: u32) -> u32 {
         let has_method = |bit: u32, name: JSAtom| names & bit != 0 && method(value, name);
         let has_property = |bit: u32, name: JSAtom| names & bit != 0 && property(value, name);
         // A function's length is no flag.
-        let mattering = if callable { MATTERING & !shape::LENGTH } else { MATTERING };
+        let mattering = if callable {
+            MATTERING & !shape::LENGTH
+        } else {
+            MATTERING
+        };
         if names & mattering != 0 {
             if has_method(shape::THEN, (*atoms).then) {
                 flags |= AWAITABLE;

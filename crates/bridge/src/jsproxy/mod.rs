@@ -9,6 +9,7 @@ pub(crate) mod flags;
 pub(crate) mod iterate;
 pub(crate) mod methods;
 pub(crate) mod shape;
+pub(crate) mod spare;
 pub(crate) mod types;
 
 use std::ptr;
@@ -199,7 +200,7 @@ pub(crate) unsafe fn new_with_flags_steal(value: JSValue, this: JSValue, flags: 
             qjs::JS_FreeValue(state::context(), value);
             return ptr::null_mut();
         }
-        let object = ffi::PyType_GenericAlloc(kind, 0).cast::<JsProxy>();
+        let object = spare::allocate(kind);
         if object.is_null() {
             qjs::JS_FreeValue(state::context(), value);
             return ptr::null_mut();
@@ -232,10 +233,7 @@ pub(crate) unsafe extern "C" fn dealloc(object: *mut PyObject) {
         }
         let (value, this, dict, shape) = ((*proxy).value, (*proxy).this, (*proxy).dict, (*proxy).shape);
         let kind = ffi::Py_TYPE(object);
-        let free = (*kind).tp_free;
-        if let Some(free) = free {
-            free(object.cast());
-        }
+        spare::free(proxy);
         (*state::state()).live_jsproxies -= 1;
         lifetime::drop_value(value);
         lifetime::drop_value(this);

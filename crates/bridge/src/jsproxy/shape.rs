@@ -136,13 +136,13 @@ names! {
 /// What a look found.
 #[derive(Clone, Copy)]
 pub(super) struct Seen {
-    /// The set of names that occur along the prototype chain.
+    /// The set of names that may occur along the prototype chain; no other does.
     pub(super) names: u32,
     /// The object's class, which is not that of a JavaScript `Proxy`.
     pub(super) class: u16,
 }
 
-/// The bits of the names by their atoms, of which greater ones count as the last.
+/// The bits of the names by the remainders of their atoms: another name may share one, which costs a question.
 static mut BITS: [u16; ATOMS] = [0; ATOMS];
 const ATOMS: usize = 1024;
 
@@ -200,9 +200,15 @@ unsafe fn names_from(first: *const Object, traps: u8) -> Option<u32> {
                 return None;
             }
             traps = IS_EXOTIC | IS_FAST_ARRAY;
-            let properties = Shape::properties(shape);
-            for index in 0..count as usize {
-                names |= (*bits)[((*properties.add(index)).atom as usize).min(ATOMS - 1)];
+            let properties = std::slice::from_raw_parts(Shape::properties(shape), count as usize);
+            let bit = |property: &Property| (*bits)[property.atom as usize % ATOMS];
+            let blocks = properties.chunks_exact(4);
+            names |= blocks
+                .remainder()
+                .iter()
+                .fold(0, |names, property| names | bit(property));
+            for block in blocks {
+                names |= bit(&block[0]) | bit(&block[1]) | bit(&block[2]) | bit(&block[3]);
             }
             object = (*shape).prototype;
         }
@@ -239,6 +245,28 @@ pub(crate) unsafe fn inherited(value: JSValue, atom: JSAtom) -> Option<JSValue> 
     }
 }
 
+/// Whether it is sure that an object (borrowed) inherits nothing under a name.
+///
+/// # Safety
+/// At home with the GIL; `value` is an object.
+#[inline(always)]
+pub(crate) unsafe fn inherits_nothing(value: JSValue, atom: JSAtom) -> bool {
+    // SAFETY: as for `inherited`.
+    unsafe {
+        if !KNOWN {
+            return false;
+        }
+        let mut at = (*(*object(value)).shape).prototype;
+        while !at.is_null() {
+            if (*at).bits & IS_EXOTIC != 0 || Shape::find((*at).shape, atom).is_some() {
+                return false;
+            }
+            at = (*(*at).shape).prototype;
+        }
+        true
+    }
+}
+
 /// Begins to look, if this is the engine whose layout is known.
 ///
 /// # Safety
@@ -249,7 +277,7 @@ pub(crate) unsafe fn load(context: *mut JSContext, atoms: &Atoms, exotic: qjs::J
     unsafe {
         unload();
         let is_version = cfg!(target_pointer_width = "64") && CStr::from_ptr(qjs::JS_GetVersion()) == VERSION;
-        if !is_version || numbered(atoms).any(|(atom, _)| atom as usize >= ATOMS - 1) {
+        if !is_version || numbered(atoms).any(|(atom, _)| atom as usize >= ATOMS) {
             return;
         }
         for (atom, bit) in numbered(atoms) {
@@ -316,18 +344,41 @@ unsafe fn inherits_as_expected(
     unsafe {
         let heir = qjs::JS_NewObjectProto(context, child);
         let names = [
-            atoms.length, atoms.size, atoms.get, atoms.set, atoms.has, atoms.iterator, atoms.copy, atoms.keys, atoms.name,
+            atoms.length,
+            atoms.size,
+            atoms.get,
+            atoms.set,
+            atoms.has,
+            atoms.iterator,
+            atoms.copy,
+            atoms.keys,
+            atoms.name,
         ];
         for (number, &name) in names.iter().enumerate() {
-            qjs::JS_SetProperty(context, child, name, qjs::JS_MKVAL(qjs::JS_TAG_INT, number as i32));
+            qjs::JS_SetProperty(
+                context,
+                child,
+                name,
+                qjs::JS_MKVAL(qjs::JS_TAG_INT, number as i32),
+            );
         }
         let function = qjs::JS_GetProperty(context, array, atoms.includes);
-        let getset = (qjs::JS_PROP_HAS_GET | qjs::JS_PROP_CONFIGURABLE | qjs::JS_PROP_HAS_CONFIGURABLE) as i32;
-        qjs::JS_DefineProperty(context, child, atoms.delete, JS_UNDEFINED, function, JS_UNDEFINED, getset);
+        let getset =
+            (qjs::JS_PROP_HAS_GET | qjs::JS_PROP_CONFIGURABLE | qjs::JS_PROP_HAS_CONFIGURABLE) as i32;
+        qjs::JS_DefineProperty(
+            context,
+            child,
+            atoms.delete,
+            JS_UNDEFINED,
+            function,
+            JS_UNDEFINED,
+            getset,
+        );
         qjs::JS_DeleteProperty(context, child, atoms.size, 0);
         let reads = |name: JSAtom| inherited(heir, name).map(|value| (qjs::JS_VALUE_GET_TAG(value), value));
         let is_number = |name: JSAtom, number: i32| {
-            reads(name).is_some_and(|(tag, value)| tag == qjs::JS_TAG_INT && qjs::JS_VALUE_GET_INT(value) == number)
+            reads(name)
+                .is_some_and(|(tag, value)| tag == qjs::JS_TAG_INT && qjs::JS_VALUE_GET_INT(value) == number)
         };
         let numbers = names
             .iter()
@@ -338,7 +389,10 @@ unsafe fn inherits_as_expected(
             && reads(atoms.size).is_some_and(|(tag, _)| tag == qjs::JS_TAG_UNDEFINED)
             && reads(atoms.message).is_some_and(|(tag, _)| tag == qjs::JS_TAG_UNDEFINED)
             && inherited(heir, atoms.delete).is_none()
-            && inherited(array, atoms.then).is_none();
+            && inherited(array, atoms.then).is_none()
+            && !inherits_nothing(heir, atoms.delete)
+            && !inherits_nothing(heir, atoms.then)
+            && inherits_nothing(heir, atoms.size);
         qjs::JS_FreeValue(context, function);
         qjs::JS_FreeValue(context, heir);
         is_expected

@@ -147,6 +147,7 @@ pub(super) unsafe fn checked(value: JSValue) -> Result<JSValue, Thrown> {
 }
 
 /// Converts a result it takes; null means a Python exception is set.
+#[inline]
 pub(super) unsafe fn steal(result: *mut PyObject) -> Result<JSValue, Thrown> {
     // SAFETY: at home with the GIL.
     unsafe {

@@ -323,7 +323,11 @@ pub(crate) unsafe fn prototype(features: u32) -> JSValue {
                 qjs::JS_FreeValue(state::context(), made);
                 return heir;
             }
-            (*prototypes).push(Prototype { features, value: made, heir });
+            (*prototypes).push(Prototype {
+                features,
+                value: made,
+                heir,
+            });
         }
         made
     }

@@ -59,13 +59,67 @@ unsafe fn answer(done: bool, value: JSValue) -> JSValue {
     }
 }
 
+/// The `__next__` of an iterator that can't be sent anything otherwise.
+#[inline(always)]
+unsafe fn plain_next(object: *mut PyObject) -> Option<ffi::iternextfunc> {
+    // SAFETY: the GIL is held, `object` is valid.
+    unsafe {
+        let kind = ffi::Py_TYPE(object);
+        let asynchronous = (*kind).tp_as_async;
+        if (!asynchronous.is_null() && (*asynchronous).am_send.is_some()) || ffi::PyIter_Check(object) == 0 {
+            return None;
+        }
+        (*kind).tp_iternext
+    }
+}
+
+/// What an iterator returned that just gave no item: the value of its `StopIteration`, None without one; a new reference.
+/// Null if it raised something else.
+#[cold]
+unsafe fn stop_value() -> *mut PyObject {
+    // SAFETY: the GIL is held. A normalized exception of the class has its layout.
+    unsafe {
+        if ffi::PyErr_Occurred().is_null() {
+            ffi::Py_INCREF(ffi::Py_None());
+            return ffi::Py_None();
+        }
+        if ffi::PyErr_ExceptionMatches(ffi::PyExc_StopIteration) == 0 {
+            return ptr::null_mut();
+        }
+        let (mut kind, mut raised, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        ffi::PyErr_Fetch(&mut kind, &mut raised, &mut trace);
+        ffi::PyErr_NormalizeException(&mut kind, &mut raised, &mut trace);
+        if ffi::PyObject_TypeCheck(raised, ffi::PyExc_StopIteration.cast()) == 0 {
+            ffi::PyErr_Restore(kind, raised, trace);
+            return ptr::null_mut();
+        }
+        let value = (*raised.cast::<ffi::PyStopIterationObject>()).value;
+        let value = if value.is_null() { ffi::Py_None() } else { value };
+        ffi::Py_INCREF(value);
+        for reference in [kind, raised, trace] {
+            ffi::Py_XDECREF(reference);
+        }
+        value
+    }
+}
+
 /// One step of the iterator behind a PyProxy, `sent` (borrowed) being sent to it: whether it ended, and the item or
 /// what it returned.
+#[inline(always)]
 pub(super) unsafe fn advance(proxy: JSValue, sent: JSValue) -> Result<(bool, JSValue), Thrown> {
     // SAFETY: as for `api::dispatch`.
     unsafe {
         let receiver = receiver(proxy)?;
         let object = receiver.as_ptr();
+        if qjs::JS_IsUndefined(sent)
+            && let Some(next) = plain_next(object)
+        {
+            let item = next(object);
+            if item.is_null() {
+                return Ok((true, steal(stop_value())?));
+            }
+            return Ok((false, steal(item)?));
+        }
         let mut result = ptr::null_mut();
         let outcome = if qjs::JS_IsUndefined(sent) {
             ffi::PyIter_Send(object, ffi::Py_None(), &mut result)

@@ -265,12 +265,12 @@ pub(crate) unsafe fn cell_of(value: JSValue) -> Option<*mut Cell> {
         if !qjs::JS_IsObject(value) {
             return None;
         }
-        let class = qjs::JS_GetClassID(value);
+        let mut class = 0;
+        let cell = qjs::JS_GetAnyOpaque(value, &mut class).cast::<Cell>();
         let state = state::state();
         if class != (*state).pyproxy_class && class != (*state).pyproxy_function_class {
             return None;
         }
-        let cell = qjs::JS_GetOpaque(value, class).cast::<Cell>();
         (!cell.is_null()).then_some(cell)
     }
 }

@@ -12,7 +12,8 @@ use rquickjs::qjs::{self, JS_EXCEPTION, JS_UNDEFINED, JSAtom, JSClassExoticMetho
 
 use super::attributes::Kind;
 use super::{
-    Cell, Context, Origin, attributes, cell_of, cell_of_trapped, features, items, keys, object_of, source, throw_destroyed,
+    Cell, Context, Origin, attributes, cell_of, cell_of_trapped, features, items, keys, object_of, source,
+    throw_destroyed,
 };
 use crate::lifetime::{self, Held, HeldValue};
 use crate::state::Entry;

@@ -7,6 +7,7 @@ use rquickjs::qjs::{self, JS_UNDEFINED, JSAtom, JSValue};
 
 use super::conversion::{Conversion, Converted, DATA, Item, free_all, has};
 use super::{Raised, checked, raise_about, raised};
+use crate::jsproxy::shape;
 use crate::{python2js, state};
 
 impl Conversion {
@@ -22,9 +23,13 @@ impl Conversion {
             let target = checked(qjs::JS_NewObject(context))?;
             Self::remember(this, object, target);
             let unique = !(*this).from_entries;
+            // Keys of ASCII are different properties, so that only what the prototype has is in the way, as long as no other
+            // code could touch the dict or the object.
+            let mut distinct = ffi::PyDict_CheckExact(object) != 0;
             let result = Self::items(object, |key, item| {
                 let atom = Self::key(this, key)?;
-                if unique {
+                distinct &= is_ascii(key);
+                if unique && !(distinct && shape::inherits_nothing(target, atom)) {
                     match qjs::JS_HasProperty(context, target, atom) {
                         0 => {}
                         found => {
@@ -33,7 +38,13 @@ impl Conversion {
                         }
                     }
                 }
-                let value = Self::value(this, item);
+                let value = match python2js::implicit(item) {
+                    Some(value) => checked(value).map(Item::Value),
+                    None => {
+                        distinct = false;
+                        Self::value(this, item)
+                    }
+                };
                 let defined = match value {
                     Ok(Item::Value(value)) => qjs::JS_DefinePropertyValue(context, target, atom, value, DATA),
                     // Can't be: only a dict converter leaves dicts under way.
@@ -224,6 +235,13 @@ impl Conversion {
             Ok(set)
         }
     }
+}
+
+/// Whether it is a `str` of nothing but ASCII, and of no subclass.
+#[inline(always)]
+unsafe fn is_ascii(key: *mut PyObject) -> bool {
+    // SAFETY: the GIL is held, `key` is valid.
+    unsafe { ffi::Py_TYPE(key) == &raw mut ffi::PyUnicode_Type && ffi::PyUnicode_IS_COMPACT_ASCII(key) != 0 }
 }
 
 #[cold]
