@@ -13,6 +13,7 @@ mod items;
 mod iterate;
 mod iteration;
 mod keys;
+mod lookup;
 mod methods;
 mod sequence;
 mod traps;
