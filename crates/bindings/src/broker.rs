@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use isthmus_protocol::{ChannelId, Operation, Reply};
+use isthmus_protocol::{ChannelId, Operation, Reply, StreamId};
 use isthmus_web::body::{ByteSink, IncomingBody};
 use rquickjs::Ctx;
 
@@ -13,6 +13,13 @@ pub enum CallBody {
     None,
     /// All of it, of any length: the broker cuts it into chunks.
     Bytes(Bytes),
+    /// The host has it: the body of an earlier call's answer, of which nothing was read.
+    Held {
+        /// That call.
+        call: StreamId,
+        /// Its length in bytes, where known beforehand.
+        length: Option<u64>,
+    },
     /// It is written to the sink that [`Broker::call`] returns.
     Stream {
         /// Its length in bytes, where known beforehand.
@@ -20,19 +27,24 @@ pub enum CallBody {
     },
 }
 
-/// Called exactly once with the answer, on the engine's thread with no JavaScript on the stack.
+/// A call under way.
+pub struct Opened {
+    /// Its name, for [`Broker::cancel`].
+    pub call: StreamId,
+    /// Where its body goes: `Some` iff that is [`CallBody::Stream`]. The answer may come before it is closed.
+    pub sink: Option<Rc<dyn ByteSink>>,
+}
+
+/// Called once with the answer, on the engine's thread with no JavaScript on the stack.
 /// A call that failed has [`Reply::Failed`].
 pub type CallDone = Box<dyn for<'js, 'a> FnOnce(&Ctx<'js>, Reply<'a>, IncomingBody)>;
 
 /// The way to the host.
 pub trait Broker: 'static {
-    /// Calls an operation on a channel. The sink is `Some` iff `body` is [`CallBody::Stream`]; the
-    /// answer may come before it is closed (the host refused).
-    fn call(
-        &self,
-        channel: ChannelId,
-        operation: Operation<'_>,
-        body: CallBody,
-        done: CallDone,
-    ) -> Option<Rc<dyn ByteSink>>;
+    /// Calls an operation on a channel.
+    fn call(&self, channel: ChannelId, operation: Operation<'_>, body: CallBody, done: CallDone) -> Opened;
+
+    /// Gives a call up: it is not answered any more, and the host stops working on it. Does nothing once it is
+    /// answered.
+    fn cancel(&self, call: StreamId);
 }

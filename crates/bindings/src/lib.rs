@@ -9,6 +9,7 @@
 //! | `settle` | promises that the host's answer settles |
 //! | `collect` | a body that comes in pieces, as one |
 //! | `workers` | `cloudflare:workers`, `ctx`, the SDK's entrypoint helper |
+//! | `outbound` | `fetch()` through the host: the Web platform's way out |
 //! | `broker` | the seam to the isolate |
 //!
 //! **Lifetimes.** The closures given to [`Broker::call`] and to body sources hold no JavaScript value, only a number
@@ -21,9 +22,11 @@ mod collect;
 mod convert;
 mod env;
 mod kv;
+mod outbound;
 mod settle;
 mod workers;
 
-pub use broker::{Broker, CallBody, CallDone};
+pub use broker::{Broker, CallBody, CallDone, Opened};
 pub use env::install_env;
+pub use outbound::fetch;
 pub use workers::{Events, WORKERS_MODULE, Workers, install_workers, workers_module};

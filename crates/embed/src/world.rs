@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use isthmus_web::{Host, LogLevel, TimerId};
+use isthmus_web::{Begun, FetchDone, Host, LogLevel, OutgoingRequest, TimerId};
 use pyo3::prelude::*;
+use rquickjs::Ctx;
 
 /// The [`Host`] that plain CPython gives the Web platform.
 pub(crate) struct World {
@@ -66,5 +67,9 @@ impl Host for World {
             // would be worse than no process.
             std::process::abort();
         }
+    }
+
+    fn fetch(&self, _: &Ctx<'_>, _: OutgoingRequest, _: FetchDone) -> Result<Begun, String> {
+        Err("fetch() to the network isn't served in plain CPython yet".to_owned())
     }
 }

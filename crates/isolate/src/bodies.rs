@@ -1,13 +1,13 @@
 //! Bodies under credit, both ways: what the host sends becomes a [`ByteSource`], what goes to it a [`ByteSink`].
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
 use isthmus_protocol::flow::{INLINE_MAX, Overrun, ReceiveWindow, SendWindow};
 use isthmus_protocol::{Body, Frame};
-use isthmus_web::body::{ByteSink, ByteSource, IncomingBody, PullDone, Pulled, WriteDone};
+use isthmus_web::body::{ByteSink, ByteSource, IncomingBody, PullDone, Pulled, WriteDone, pump};
 use rquickjs::Ctx;
 
 use crate::shared::{Shared, Side, StreamKey};
@@ -206,7 +206,7 @@ struct Leaving {
     finished: bool,
     /// The host wants no more.
     refused: bool,
-    /// What is moved into this sink by a [`Pump`], to be given up when the host wants no more.
+    /// What is moved into this sink by [`pump`], to be given up when the host wants no more.
     source: Option<Rc<dyn ByteSource>>,
 }
 
@@ -266,8 +266,22 @@ impl Outgoing {
 
     /// Moves a source into this sink without visiting JavaScript.
     pub(crate) fn take_all(self: Rc<Self>, ctx: &Ctx<'_>, source: Rc<dyn ByteSource>) {
-        self.state.borrow_mut().source = Some(Rc::clone(&source));
-        Pump::start(ctx, source, self);
+        pump(ctx, source, self);
+    }
+
+    /// Gives the body up: nothing more is sent, whoever writes it hears nothing more.
+    pub(crate) fn give_up(&self) {
+        let (waiting, source) = {
+            let mut state = self.state.borrow_mut();
+            state.refused = true;
+            state.finished = true;
+            state.pending = Bytes::new();
+            (state.waiting.take(), state.source.take())
+        };
+        drop(waiting);
+        if let Some(source) = source {
+            source.cancel();
+        }
     }
 
     /// Sends what credit allows; then the write is done, or the body ends.
@@ -339,6 +353,10 @@ impl Outgoing {
 }
 
 impl ByteSink for Outgoing {
+    fn fed_by(&self, source: &Rc<dyn ByteSource>) {
+        self.state.borrow_mut().source = Some(Rc::clone(source));
+    }
+
     fn write(&self, ctx: &Ctx<'_>, chunk: Bytes, done: WriteDone) {
         {
             let mut state = self.state.borrow_mut();
@@ -361,56 +379,6 @@ impl ByteSink for Outgoing {
         // What waits for credit is worth nothing without the rest.
         self.state.borrow_mut().pending = Bytes::new();
         self.finish(Err(reason.to_owned()));
-    }
-}
-
-/// Moves a source into a sink without visiting JavaScript. A loop, not a recursion: pieces that are already
-/// here may be many and small.
-struct Pump {
-    source: Rc<dyn ByteSource>,
-    sink: Rc<dyn ByteSink>,
-    running: Cell<bool>,
-    again: Cell<bool>,
-}
-
-impl Pump {
-    /// Starts moving; the pump lives as long as a pull or write is under way.
-    fn start(ctx: &Ctx<'_>, source: Rc<dyn ByteSource>, sink: Rc<dyn ByteSink>) {
-        let pump = Rc::new(Self {
-            source,
-            sink,
-            running: Cell::new(false),
-            again: Cell::new(false),
-        });
-        pump.run(ctx);
-    }
-
-    fn run(self: &Rc<Self>, ctx: &Ctx<'_>) {
-        self.again.set(true);
-        if self.running.replace(true) {
-            return;
-        }
-        while self.again.take() {
-            let pump = Rc::clone(self);
-            self.source
-                .pull(ctx, Box::new(move |ctx, pulled| pump.pulled(ctx, pulled)));
-        }
-        self.running.set(false);
-    }
-
-    fn pulled(self: &Rc<Self>, ctx: &Ctx<'_>, pulled: Pulled) {
-        match pulled {
-            Pulled::End => self.sink.close(),
-            Pulled::Failed(reason) => self.sink.abort(&reason),
-            Pulled::Chunk(chunk) => {
-                let pump = Rc::clone(self);
-                let written: WriteDone = Box::new(move |ctx, written| match written {
-                    Ok(()) => pump.run(ctx),
-                    Err(_) => pump.source.cancel(),
-                });
-                self.sink.write(ctx, chunk, written);
-            }
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use isthmus_bindings::{Broker, CallBody, CallDone};
+use isthmus_bindings::{Broker, CallBody, CallDone, Opened};
 use isthmus_protocol::{
     Body, Call, ChannelId, Failure, FailureKind, Frame, Open, Operation, Reply, StreamId, decode,
 };
@@ -16,7 +16,7 @@ use crate::connection::ConnectionError;
 use crate::shared::{Shared, Side};
 
 /// What upstream says to input and output in the global scope.
-const GLOBAL_SCOPE: &str = "Disallowed operation called within global scope. Asynchronous I/O (ex: fetch() or \
+pub(crate) const GLOBAL_SCOPE: &str = "Disallowed operation called within global scope. Asynchronous I/O (ex: fetch() or \
                             connect()), setting a timeout, and generating random values are not allowed within global \
                             scope. To fix this error, perform this operation within a handler.";
 
@@ -24,18 +24,13 @@ const GLOBAL_SCOPE: &str = "Disallowed operation called within global scope. Asy
 pub(crate) struct IsolateBroker(pub(crate) Rc<Shared>);
 
 impl Broker for IsolateBroker {
-    fn call(
-        &self,
-        channel: ChannelId,
-        operation: Operation<'_>,
-        body: CallBody,
-        done: CallDone,
-    ) -> Option<Rc<dyn ByteSink>> {
+    fn call(&self, channel: ChannelId, operation: Operation<'_>, body: CallBody, done: CallDone) -> Opened {
         let shared = &self.0;
-        if shared.serving_user().is_none() {
-            return refuse(shared, body, done);
-        }
         let stream = shared.next_call();
+        let opened = |sink| Opened { call: stream, sink };
+        if shared.serving_user().is_none() {
+            return opened(refuse(shared, &body, done));
+        }
         shared.calls.borrow_mut().insert(stream, done);
         let open = |body: Body<'_>| {
             let call = Call {
@@ -56,7 +51,11 @@ impl Broker for IsolateBroker {
             CallBody::None => open(Body::None),
             CallBody::Stream { length } => {
                 open(Body::Stream { length });
-                return Some(Outgoing::open(shared, (Side::Broker, stream)));
+                return opened(Some(Outgoing::open(shared, (Side::Broker, stream))));
+            }
+            CallBody::Held { call, length } => {
+                shared.hand_over(call);
+                open(Body::Held { stream: call, length });
             }
             CallBody::Bytes(bytes) => match announce(&bytes) {
                 body @ Body::Stream { .. } => {
@@ -67,12 +66,25 @@ impl Broker for IsolateBroker {
                 inline => open(inline),
             },
         }
-        None
+        opened(None)
+    }
+
+    fn cancel(&self, call: StreamId) {
+        let shared = &self.0;
+        let done = shared.calls.borrow_mut().remove(&call);
+        if done.is_none() {
+            return;
+        }
+        let outgoing = shared.outgoing.borrow_mut().remove(&(Side::Broker, call));
+        if let Some(outgoing) = outgoing {
+            outgoing.give_up();
+        }
+        shared.send(Side::Broker, &Frame::Cancel { stream: call });
     }
 }
 
 /// Without a connection, that is at the top level of a module, nothing can be called.
-fn refuse(shared: &Rc<Shared>, body: CallBody, done: CallDone) -> Option<Rc<dyn ByteSink>> {
+fn refuse(shared: &Rc<Shared>, body: &CallBody, done: CallDone) -> Option<Rc<dyn ByteSink>> {
     // An answer may not come while the call is still being made.
     shared.refused.borrow_mut().push(done);
     matches!(body, CallBody::Stream { .. }).then(|| Rc::new(Nowhere) as Rc<dyn ByteSink>)
@@ -133,6 +145,14 @@ impl Shared {
         Ok(())
     }
 
+    /// The host passes a held body on by itself.
+    pub(crate) fn hand_over(&self, held: StreamId) {
+        let incoming = self.incoming.borrow_mut().remove(&(Side::Broker, held));
+        if let Some(incoming) = incoming.and_then(|incoming| incoming.upgrade()) {
+            incoming.handed_over();
+        }
+    }
+
     fn call_answered(
         self: &Rc<Self>,
         ctx: &Ctx<'_>,
@@ -142,10 +162,8 @@ impl Shared {
         bytes: &Bytes,
     ) {
         let done = self.calls.borrow_mut().remove(&stream);
-        let Some(done) = done else {
-            self.log_internal(&format!("the host answered call {stream}, which is not open"));
-            return;
-        };
+        // A call that was given up: its answer crossed with that.
+        let Some(done) = done else { return };
         let inline = match body {
             Body::Inline(inline) => bytes.slice_ref(inline),
             _ => Bytes::new(),

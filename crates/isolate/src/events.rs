@@ -293,10 +293,7 @@ impl Shared {
             },
             OutgoingBody::Source { source, length } => match source.held() {
                 Some(held) => {
-                    let incoming = self.incoming.borrow_mut().remove(&(Side::Broker, held));
-                    if let Some(incoming) = incoming.and_then(|incoming| incoming.upgrade()) {
-                        incoming.handed_over();
-                    }
+                    self.hand_over(held);
                     reply(Body::Held { stream: held, length });
                 }
                 None => streamed(length).take_all(ctx, source),

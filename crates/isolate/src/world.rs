@@ -3,15 +3,30 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use isthmus_bindings::Broker;
 use isthmus_protocol as protocol;
-use isthmus_web::{Host, LogLevel, TimerId};
+use isthmus_web::{Begun, FetchDone, Host, LogLevel, OutgoingRequest, TimerId};
 use pyo3::intern;
 use pyo3::prelude::*;
+use rquickjs::Ctx;
 
+use crate::calls::{GLOBAL_SCOPE, IsolateBroker};
 use crate::shared::Shared;
 
 /// The [`Host`] that an isolate gives its Web platform.
-pub(crate) struct World(pub(crate) Rc<Shared>);
+pub(crate) struct World {
+    shared: Rc<Shared>,
+    broker: Rc<dyn Broker>,
+}
+
+impl World {
+    pub(crate) fn new(shared: Rc<Shared>) -> Self {
+        Self {
+            broker: Rc::new(IsolateBroker(Rc::clone(&shared))),
+            shared,
+        }
+    }
+}
 
 impl Host for World {
     fn log(&self, level: LogLevel, text: &str, position: Option<&str>) {
@@ -22,14 +37,15 @@ impl Host for World {
             LogLevel::Warn => protocol::LogLevel::Warn,
             LogLevel::Error => protocol::LogLevel::Error,
         };
-        self.0.log(level, protocol::LogSource::Console, text, position);
+        self.shared
+            .log(level, protocol::LogSource::Console, text, position);
     }
 
     fn start_timer(&self, id: TimerId, delay: Duration) {
-        let serving = self.0.serving_user();
+        let serving = self.shared.serving_user();
         let Some(server) = serving.as_ref().and_then(|serving| serving.server.get()) else {
             // No event loop yet: each isolate starts it when it begins to serve.
-            self.0.early_timers.borrow_mut().push((id, delay));
+            self.shared.early_timers.borrow_mut().push((id, delay));
             return;
         };
         Python::attach(|py| {
@@ -38,18 +54,21 @@ impl Host for World {
                 .call_method1(intern!(py, "start_timer"), (id, delay.as_secs_f64()))
             {
                 Ok(handle) => {
-                    self.0.timers.borrow_mut().insert(id, handle.unbind());
+                    self.shared.timers.borrow_mut().insert(id, handle.unbind());
                 }
                 Err(error) => self
-                    .0
+                    .shared
                     .log_internal(&format!("a timer could not be started: {error}")),
             }
         });
     }
 
     fn stop_timer(&self, id: TimerId) {
-        self.0.early_timers.borrow_mut().retain(|(known, _)| *known != id);
-        let handle = self.0.timers.borrow_mut().remove(&id);
+        self.shared
+            .early_timers
+            .borrow_mut()
+            .retain(|(known, _)| *known != id);
+        let handle = self.shared.timers.borrow_mut().remove(&id);
         if let Some(handle) = handle {
             Python::attach(|py| {
                 // Cancelling a handle of asyncio can't fail.
@@ -59,19 +78,26 @@ impl Host for World {
     }
 
     fn now(&self) -> Duration {
-        self.0.origin.get().0.elapsed()
+        self.shared.origin.get().0.elapsed()
     }
 
     fn time_origin(&self) -> Duration {
-        self.0.origin.get().1
+        self.shared.origin.get().1
     }
 
     fn fill_random(&self, bytes: &mut [u8]) {
         // On Linux this fails only before the kernel's generator is seeded, early at boot.
         if let Err(error) = getrandom::fill(bytes) {
-            self.0
+            self.shared
                 .log_internal(&format!("the kernel gave no randomness: {error}"));
             std::process::abort();
         }
+    }
+
+    fn fetch(&self, ctx: &Ctx<'_>, request: OutgoingRequest, done: FetchDone) -> Result<Begun, String> {
+        if self.shared.serving_user().is_none() {
+            return Err(GLOBAL_SCOPE.to_owned());
+        }
+        Ok(isthmus_bindings::fetch(ctx, &self.broker, request, done))
     }
 }

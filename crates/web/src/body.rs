@@ -2,6 +2,7 @@
 //! `ReadableStream`s, and sinks that `ReadableStream`s are drained into. A source handed to a sink is
 //! moved by the isolate without visiting JavaScript.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -49,6 +50,12 @@ pub trait ByteSink: 'static {
 
     /// The body broke off.
     fn abort(&self, reason: &str);
+
+    /// Everything written from now on comes from `source`, which is to be cancelled as soon as no more is wanted: one
+    /// that has nothing to give for a long time would not notice by itself.
+    fn fed_by(&self, source: &Rc<dyn ByteSource>) {
+        let _ = source;
+    }
 }
 
 /// A body given to JavaScript.
@@ -86,4 +93,55 @@ pub enum OutgoingBody<'js> {
         /// Its length in bytes, where known beforehand (`FixedLengthStream`, a `content-length` given by the user).
         length: Option<u64>,
     },
+}
+
+/// Moves a source into a sink without visiting JavaScript, from its next piece to its end.
+pub fn pump(ctx: &Ctx<'_>, source: Rc<dyn ByteSource>, sink: Rc<dyn ByteSink>) {
+    sink.fed_by(&source);
+    // It lives as long as a pull or write is under way.
+    let pump = Rc::new(Pump {
+        source,
+        sink,
+        running: Cell::new(false),
+        again: Cell::new(false),
+    });
+    pump.run(ctx);
+}
+
+/// A loop, not a recursion: pieces that are already here may be many and small.
+struct Pump {
+    source: Rc<dyn ByteSource>,
+    sink: Rc<dyn ByteSink>,
+    running: Cell<bool>,
+    again: Cell<bool>,
+}
+
+impl Pump {
+    fn run(self: &Rc<Self>, ctx: &Ctx<'_>) {
+        self.again.set(true);
+        if self.running.replace(true) {
+            return;
+        }
+        while self.again.take() {
+            let pump = Rc::clone(self);
+            self.source
+                .pull(ctx, Box::new(move |ctx, pulled| pump.pulled(ctx, pulled)));
+        }
+        self.running.set(false);
+    }
+
+    fn pulled(self: &Rc<Self>, ctx: &Ctx<'_>, pulled: Pulled) {
+        match pulled {
+            Pulled::End => self.sink.close(),
+            Pulled::Failed(reason) => self.sink.abort(&reason),
+            Pulled::Chunk(chunk) => {
+                let pump = Rc::clone(self);
+                let written: WriteDone = Box::new(move |ctx, written| match written {
+                    Ok(()) => pump.run(ctx),
+                    Err(_) => pump.source.cancel(),
+                });
+                self.sink.write(ctx, chunk, written);
+            }
+        }
+    }
 }

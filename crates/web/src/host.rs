@@ -1,6 +1,12 @@
 //! What the Web platform needs of the process it runs in. The isolate implements it; so do tests.
 
+use std::rc::Rc;
 use std::time::Duration;
+
+use bytes::Bytes;
+use rquickjs::Ctx;
+
+use crate::body::{ByteSink, ByteSource, IncomingBody};
 
 /// How grave a console message is; `count`, `time`, `group` and `assert` map onto these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,4 +52,87 @@ pub trait Host: 'static {
 
     /// Fills `bytes` with cryptographically secure randomness.
     fn fill_random(&self, bytes: &mut [u8]);
+
+    /// Begins one HTTP exchange with the world outside. Redirects are not followed: [`crate::fetch`] does that, one
+    /// exchange each. `done` is called once, not before this returns and with no JavaScript on the stack, or never
+    /// after [`Exchange::cancel`].
+    ///
+    /// # Errors
+    /// The message of an `Error`, if nothing may be sent at all: then `done` is dropped.
+    fn fetch(&self, ctx: &Ctx<'_>, request: OutgoingRequest, done: FetchDone) -> Result<Begun, String>;
+}
+
+/// A request that leaves for the world outside.
+#[derive(Debug)]
+pub struct OutgoingRequest {
+    /// A token, upper case where it is one of the standard's.
+    pub method: String,
+    /// Absolute, `http` or `https`.
+    pub url: String,
+    /// Names in lower case, and values, in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The `cf` object, as JSON.
+    pub cf: Option<String>,
+    /// The body.
+    pub body: UploadBody,
+}
+
+/// The body of an [`OutgoingRequest`].
+pub enum UploadBody {
+    /// There is none.
+    None,
+    /// All of it.
+    Bytes(Bytes),
+    /// It came from outside and goes there again, without visiting JavaScript.
+    Source {
+        /// Where from.
+        source: Rc<dyn ByteSource>,
+        /// Its length in bytes, where known beforehand.
+        length: Option<u64>,
+    },
+    /// It is written to [`Begun::upload`].
+    Stream {
+        /// Its length in bytes, where known beforehand.
+        length: Option<u64>,
+    },
+}
+
+impl std::fmt::Debug for UploadBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Self::Source { length, .. } => write!(f, "Source({length:?})"),
+            Self::Stream { length } => write!(f, "Stream({length:?})"),
+        }
+    }
+}
+
+/// The answer to an [`OutgoingRequest`].
+pub struct FetchAnswer {
+    /// 200 to 999.
+    pub status: u16,
+    /// One code point per byte; may be empty.
+    pub status_text: String,
+    /// Names, and values, in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The body as it was sent: still compressed, where `content-encoding` says so.
+    pub body: IncomingBody,
+}
+
+/// Called with the answer, or with the message of the `TypeError` that `fetch` rejects with.
+pub type FetchDone = Box<dyn for<'js> FnOnce(&Ctx<'js>, Result<FetchAnswer, String>)>;
+
+/// What [`Host::fetch`] returns.
+pub struct Begun {
+    /// The exchange, to be given up.
+    pub exchange: Rc<dyn Exchange>,
+    /// Where the body goes; `Some` iff it is [`UploadBody::Stream`].
+    pub upload: Option<Rc<dyn ByteSink>>,
+}
+
+/// An exchange under way.
+pub trait Exchange: 'static {
+    /// Gives it up: the answer is not wanted any more. Does nothing once it has come; its body is cancelled by itself.
+    fn cancel(&self);
 }

@@ -34,7 +34,9 @@ pub mod timers;
 mod url;
 
 pub use console::report_exception;
-pub use host::{Host, LogLevel, TimerId};
+pub use host::{
+    Begun, Exchange, FetchAnswer, FetchDone, Host, LogLevel, OutgoingRequest, TimerId, UploadBody,
+};
 
 /// Gives the global object of `ctx` the Web platform, with `host` as the world around it. Throws only
 /// if the engine is out of memory or the platform is in use.

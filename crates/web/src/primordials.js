@@ -58,6 +58,8 @@
     weakMapSet: uncurryThis(WeakMap.prototype.set),
     weakMapHas: uncurryThis(WeakMap.prototype.has),
     weakSetHas: uncurryThis(WeakSet.prototype.has),
+    FinalizationRegistry,
+    register: uncurryThis(FinalizationRegistry.prototype.register),
     WeakRef,
     deref: uncurryThis(WeakRef.prototype.deref),
 

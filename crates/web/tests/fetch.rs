@@ -233,7 +233,7 @@ fn a_body_that_breaks_off_rejects_every_way_of_reading() {
         let world = world_with(source(&ready, None));
         assert_eq!(
             world.eval(&format!("await request.{read}()")),
-            json!("throws Error: cut off"),
+            json!("throws TypeError: cut off"),
             "{read}"
         );
         assert_eq!(world.eval("return request.bodyUsed"), json!(true));

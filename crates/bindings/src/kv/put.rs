@@ -117,7 +117,7 @@ fn put_stream<'js>(
     let call = namespace
         .broker
         .call(namespace.channel, operation, body, when_done(settler));
-    let Some(sink) = call else {
+    let Some(sink) = call.sink else {
         // The call failed at once, and has told so.
         return Ok(promise);
     };

@@ -8,8 +8,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use isthmus_bindings::{Broker, CallBody, CallDone};
-use isthmus_protocol::{ChannelId, Failure, FailureKind, Operation, Reply, decode, encode, flow};
+use isthmus_bindings::{Broker, CallBody, CallDone, Opened};
+use isthmus_protocol::{ChannelId, Failure, FailureKind, Operation, Reply, StreamId, decode, encode, flow};
 use isthmus_stores::kv::{KvError, KvNamespace, ValueBuffer};
 use isthmus_web::body::{ByteSink, ByteSource, IncomingBody, PullDone, Pulled, WriteDone};
 use rquickjs::Ctx;
@@ -172,13 +172,8 @@ fn refusal(operation: &isthmus_protocol::kv::Operation<'_>, error: &KvError) -> 
 pub(crate) struct Handle(pub(crate) Rc<StoreBroker>);
 
 impl Broker for Handle {
-    fn call(
-        &self,
-        channel: ChannelId,
-        operation: Operation<'_>,
-        body: CallBody,
-        done: CallDone,
-    ) -> Option<Rc<dyn ByteSink>> {
+    fn call(&self, channel: ChannelId, operation: Operation<'_>, body: CallBody, done: CallDone) -> Opened {
+        let opened = |sink| Opened { call: 0, sink };
         let broker = Rc::clone(&self.0);
         let mut wire = Vec::new();
         encode(&operation, &mut wire).expect("fits");
@@ -186,7 +181,7 @@ impl Broker for Handle {
             panic!("only KV is asked for")
         };
         let length = match &body {
-            CallBody::None => None,
+            CallBody::None | CallBody::Held { .. } => None,
             CallBody::Bytes(bytes) => Some(bytes.len() as u64),
             CallBody::Stream { length } => *length,
         };
@@ -201,7 +196,7 @@ impl Broker for Handle {
                     .events
                     .push(Box::new(move |ctx| broker.deliver(ctx, done, answer)));
                 let refused: Rc<dyn ByteSink> = Rc::new(Refused(Rc::clone(&self.0.events)));
-                return matches!(body, CallBody::Stream { .. }).then_some(refused);
+                return opened(matches!(body, CallBody::Stream { .. }).then_some(refused));
             }
         };
         let finish = move |value: ValueBuffer, ctx: &Ctx<'_>| {
@@ -210,18 +205,22 @@ impl Broker for Handle {
             broker.deliver(ctx, done, answer);
         };
         match body {
-            CallBody::None => {}
+            CallBody::None | CallBody::Held { .. } => {}
             CallBody::Bytes(bytes) => bytes
                 .chunks(60_000)
                 .for_each(|chunk| value.push(bytes.slice_ref(chunk))),
             CallBody::Stream { .. } => {
                 let events = Rc::clone(&self.0.events);
                 let state = RefCell::new(Some((value, Box::new(finish) as Finish)));
-                return Some(Rc::new(Sink { state, events }));
+                return opened(Some(Rc::new(Sink { state, events })));
             }
         }
         self.0.events.push(Box::new(move |ctx| finish(value, ctx)));
-        None
+        opened(None)
+    }
+
+    fn cancel(&self, _: StreamId) {
+        panic!("no call of KV is ever given up")
     }
 }
 

@@ -135,4 +135,13 @@ impl Host for Nowhere {
     fn fill_random(&self, bytes: &mut [u8]) {
         bytes.fill(0);
     }
+
+    fn fetch(
+        &self,
+        _: &rquickjs::Ctx<'_>,
+        _: isthmus_web::OutgoingRequest,
+        _: isthmus_web::FetchDone,
+    ) -> Result<isthmus_web::Begun, String> {
+        Err("there is no network".to_owned())
+    }
 }

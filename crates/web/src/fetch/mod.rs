@@ -1,4 +1,4 @@
-//! `Headers`, `Request` and `Response`: <https://fetch.spec.whatwg.org/>.
+//! `fetch`, `Headers`, `Request` and `Response`: <https://fetch.spec.whatwg.org/>.
 //!
 //! The classes are Rust. What a request or response is made of stays Rust data until JavaScript asks for it: a
 //! simple exchange makes one object each and runs no script.
@@ -10,9 +10,12 @@ use crate::script;
 
 mod body;
 mod body_init;
+mod data_url;
 mod header_list;
 mod headers;
 mod interface;
+mod outbound;
+mod redirect;
 mod request;
 mod response;
 
@@ -63,7 +66,7 @@ impl<'js> Fetch<'js> {
     }
 }
 
-/// Defines `Headers`, `Request` and `Response`. Needs streams, URLs and events.
+/// Defines `Headers`, `Request`, `Response` and `fetch`. Needs streams, URLs and events.
 pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
     headers::install(ctx)?;
     request::install(ctx)?;
@@ -85,7 +88,7 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
     };
     ctx.store_userdata(state)
         .map_err(|_| Exception::throw_internal(ctx, "Fetch is in use and cannot be replaced"))?;
-    Ok(())
+    outbound::install(ctx)
 }
 
 /// Lets go of every JavaScript value that Rust holds on behalf of fetch.

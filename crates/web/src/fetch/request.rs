@@ -12,8 +12,9 @@ use super::body_init::extract;
 use super::header_list::HeaderList;
 use super::headers::{Slot, fill};
 use super::interface::{Interface, absent, argument, construct, receiver, require_new, string, usv_string};
+use super::redirect::Redirect;
 use super::response::encode_body;
-use super::{Fetch, IncomingBody, RequestParts};
+use super::{Fetch, IncomingBody, OutgoingBody, RequestParts};
 use crate::mime_type::{MimeType, is_token};
 
 /// A `Request` object.
@@ -27,17 +28,13 @@ pub(super) struct Request<'js> {
     cache: Option<Cache>,
     cf: RefCell<Cf<'js>>,
     signal: RefCell<Signal<'js>>,
+    /// `encodeResponseBody` is `manual`.
+    undecoded: bool,
 }
 
 /// A method; the common ones cost no allocation.
 #[derive(Clone, JsLifetime)]
 struct Method(Cow<'static, str>);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Redirect {
-    Follow,
-    Manual,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cache {
@@ -117,15 +114,12 @@ pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
             Slot::object(&receiver::<Request>(params)?.borrow().headers, params.ctx())
         })?
         .attribute("redirect", |params| {
-            let redirect = receiver::<Request>(params)?.borrow().redirect;
-            string(
-                params.ctx(),
-                if redirect == Redirect::Follow {
-                    "follow"
-                } else {
-                    "manual"
-                },
-            )
+            let redirect = match receiver::<Request>(params)?.borrow().redirect {
+                Redirect::Follow => "follow",
+                Redirect::Manual => "manual",
+                Redirect::Error => "error",
+            };
+            string(params.ctx(), redirect)
         })?
         .attribute("fetcher", |params| {
             receiver::<Request>(params)?;
@@ -246,6 +240,7 @@ fn from_input<'js>(
                 cache: original.cache,
                 cf: original.cf.clone(),
                 signal: RefCell::new(signal),
+                undecoded: original.undecoded,
             }
         };
         return Ok((request, Some(original)));
@@ -263,6 +258,7 @@ fn from_input<'js>(
         cache: None,
         cf: RefCell::new(Cf::None),
         signal: RefCell::new(Signal::Silent),
+        undecoded: false,
     };
     Ok((request, None))
 }
@@ -276,17 +272,36 @@ fn new<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
             "Failed to construct 'Request': constructor parameter 1 is not of type 'Request or string'.",
         ));
     };
-    let (mut request, original) = from_input(ctx, &input)?;
     let init = argument(params, 1);
-    let given_body = if absent(&init) {
+    let request = assemble(ctx, &input, &init, "Failed to construct 'Request': constructor")?;
+    construct(params, request)
+}
+
+/// The request that `fetch(input, init)` sends.
+pub(super) fn build<'js>(
+    ctx: Ctx<'js>,
+    input: Value<'js>,
+    init: Value<'js>,
+) -> Result<Class<'js, Request<'js>>> {
+    let request = assemble(
+        &ctx,
+        &input,
+        &init,
+        "Failed to execute 'fetch' on 'ServiceWorkerGlobalScope':",
+    )?;
+    Class::instance(ctx, request)
+}
+
+/// What the constructor makes; `what` begins the text of the error if `init` is of the wrong type.
+fn assemble<'js>(ctx: &Ctx<'js>, input: &Value<'js>, init: &Value<'js>, what: &str) -> Result<Request<'js>> {
+    let (mut request, original) = from_input(ctx, input)?;
+    let given_body = if absent(init) {
         None
     } else if let Some(init) = init.as_object() {
         apply_init(ctx, &mut request, init)?
     } else {
-        return Err(Exception::throw_type(
-            ctx,
-            "Failed to construct 'Request': constructor parameter 2 is not of type 'RequestInitializerDict or Request'.",
-        ));
+        let text = format!("{what} parameter 2 is not of type 'RequestInitializerDict or Request'.");
+        return Err(Exception::throw_type(ctx, &text));
     };
     let inherits = given_body.is_none()
         && original
@@ -310,7 +325,62 @@ fn new<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         }
         request.body = original.body.hand_over(ctx)?;
     }
-    construct(params, request)
+    Ok(request)
+}
+
+/// What a request is made of when it is sent.
+pub(super) struct Taken<'js> {
+    pub(super) method: String,
+    pub(super) url: String,
+    pub(super) headers: HeaderList,
+    pub(super) body: OutgoingBody<'js>,
+    pub(super) redirect: Redirect,
+    /// The `cf` object, as JSON.
+    pub(super) cf: Option<String>,
+    /// The response's body is wanted as it is sent.
+    pub(super) undecoded: bool,
+}
+
+impl<'js> Request<'js> {
+    /// Takes the request apart; its body is used up by it. Throws if that was used already, or if `cf` is no JSON.
+    pub(super) fn take(&self, ctx: &Ctx<'js>) -> Result<Taken<'js>> {
+        let cf = match &*self.cf.borrow() {
+            Cf::None => None,
+            Cf::Json(json) => Some(json.clone()),
+            Cf::Object(object) => ctx
+                .json_stringify(object.clone())?
+                .map(|json| json.to_string())
+                .transpose()?,
+        };
+        let mut headers = self.headers.borrow().with(HeaderList::clone);
+        let body = self.body.send(ctx, headers.content_length())?;
+        if self.cache.is_some() {
+            // As upstream tells caches on the way, for either mode.
+            for name in ["cache-control", "pragma"] {
+                if !headers.has(name) {
+                    headers.append(name.to_owned(), b"no-cache".to_vec());
+                }
+            }
+        }
+        Ok(Taken {
+            method: self.method.0.clone().into_owned(),
+            url: self.url.clone(),
+            headers,
+            body,
+            redirect: self.redirect,
+            cf,
+            undecoded: self.undecoded,
+        })
+    }
+}
+
+/// The signal that a request follows, `undefined` if nobody can have one.
+pub(super) fn given_signal<'js>(ctx: Ctx<'js>, request: Class<'js, Request<'js>>) -> Result<Value<'js>> {
+    let request = request.borrow();
+    if matches!(&*request.signal.borrow(), Signal::Silent) {
+        return Ok(Value::new_undefined(ctx));
+    }
+    request.signal(&ctx)
 }
 
 /// Applies the members of `RequestInit`, in upstream's order, and returns the body if there is one.
@@ -339,11 +409,11 @@ fn apply_init<'js>(
         request.redirect = match usv_string(ctx, &redirect)?.as_str() {
             "follow" => Redirect::Follow,
             "manual" => Redirect::Manual,
+            "error" => Redirect::Error,
             _ => {
                 return Err(Exception::throw_type(
                     ctx,
-                    "Invalid redirect value, must be one of \"follow\" or \"manual\" (\"error\" is not supported; \
-                     use \"manual\" and check the response status code).",
+                    "Invalid redirect value, must be one of \"follow\", \"manual\" or \"error\".",
                 ));
             }
         };
@@ -381,7 +451,9 @@ fn apply_init<'js>(
         ));
     }
     init_signal(ctx, request, init)?;
-    encode_body(ctx, init, "encodeResponseBody")?;
+    if let Some(manual) = encode_body(ctx, init, "encodeResponseBody")? {
+        request.undecoded = manual;
+    }
     Ok(body)
 }
 
@@ -439,6 +511,7 @@ fn clone<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         cache: original.cache,
         cf: original.cf.clone(),
         signal: RefCell::new(signal),
+        undecoded: original.undecoded,
     };
     Ok(Class::instance(ctx.clone(), request)?.into_value())
 }
@@ -459,6 +532,7 @@ pub fn new_request<'js>(ctx: &Ctx<'js>, parts: RequestParts, body: IncomingBody)
         cache: None,
         cf: RefCell::new(parts.cf.map_or(Cf::None, Cf::Json)),
         signal: RefCell::new(Signal::Silent),
+        undecoded: false,
     };
     Ok(Class::instance(ctx.clone(), request)?.into_inner())
 }

@@ -24,6 +24,7 @@ pub(super) struct Response<'js> {
     /// One byte per code point.
     status_text: Vec<u8>,
     url: String,
+    redirected: bool,
     headers: RefCell<Slot<'js>>,
     body: Body<'js>,
     cf: Option<Value<'js>>,
@@ -82,8 +83,8 @@ pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
             string(params.ctx(), &receiver::<Response>(params)?.borrow().url)
         })?
         .attribute("redirected", |params| {
-            receiver::<Response>(params)?;
-            Ok(Value::new_bool(params.ctx().clone(), false))
+            let redirected = receiver::<Response>(params)?.borrow().redirected;
+            Ok(Value::new_bool(params.ctx().clone(), redirected))
         })?
         .attribute("type", |params| {
             let failed = receiver::<Response>(params)?.borrow().status == 0;
@@ -190,20 +191,20 @@ fn reason_phrase<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Vec<u8>> {
     Err(Exception::throw_type(ctx, "Invalid statusText"))
 }
 
-/// Bodies are sent as they are in either case: the host compresses nothing on its own.
-pub(super) fn encode_body<'js>(ctx: &Ctx<'js>, init: &Object<'js>, member: &str) -> Result<()> {
+/// Whether content codings are user code's own business (`manual`) or ours (`automatic`); `None` if nothing is said.
+pub(super) fn encode_body<'js>(ctx: &Ctx<'js>, init: &Object<'js>, member: &str) -> Result<Option<bool>> {
     let mode: Value = init.get(member)?;
     if absent(&mode) {
-        return Ok(());
+        return Ok(None);
     }
-    let mode = usv_string(ctx, &mode)?;
-    if mode == "automatic" || mode == "manual" {
-        return Ok(());
+    match usv_string(ctx, &mode)?.as_str() {
+        "automatic" => Ok(Some(false)),
+        "manual" => Ok(Some(true)),
+        other => Err(Exception::throw_type(
+            ctx,
+            &format!("{member}: unexpected value: {other}"),
+        )),
     }
-    Err(Exception::throw_type(
-        ctx,
-        &format!("{member}: unexpected value: {mode}"),
-    ))
 }
 
 fn assemble<'js>(ctx: &Ctx<'js>, init: Init<'js>, body: Extracted<'js>) -> Result<Response<'js>> {
@@ -223,6 +224,7 @@ fn assemble<'js>(ctx: &Ctx<'js>, init: Init<'js>, body: Extracted<'js>) -> Resul
         status: init.status,
         status_text: init.status_text,
         url: String::new(),
+        redirected: false,
         headers: RefCell::new(Slot::new(headers, false)),
         body,
         cf: init.cf,
@@ -243,6 +245,7 @@ fn error<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         status: 0,
         status_text: Vec::new(),
         url: String::new(),
+        redirected: false,
         headers: RefCell::new(Slot::new(HeaderList::default(), true)),
         body: Body::default(),
         cf: None,
@@ -292,6 +295,7 @@ fn redirect<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         status: status as u16,
         status_text: Vec::new(),
         url: String::new(),
+        redirected: false,
         headers: RefCell::new(Slot::new(headers, true)),
         body: Body::default(),
         cf: None,
@@ -307,6 +311,7 @@ fn clone<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         status: original.status,
         status_text: original.status_text.clone(),
         url: original.url.clone(),
+        redirected: original.redirected,
         body: original.body.copy(ctx)?,
         headers: RefCell::new(original.headers.borrow().copy()),
         cf: original.cf.clone(),
@@ -325,11 +330,46 @@ pub fn new_response<'js>(
         status: parts.status,
         status_text: parts.status_text.into_bytes(),
         url: url.unwrap_or_default(),
+        redirected: false,
         headers: RefCell::new(Slot::new(HeaderList::trusted(parts.headers), true)),
         body: body.into(),
         cf: None,
     };
     Ok(Class::instance(ctx.clone(), response)?.into_inner())
+}
+
+/// The answer to a fetch.
+pub(super) struct Fetched {
+    pub(super) parts: ResponseParts,
+    /// Where it came from, without a fragment.
+    pub(super) url: String,
+    /// Whether a redirect was followed.
+    pub(super) redirected: bool,
+    pub(super) body: IncomingBody,
+}
+
+/// The `Response` that `fetch` resolves to; its headers are immutable.
+pub(super) fn fetched<'js>(ctx: &Ctx<'js>, fetched: Fetched) -> Result<Object<'js>> {
+    let response = Response {
+        status: fetched.parts.status,
+        status_text: fetched.parts.status_text.into_bytes(),
+        url: fetched.url,
+        redirected: fetched.redirected,
+        headers: RefCell::new(Slot::new(HeaderList::trusted(fetched.parts.headers), true)),
+        body: fetched.body.into(),
+        cf: None,
+    };
+    Ok(Class::instance(ctx.clone(), response)?.into_inner())
+}
+
+/// The stream of a response's body that still has to arrive; `undefined` if there is none or all of it is here.
+pub(super) fn arriving_body<'js>(ctx: Ctx<'js>, response: Class<'js, Response<'js>>) -> Result<Value<'js>> {
+    let response = response.borrow();
+    if response.body.is_arriving() {
+        response.body.stream(&ctx)
+    } else {
+        Ok(Value::new_undefined(ctx))
+    }
 }
 
 /// Takes a response apart for the process outside; its body is used up by it. `None` if `value` is no `Response`.

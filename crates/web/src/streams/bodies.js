@@ -142,6 +142,19 @@
       return objectOf(stream);
     },
 
+    // Gives up a stream that is being drained, or that nobody reads.
+    cancelBody(object, reason) {
+      markHandled(streamCancel(stateOf(object), reason));
+    },
+
+    // Has a stream around a Rust body fail; the body is cancelled. One that has ended stays as it is.
+    failBody(object, reason) {
+      const stream = stateOf(object);
+      if (stream.state !== READABLE || stream.native === null) return;
+      bytes.cancel(stream.native);
+      controllerError(stream.controller, reason);
+    },
+
     // A promise of all bytes, as `finish` turns them into a value.
     collect(object, finish) {
       const { promise, resolve, reject } = deferred();

@@ -20,6 +20,7 @@ pub use native::buffer_bytes;
 use native::{Gather, NativeSink, NativeSource};
 pub(crate) use native::{Held, chunk};
 use pending::Pending;
+pub(crate) use pending::Ticket;
 
 /// What Rust calls in `bodies.js`, and the objects that wait for Rust.
 #[derive(JsLifetime)]
@@ -175,6 +176,11 @@ pub fn drain_watched<'js>(
     let sink = Class::instance(ctx.clone(), NativeSink { sink })?;
     let drain = Streams::of(ctx)?.drain.clone();
     drain.call((stream, sink, failed))
+}
+
+/// Keeps an object for a callback of the process, which may be dropped at any time.
+pub(crate) fn keep<'js>(ctx: &Ctx<'js>, object: Object<'js>) -> Result<Ticket> {
+    Ok(Streams::of(ctx)?.pending.keep(object))
 }
 
 /// Whether a `ReadableStream` is locked, and whether it was ever read from or cancelled.

@@ -123,7 +123,9 @@ fn pulled<'js>(ctx: &Ctx<'js>, stream: Object<'js>, answer: Pulled) -> Result<()
         Pulled::Chunk(bytes) => function.call((stream, chunk(ctx, bytes)?)),
         Pulled::End => function.call((stream,)),
         Pulled::Failed(reason) => {
-            let error = Exception::from_message(ctx.clone(), &reason)?;
+            // What fails in the network is a TypeError everywhere in fetch.
+            let _ = Exception::throw_type(ctx, &reason);
+            let error = ctx.catch();
             function.call((stream, undefined(), error))
         }
     }

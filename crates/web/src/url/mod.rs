@@ -54,6 +54,11 @@ pub(crate) fn absolute(ctx: &Ctx<'_>, text: &str) -> Result<Option<Url>> {
     Ok(base.and_then(|base| guarded(|| base.join(text).ok())))
 }
 
+/// What `text` means at `base`.
+pub(crate) fn join(base: &Url, text: &str) -> Option<Url> {
+    guarded(|| base.join(text).ok())
+}
+
 fn parse_url(input: &str, base: Option<String>) -> Option<Url> {
     guarded(|| match base {
         None => Url::parse(input).ok(),

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use isthmus_web::body::{ByteSink, ByteSource, PullDone, Pulled, WriteDone};
-use isthmus_web::{Host, LogLevel, TimerId, timers};
+use isthmus_web::{
+    Begun, Exchange, FetchAnswer, FetchDone, Host, LogLevel, OutgoingRequest, TimerId, UploadBody, timers,
+};
 use rquickjs::{CatchResultExt, Context, Ctx, Function, Object, Promise, Runtime, Value};
 
 /// The process around the engine, as tests see it.
@@ -22,6 +24,26 @@ pub(crate) struct TestHost {
     pub(crate) logged: RefCell<Vec<(LogLevel, String, Option<String>)>>,
     /// Where the randomness begins.
     pub seed: Cell<u8>,
+    /// Requests that left, in order.
+    pub sent: RefCell<Vec<Sent>>,
+}
+
+/// A request that left for the network.
+pub(crate) struct Sent {
+    pub request: OutgoingRequest,
+    /// What came of a body that is a stream.
+    pub upload: Option<Rc<TestSink>>,
+    pub cancelled: Rc<Cell<bool>>,
+    done: Option<FetchDone>,
+}
+
+/// Tells the test that an exchange was given up.
+struct TestExchange(Rc<Cell<bool>>);
+
+impl Exchange for TestExchange {
+    fn cancel(&self) {
+        assert!(!self.0.replace(true), "cancelled twice");
+    }
 }
 
 impl TestHost {
@@ -79,6 +101,21 @@ impl Host for TestHost {
         for (index, byte) in bytes.iter_mut().enumerate() {
             *byte = (index as u8).wrapping_mul(7) ^ self.seed.get();
         }
+    }
+
+    fn fetch(&self, _: &Ctx<'_>, request: OutgoingRequest, done: FetchDone) -> Result<Begun, String> {
+        let cancelled = Rc::new(Cell::new(false));
+        let upload = matches!(request.body, UploadBody::Stream { .. }).then(Rc::<TestSink>::default);
+        self.sent.borrow_mut().push(Sent {
+            request,
+            upload: upload.clone(),
+            cancelled: cancelled.clone(),
+            done: Some(done),
+        });
+        Ok(Begun {
+            exchange: Rc::new(TestExchange(cancelled)),
+            upload: upload.map(|upload| upload as Rc<dyn ByteSink>),
+        })
     }
 }
 
@@ -197,6 +234,19 @@ impl World {
             ctx.globals().set("__module", function).unwrap();
         });
         self.eval("return await __module()")
+    }
+
+    /// Answers the last request that left.
+    pub(crate) fn answer_fetch(&self, answer: Result<FetchAnswer, String>) {
+        let done = self
+            .host
+            .sent
+            .borrow_mut()
+            .last_mut()
+            .and_then(|sent| sent.done.take());
+        let done = done.expect("a request waits for its answer");
+        self.with(|ctx| done(ctx, answer));
+        self.run();
     }
 
     /// Collects garbage.

@@ -5,13 +5,17 @@
 //! a watchdog ends the process.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use isthmus_web::{Host, LogLevel, TimerId, timers};
+use bytes::Bytes;
+use isthmus_web::body::{ByteSink, IncomingBody, WriteDone};
+use isthmus_web::{
+    Begun, Exchange, FetchAnswer, FetchDone, Host, LogLevel, OutgoingRequest, TimerId, UploadBody, timers,
+};
 use rquickjs::context::EvalOptions;
 use rquickjs::{CatchResultExt, Context, Ctx, Runtime, Value};
 
@@ -29,10 +33,42 @@ struct WptHost {
     started: Cell<u64>,
     /// When, in which order, which.
     timers: RefCell<BTreeSet<(Duration, u64, TimerId)>>,
+    checkout: Rc<Checkout>,
+    /// Exchanges with the tests' server, which is the checkout, that have their answers.
+    answered: Rc<RefCell<VecDeque<Answered>>>,
+}
+
+/// An answer on its way.
+struct Answered {
+    done: FetchDone,
+    answer: Result<FetchAnswer, String>,
+    cancelled: Rc<Cell<bool>>,
+}
+
+/// An exchange whose answer may be given up before it is told.
+struct Ready(Rc<Cell<bool>>);
+
+impl Exchange for Ready {
+    fn cancel(&self) {
+        self.0.set(true);
+    }
+}
+
+/// A body that nobody wants.
+struct Nowhere;
+
+impl ByteSink for Nowhere {
+    fn write(&self, ctx: &Ctx<'_>, _: Bytes, done: WriteDone) {
+        done(ctx, Ok(()));
+    }
+
+    fn close(&self) {}
+
+    fn abort(&self, _: &str) {}
 }
 
 impl WptHost {
-    fn new(run: &Run) -> Self {
+    fn new(run: &Run, checkout: &Rc<Checkout>) -> Self {
         Self {
             base: url::Url::parse(&run.url()).ok(),
             began: Instant::now(),
@@ -40,12 +76,42 @@ impl WptHost {
             origin: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             started: Cell::new(0),
             timers: RefCell::default(),
+            checkout: Rc::clone(checkout),
+            answered: Rc::default(),
         }
     }
 
     /// When the next timer is due.
     fn next(&self) -> Option<Duration> {
         self.timers.borrow().first().map(|(at, ..)| *at)
+    }
+
+    fn file(&self, url: &url::Url) -> FetchAnswer {
+        let path = url.path();
+        let kind = match path.rsplit('.').next() {
+            Some("json") => "application/json",
+            Some("js") => "text/javascript",
+            Some("html") => "text/html",
+            _ => "text/plain",
+        };
+        let found = self.checkout.read(path);
+        FetchAnswer {
+            status: if found.is_some() { 200 } else { 404 },
+            status_text: if found.is_some() { "OK" } else { "Not Found" }.to_owned(),
+            headers: vec![("content-type".to_owned(), kind.as_bytes().to_vec())],
+            body: IncomingBody::Bytes(found.unwrap_or_default().into()),
+        }
+    }
+
+    /// Takes an answer that somebody waits for.
+    fn take_answer(&self) -> Option<Answered> {
+        let mut answered = self.answered.borrow_mut();
+        while let Some(next) = answered.pop_front() {
+            if !next.cancelled.get() {
+                return Some(next);
+            }
+        }
+        None
     }
 
     /// Takes a timer that is due.
@@ -88,6 +154,31 @@ impl Host for WptHost {
     fn fill_random(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("Linux has randomness");
     }
+
+    /// The files of the checkout, in the place of the tests' server.
+    fn fetch(&self, _: &Ctx<'_>, request: OutgoingRequest, done: FetchDone) -> Result<Begun, String> {
+        let url = url::Url::parse(&request.url).map_err(|error| error.to_string())?;
+        let answer = if self
+            .base
+            .as_ref()
+            .is_some_and(|base| base.origin() == url.origin())
+        {
+            Ok(self.file(&url))
+        } else {
+            Err("Network connection lost.".to_owned())
+        };
+        let cancelled = Rc::new(Cell::new(false));
+        self.answered.borrow_mut().push_back(Answered {
+            done,
+            answer,
+            cancelled: Rc::clone(&cancelled),
+        });
+        Ok(Begun {
+            exchange: Rc::new(Ready(cancelled)),
+            upload: matches!(request.body, UploadBody::Stream { .. })
+                .then(|| Rc::new(Nowhere) as Rc<dyn ByteSink>),
+        })
+    }
 }
 
 /// Runs one file and prints what became of its subtests.
@@ -120,7 +211,7 @@ fn attempt(checkout: &Rc<Checkout>, run: &Run, progress: &Rc<Progress>) -> Resul
     let runtime = Runtime::new().map_err(|error| error.to_string())?;
     let context = Context::full(&runtime).map_err(|error| error.to_string())?;
     runtime.set_memory_limit(1 << 30);
-    let host = Rc::new(WptHost::new(run));
+    let host = Rc::new(WptHost::new(run, checkout));
     context.with(|ctx| {
         isthmus_web::install(&ctx, host.clone())
             .catch(&ctx)
@@ -157,7 +248,7 @@ fn load(
         "resources/testharness.js",
         checkout.script("resources/testharness.js")?,
     )?;
-    scope::after(ctx, checkout, run, progress)
+    scope::after(ctx, run, progress)
         .catch(ctx)
         .map_err(|error| error.to_string())?;
     for script in scripts {
@@ -194,6 +285,10 @@ fn turn(
         }
         if Instant::now() > deadline.get() {
             return Err("took too long".to_owned());
+        }
+        if let Some(Answered { done, answer, .. }) = host.take_answer() {
+            context.with(|ctx| done(&ctx, answer));
+            continue;
         }
         if let Some(id) = host.take_due() {
             context.with(|ctx| {

@@ -25,14 +25,4 @@
 
   const location = new URL(native.href);
   globalThis.location = location;
-
-  // The files of the checkout, as long as the platform has no `fetch` of its own.
-  const TYPES = { __proto__: null, json: "application/json", js: "text/javascript", html: "text/html" };
-  globalThis.fetch ??= async (input) => {
-    const { pathname } = new URL(input, location);
-    const bytes = native.read(decodeURIComponent(pathname));
-    if (!bytes) return new Response("", { status: 404 });
-    const type = TYPES[pathname.slice(pathname.lastIndexOf(".") + 1)] ?? "text/plain";
-    return new Response(bytes, { headers: { "content-type": type } });
-  };
 })

@@ -3,9 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use rquickjs::{Ctx, Function, Object, Result, TypedArray};
+use rquickjs::{Ctx, Function, Object, Result};
 
-use crate::checkout::{Checkout, Run};
+use crate::checkout::Run;
 use crate::child::print;
 use crate::self_check::CAN_CRASH;
 
@@ -26,12 +26,7 @@ pub(crate) fn before(ctx: &Ctx<'_>) -> Result<()> {
 }
 
 /// What may come only afterwards: with a `location` the harness would take the scope for a browser's.
-pub(crate) fn after<'js>(
-    ctx: &Ctx<'js>,
-    checkout: &Rc<Checkout>,
-    run: &Run,
-    progress: &Rc<Progress>,
-) -> Result<()> {
+pub(crate) fn after<'js>(ctx: &Ctx<'js>, run: &Run, progress: &Rc<Progress>) -> Result<()> {
     let native = Object::new(ctx.clone())?;
     native.set("href", run.url())?;
     native.set(
@@ -46,16 +41,6 @@ pub(crate) fn after<'js>(
         Function::new(ctx.clone(), move |failure: Option<String>| {
             progress.complete.set(true);
             *progress.failure.borrow_mut() = failure;
-        })?,
-    )?;
-    let files = Rc::clone(checkout);
-    native.set(
-        "read",
-        Function::new(ctx.clone(), move |ctx: Ctx<'js>, path: String| {
-            files
-                .read(&path)
-                .map(|bytes| TypedArray::<u8>::new(ctx, bytes))
-                .transpose()
         })?,
     )?;
     if std::env::var_os(CAN_CRASH).is_some() {

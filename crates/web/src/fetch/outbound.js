@@ -1,0 +1,82 @@
+// fetch(): https://fetch.spec.whatwg.org/#fetch-method
+//
+// The exchange with the network is `outbound.rs`; here are the promise and the signal.
+(function (native, shared) {
+  "use strict";
+
+  const { FinalizationRegistry, Promise, TypeError, WeakRef, deref, register } = shared.primordials;
+  const { defineGlobal } = shared.webidl;
+  const { isAborted, onAbort, reason: reasonOf } = shared.events;
+  const { cancelBody, failBody } = shared.bodies;
+
+  const ignore = () => {};
+
+  // A signal outlives most of the bodies that it can abort: it doesn't keep them, and forgets those that are gone.
+  const forget = new FinalizationRegistry((stop) => { stop(); });
+
+  // Has the body of a response fail with the signal's reason. One that has ended takes no notice.
+  const abortBody = (signal, body) => {
+    const weak = new WeakRef(body);
+    const stop = onAbort(signal, (reason) => {
+      const body = deref(weak);
+      if (body !== undefined) failBody(body, reason);
+    });
+    register(forget, body, stop);
+  };
+
+  const start = (input, init, resolve, reject) => {
+    const request = native.request(input, init);
+    const signal = native.signal(request);
+    if (signal !== undefined && isAborted(signal)) {
+      const body = native.takeBody(request);
+      if (body !== undefined) cancelBody(body, reasonOf(signal));
+      reject(reasonOf(signal));
+      return;
+    }
+    let stop = ignore, settled = false;
+    const underway = native.begin(request, (response, failure) => {
+      settled = true;
+      stop();
+      if (response === undefined) {
+        const upload = native.upload(underway);
+        const error = new TypeError(failure);
+        if (upload !== undefined) cancelBody(upload, error);
+        reject(error);
+        return;
+      }
+      if (signal !== undefined) {
+        const body = native.arrivingBody(response);
+        if (body !== undefined) abortBody(signal, body);
+      }
+      resolve(response);
+    }, (error) => {
+      // The request's body broke off, and with it the request.
+      if (settled) return;
+      settled = true;
+      stop();
+      native.cancel(underway);
+      reject(new TypeError("The body of the request could not be read.", { __proto__: null, cause: error }));
+    });
+    if (settled || signal === undefined) return;
+    stop = onAbort(signal, (reason) => {
+      settled = true;
+      native.cancel(underway);
+      const upload = native.upload(underway);
+      if (upload !== undefined) cancelBody(upload, reason);
+      reject(reason);
+    });
+  };
+
+  const { fetch } = {
+    fetch(input, init = undefined) {
+      const given = arguments.length;
+      return new Promise((resolve, reject) => {
+        if (given === 0) {
+          throw new TypeError("Failed to execute 'fetch' on 'ServiceWorkerGlobalScope': parameter 1 is not of type 'Request or string'.");
+        }
+        start(input, init, resolve, reject);
+      });
+    },
+  };
+  defineGlobal("fetch", fetch, true);
+})

@@ -1,0 +1,283 @@
+//! `fetch()`: <https://fetch.spec.whatwg.org/#fetch-method>, its network part.
+//!
+//! `outbound.js` has the promise and the signal. A fetch is one exchange with [`Host::fetch`] after another, as long
+//! as the answers are redirects to be followed ([`super::redirect`]); it never leaves Rust meanwhile.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use rquickjs::class::{JsClass, Readable, Trace};
+use rquickjs::function::Constructor;
+use rquickjs::{Class, Ctx, Exception, Function, JsLifetime, Object, Result, Value};
+
+use super::request::{self, Request, Taken};
+use super::response::{self, Fetched};
+use super::{ResponseParts, data_url, redirect};
+use crate::body::{ByteSink, IncomingBody, OutgoingBody};
+use crate::host::{Exchange, FetchAnswer, Host, OutgoingRequest, UploadBody};
+use crate::script;
+use crate::streams::{self, Ticket};
+
+/// What is said of a URL whose scheme leads nowhere.
+pub(super) fn cannot_load(url: &url::Url) -> String {
+    format!("Fetch API cannot load: {url}")
+}
+
+/// Defines `fetch`. Needs everything else of this folder.
+pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
+    script::evaluate(ctx, "fetch/outbound.js", include_str!("outbound.js"), |native| {
+        let ctx = native.ctx();
+        native.set("request", Function::new(ctx.clone(), request::build)?)?;
+        native.set("signal", Function::new(ctx.clone(), request::given_signal)?)?;
+        native.set("takeBody", Function::new(ctx.clone(), take_body)?)?;
+        native.set(
+            "arrivingBody",
+            Function::new(ctx.clone(), response::arriving_body)?,
+        )?;
+        native.set("begin", Function::new(ctx.clone(), begin)?)?;
+        native.set("cancel", Function::new(ctx.clone(), cancel)?)?;
+        native.set("upload", Function::new(ctx.clone(), upload)?)
+    })
+}
+
+/// A fetch under way, as `outbound.js` holds it.
+#[derive(Trace, JsLifetime)]
+struct Underway<'js> {
+    #[qjs(skip_trace)]
+    outbound: Rc<Outbound>,
+    /// The stream that is the request's body.
+    upload: Option<Object<'js>>,
+}
+
+impl<'js> JsClass<'js> for Underway<'js> {
+    const NAME: &'static str = "Underway";
+    type Mutable = Readable;
+
+    fn constructor(_: &Ctx<'js>) -> Result<Option<Constructor<'js>>> {
+        Ok(None)
+    }
+}
+
+/// A fetch that has not been answered.
+struct Outbound {
+    host: Rc<dyn Host>,
+    /// The redirects so far.
+    trail: RefCell<redirect::Trail>,
+    /// Hand the body over as it was sent, compressed or not.
+    undecoded: bool,
+    exchange: RefCell<Option<Rc<dyn Exchange>>>,
+    /// The function of `outbound.js` that waits for the answer.
+    answered: Cell<Option<Ticket>>,
+}
+
+/// Takes the body of a request that is not sent; `undefined` if it is no stream.
+fn take_body<'js>(ctx: Ctx<'js>, request: Class<'js, Request<'js>>) -> Result<Value<'js>> {
+    let taken = request.borrow().take(&ctx)?;
+    Ok(match taken.body {
+        OutgoingBody::Stream { stream, .. } => stream.into_value(),
+        OutgoingBody::Source { source, .. } => {
+            source.cancel();
+            Value::new_undefined(ctx)
+        }
+        OutgoingBody::None | OutgoingBody::Bytes(_) => Value::new_undefined(ctx),
+    })
+}
+
+/// Sends a request. `answered` is called with the response, or with `undefined` and a message, `failed` with what a
+/// stream that is the request's body failed with. A `data:` URL is answered at once.
+fn begin<'js>(
+    ctx: Ctx<'js>,
+    request: Class<'js, Request<'js>>,
+    answered: Function<'js>,
+    failed: Function<'js>,
+) -> Result<Value<'js>> {
+    let Taken {
+        method,
+        url,
+        headers,
+        body,
+        redirect,
+        cf,
+        undecoded,
+    } = request.borrow().take(&ctx)?;
+    // Parsed before by the constructor of the request.
+    let Ok(url) = url::Url::parse(&url) else {
+        return Err(Exception::throw_type(&ctx, &format!("Invalid URL: {url}")));
+    };
+    match url.scheme() {
+        "http" | "https" => {}
+        "data" => {
+            let Some(answer) = data_url::answer(&url) else {
+                return Err(Exception::throw_type(&ctx, &cannot_load(&url)));
+            };
+            let response = respond(&ctx, answer, url, false, method == "HEAD", true)?;
+            answered.call::<_, ()>((response,))?;
+            return Ok(Value::new_undefined(ctx));
+        }
+        _ => return Err(Exception::throw_type(&ctx, &cannot_load(&url))),
+    }
+    let (body, stream) = match body {
+        OutgoingBody::None => (UploadBody::None, None),
+        OutgoingBody::Bytes(bytes) => (UploadBody::Bytes(bytes), None),
+        OutgoingBody::Source { source, length } => (UploadBody::Source { source, length }, None),
+        OutgoingBody::Stream { stream, length } => (UploadBody::Stream { length }, Some(stream)),
+    };
+    let replay = match &body {
+        UploadBody::None => redirect::Replay::Nothing,
+        UploadBody::Bytes(bytes) => redirect::Replay::Bytes(bytes.clone()),
+        UploadBody::Source { .. } | UploadBody::Stream { .. } => redirect::Replay::Impossible,
+    };
+    let outbound = Rc::new(Outbound {
+        host: script::host(&ctx)?,
+        trail: RefCell::new(redirect::Trail::new(redirect, url, method, headers, cf, replay)),
+        undecoded,
+        exchange: RefCell::default(),
+        answered: Cell::new(Some(streams::keep(&ctx, answered.into_inner())?)),
+    });
+    let sink = outbound
+        .send(&ctx, body)
+        .map_err(|message| Exception::throw_message(&ctx, &message))?;
+    let underway = Class::instance(
+        ctx.clone(),
+        Underway {
+            outbound,
+            upload: stream.clone(),
+        },
+    )?;
+    if let (Some(stream), Some(sink)) = (stream, sink) {
+        streams::drain_watched(&ctx, stream, sink, failed)?;
+    }
+    Ok(underway.into_value())
+}
+
+/// Gives a fetch up: its answer is ignored.
+fn cancel<'js>(underway: Class<'js, Underway<'js>>) {
+    let outbound = Rc::clone(&underway.borrow().outbound);
+    drop(outbound.answered.take());
+    let exchange = outbound.exchange.take();
+    if let Some(exchange) = exchange {
+        exchange.cancel();
+    }
+}
+
+/// The stream that is being sent.
+fn upload<'js>(ctx: Ctx<'js>, underway: Class<'js, Underway<'js>>) -> Value<'js> {
+    let upload = underway.borrow().upload.clone();
+    upload.map_or_else(|| Value::new_undefined(ctx), Object::into_value)
+}
+
+impl Outbound {
+    /// Begins the next exchange, with the head that the trail has come to.
+    fn send(
+        self: &Rc<Self>,
+        ctx: &Ctx<'_>,
+        body: UploadBody,
+    ) -> std::result::Result<Option<Rc<dyn ByteSink>>, String> {
+        let request = {
+            let trail = self.trail.borrow();
+            OutgoingRequest {
+                method: trail.method().to_owned(),
+                url: trail.url().to_string(),
+                headers: trail.headers(),
+                cf: trail.cf().map(ToOwned::to_owned),
+                body,
+            }
+        };
+        let this = Rc::clone(self);
+        let begun = self.host.fetch(
+            ctx,
+            request,
+            Box::new(move |ctx, answer| this.answer(ctx, answer)),
+        )?;
+        *self.exchange.borrow_mut() = Some(begun.exchange);
+        Ok(begun.upload)
+    }
+
+    fn answer(self: Rc<Self>, ctx: &Ctx<'_>, answer: std::result::Result<FetchAnswer, String>) {
+        drop(self.exchange.take());
+        let outcome = answer.and_then(|answer| {
+            let location = redirect::location(answer.status, &answer.headers);
+            let next = self.trail.borrow_mut().next(answer.status, location)?;
+            let Some(body) = next else { return Ok(Some(answer)) };
+            if let IncomingBody::Source { source, .. } = answer.body {
+                source.cancel();
+            }
+            self.send(ctx, body).map(|_| None)
+        });
+        match outcome {
+            Ok(None) => {}
+            Ok(Some(answer)) => {
+                let (url, redirected, headless) = {
+                    let trail = self.trail.borrow();
+                    (
+                        trail.url().clone(),
+                        trail.is_redirected(),
+                        trail.method() == "HEAD",
+                    )
+                };
+                let response = respond(ctx, answer, url, redirected, headless, self.undecoded);
+                self.tell(
+                    ctx,
+                    response.map_err(|error| super::interface::thrown(ctx, error)),
+                );
+            }
+            Err(message) => {
+                let message = super::interface::string(ctx, &message);
+                self.tell(ctx, Err(message.unwrap_or_else(|_| ctx.catch())));
+            }
+        }
+    }
+
+    /// Calls the function that waits, with a response or with a message.
+    fn tell<'js>(&self, ctx: &Ctx<'js>, outcome: std::result::Result<Object<'js>, Value<'js>>) {
+        let answered = self.answered.take().and_then(|ticket| ticket.redeem(ctx));
+        let Some(answered) = answered.and_then(|answered| answered.into_value().into_function()) else {
+            return;
+        };
+        let told: Result<()> = match outcome {
+            Ok(response) => answered.call((response,)),
+            Err(message) => answered.call((Value::new_undefined(ctx.clone()), message)),
+        };
+        if told.is_err() {
+            // Only the engine's limits (memory, stack) can have thrown; there is nobody here to tell.
+            ctx.catch();
+        }
+    }
+}
+
+/// The `Response` of an answer that is final.
+fn respond<'js>(
+    ctx: &Ctx<'js>,
+    answer: FetchAnswer,
+    mut url: url::Url,
+    redirected: bool,
+    headless: bool,
+    undecoded: bool,
+) -> Result<Object<'js>> {
+    let body = match answer.body {
+        body if headless || matches!(answer.status, 101 | 103 | 204 | 205 | 304) => {
+            if let IncomingBody::Source { source, .. } = body {
+                source.cancel();
+            }
+            IncomingBody::None
+        }
+        IncomingBody::None => IncomingBody::Bytes(bytes::Bytes::new()),
+        body => body,
+    };
+    let _ = undecoded;
+    url.set_fragment(None);
+    let parts = ResponseParts {
+        status: answer.status,
+        status_text: answer.status_text,
+        headers: answer.headers,
+    };
+    response::fetched(
+        ctx,
+        Fetched {
+            parts,
+            url: url.into(),
+            redirected,
+            body,
+        },
+    )
+}
