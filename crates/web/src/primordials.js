@@ -106,6 +106,9 @@
     Uint8Array,
     isView: ArrayBuffer.isView,
     bufferByteLength: getter(ArrayBuffer.prototype, "byteLength"),
+    bufferDetached: getter(ArrayBuffer.prototype, "detached"),
+    bufferResizable: getter(ArrayBuffer.prototype, "resizable"),
+    bufferTransfer: uncurryThis(ArrayBuffer.prototype.transferToFixedLength),
     sharedByteLength: getter(SharedArrayBuffer.prototype, "byteLength"),
     typedArrayTag: getter(typedArrayPrototype, Symbol.toStringTag),
     typedArrayBuffer: getter(typedArrayPrototype, "buffer"),
@@ -125,6 +128,9 @@
 
     Promise,
     promiseThen: uncurryThis(Promise.prototype.then),
+    promiseResolve: uncurryThis(Promise.resolve),
+    promiseReject: uncurryThis(Promise.reject),
+    promiseWithResolvers: uncurryThis(Promise.withResolvers),
 
     DOMException,
     Error,

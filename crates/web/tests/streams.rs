@@ -411,22 +411,6 @@ fn streams_are_collected_with_their_cycles() {
 }
 
 #[test]
-fn what_is_not_there_yet_says_so() {
-    let world = World::new();
-    assert_eq!(
-        world.eval("return ['pipeTo', 'pipeThrough'].map((k) => k in ReadableStream.prototype)"),
-        json!([false, false])
-    );
-    let error = world.eval("new ReadableStream({ type: 'bytes' })");
-    assert!(
-        error.as_str().unwrap().contains("'bytes' is not supported yet"),
-        "{error}"
-    );
-    let error = world.eval("new ReadableStream().getReader({ mode: 'byob' })");
-    assert!(error.as_str().unwrap().contains("BYOB"), "{error}");
-}
-
-#[test]
 fn members_have_the_shape_of_web_idl() {
     let world = World::new();
     let result = world.eval(

@@ -3,10 +3,11 @@
   "use strict";
 
   const { Error } = shared.primordials;
+  const { deferred, markHandled } = shared.promises;
   const {
-    READABLE, acquireReader, callPullIfNeeded, canCloseOrEnqueue, controllerClose, controllerEnqueue, controllerError,
-    deferred, isStream, markHandled, native: bytes, newController, newStream, objectOf, readerRead, startedStream,
-    stateOf, streamCancel, streamClose, tee,
+    READABLE, acquireReader, byteEnqueue, byteError, byteGive, canCloseOrEnqueue, controllerClose, controllerEnqueue,
+    controllerError, endBytes, isStream, native: bytes, objectOf, readerRead, startedByteStream, startedStream, stateOf,
+    streamCancel, streamClose, tee,
   } = shared.streams;
 
   // Hands every chunk to `push(chunk, resume)`, which answers true if it can take the next one at once, false if it
@@ -59,9 +60,8 @@
     isStream,
 
     fromNative(source) {
-      const stream = newStream();
+      const stream = startedByteStream(null, null);
       stream.native = source;
-      newController(stream, 0, () => 1, null, null).started = true;
       return objectOf(stream);
     },
 
@@ -83,21 +83,15 @@
     pulled(stream, chunk, error) {
       const { controller } = stream;
       controller.pulling = false;
-      const again = controller.pullAgain;
-      controller.pullAgain = false;
       if (!canCloseOrEnqueue(controller)) return;
-      if (error !== undefined) controllerError(controller, error);
-      else if (chunk === undefined) controllerClose(controller);
-      else {
-        controllerEnqueue(controller, chunk);
-        if (again) callPullIfNeeded(controller);
-      }
+      if (error !== undefined) byteError(controller, error);
+      else if (chunk === undefined) endBytes(controller);
+      else byteGive(controller, chunk);
     },
 
     // A stream as it is after its body was read to the end.
     spent() {
-      const stream = newStream();
-      newController(stream, 0, () => 1, null, null).started = true;
+      const stream = startedByteStream(null, null);
       streamClose(stream);
       stream.disturbed = true;
       acquireReader(stream);
@@ -120,25 +114,34 @@
       const from = stateOf(object);
       const reader = acquireReader(from);
       from.disturbed = true;
-      const pull = () => {
-        const { promise, resolve } = deferred();
-        readerRead(reader, {
-          chunk(chunk) {
-            controllerEnqueue(stream.controller, chunk);
-            resolve(undefined);
-          },
-          close() {
-            controllerClose(stream.controller);
-            resolve(undefined);
-          },
-          error(error) {
-            controllerError(stream.controller, error);
-            resolve(undefined);
-          },
-        });
-        return promise;
+      const isBytes = from.controller.bytes;
+      let settled = null;
+      const settle = () => {
+        const { resolve } = settled;
+        settled = null;
+        resolve(undefined);
       };
-      const stream = startedStream(0, () => 1, pull, (reason) => streamCancel(from, reason));
+      const request = {
+        chunk(chunk) {
+          if (isBytes) byteEnqueue(stream.controller, chunk); else controllerEnqueue(stream.controller, chunk);
+          settle();
+        },
+        close() {
+          if (isBytes) endBytes(stream.controller); else controllerClose(stream.controller);
+          settle();
+        },
+        error(error) {
+          if (isBytes) byteError(stream.controller, error); else controllerError(stream.controller, error);
+          settle();
+        },
+      };
+      const pull = () => {
+        const pulled = settled = deferred();
+        readerRead(reader, request);
+        return pulled.promise;
+      };
+      const cancel = (reason) => streamCancel(from, reason);
+      const stream = isBytes ? startedByteStream(pull, cancel) : startedStream(0, pull, cancel);
       return objectOf(stream);
     },
 

@@ -4,9 +4,9 @@
 
   const { TypeError, apply, symbolAsyncIterator, symbolIterator } = shared.primordials;
   const { String } = globalThis;
-  const {
-    controllerClose, controllerEnqueue, isObject, objectOf, rejected, resolved, startedStream, then,
-  } = shared.streams;
+  const { rejected, resolved, then } = shared.promises;
+  const { isObject } = shared.streamArguments;
+  const { controllerClose, controllerEnqueue, objectOf, startedStream } = shared.streams;
 
   const method = (object, key) => {
     const value = object[key];
@@ -16,7 +16,7 @@
   };
 
   shared.streams.from = (iterable) => {
-    if (iterable === undefined || iterable === null) {
+    if (!isObject(iterable)) {
       throw new TypeError("Failed to execute 'from' on 'ReadableStream': parameter 1 is not iterable.");
     }
     let getIterator = method(iterable, symbolAsyncIterator);
@@ -64,7 +64,7 @@
         if (!isObject(result)) throw new TypeError("The iterator's result is not an object");
       });
     };
-    const stream = startedStream(0, () => 1, pull, cancel);
+    const stream = startedStream(0, pull, cancel);
     return objectOf(stream);
   };
 })

@@ -4,7 +4,9 @@
 
   const { WeakMap, create, getPrototypeOf, setPrototypeOf, weakMapGet, weakMapSet } = shared.primordials;
   const { tag } = shared.webidl;
-  const { deferred, illegal, isObject, readerRead, readerRelease, rejected, resolved, streamCancel, then } = shared.streams;
+  const { deferred, rejected, resolved, then } = shared.promises;
+  const { illegal, isObject } = shared.streamArguments;
+  const { readerRead, readerRelease, streamCancel } = shared.streams;
   const AsyncIteratorPrototype = getPrototypeOf(getPrototypeOf((async function* () {}).prototype));
 
   const iteratorStates = new WeakMap();

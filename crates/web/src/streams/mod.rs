@@ -1,6 +1,6 @@
 //! Streams: <https://streams.spec.whatwg.org/>.
 //!
-//! The control flow is JavaScript (`readable.js` and its neighbours), the bytes are Rust (`native.rs`). A stream around a Rust
+//! The control flow is JavaScript (`stream.js` and its neighbours), the bytes are Rust (`native.rs`). A stream around a Rust
 //! body pulls nothing before somebody reads, so an untouched one can be taken apart again with
 //! [`take_source`] and its body moved without visiting JavaScript.
 
@@ -46,23 +46,38 @@ impl<'js> Streams<'js> {
     }
 }
 
-/// Defines `ReadableStream`, its reader and controller, and the queuing strategies.
+/// Defines `ReadableStream`, `WritableStream`, `TransformStream`, their readers, writers and controllers, and the
+/// queuing strategies.
 pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
-    script::evaluate(
-        ctx,
-        "streams/readable.js",
-        include_str!("readable.js"),
-        native::fill,
-    )?;
-    for (name, source) in [
-        ("streams/tee.js", include_str!("tee.js")),
-        ("streams/iteration.js", include_str!("iteration.js")),
-        ("streams/from.js", include_str!("from.js")),
-        ("streams/strategies.js", include_str!("strategies.js")),
-        ("streams/bodies.js", include_str!("bodies.js")),
-    ] {
-        script::evaluate(ctx, name, source, |_| Ok(()))?;
+    macro_rules! run {
+        ($($name:literal),*) => {
+            for (name, source) in [$((concat!("streams/", $name), include_str!($name))),*] {
+                script::evaluate(ctx, name, source, native::fill)?;
+            }
+        };
     }
+    // Each builds on those before it.
+    run!(
+        "promises.js",
+        "queue.js",
+        "arguments.js",
+        "views.js",
+        "stream.js",
+        "default_controller.js",
+        "byte_controller.js",
+        "readers.js",
+        "readable.js",
+        "tee.js",
+        "byte_tee.js",
+        "iteration.js",
+        "from.js",
+        "strategies.js",
+        "writable.js",
+        "writable_controller.js",
+        "pipe.js",
+        "transform.js",
+        "bodies.js"
+    );
     let shared = script::shared(ctx)?;
     let bodies: Object = shared.get("bodies")?;
     let webidl: Object = shared.get("webidl")?;

@@ -5,7 +5,7 @@
   const { TypeError } = shared.primordials;
   const { expose } = shared.webidl;
   const { Number } = globalThis;
-  const { illegal, isObject } = shared.streams;
+  const { illegal, isObject } = shared.streamArguments;
 
   const byteLength = { size(chunk) { return chunk.byteLength; } }.size;
   const count = { size() { return 1; } }.size;

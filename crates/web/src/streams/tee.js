@@ -2,29 +2,25 @@
 (function (native, shared) {
   "use strict";
 
-  const { isView, typedArrayBuffer, typedArrayTag } = shared.primordials;
-  const { DataView } = globalThis;
+  const { Uint8Array, isView, typedArrayBuffer } = shared.primordials;
+  const { deferred, done, later, then } = shared.promises;
+  const { viewOf } = shared.views;
   const {
-    acquireReader, controllerClose, controllerEnqueue, controllerError, deferred, native: bytes, readerRead, resolved,
-    startedStream, streamCancel, then,
+    acquireReader, controllerClose, controllerEnqueue, controllerError, native: bytes, readerRead, startedStream,
+    streamCancel,
   } = shared.streams;
 
   // A buffer of the same kind with bytes of its own. Throws for anything else.
   const copyOf = (chunk) => {
     const copy = bytes.copyChunk(chunk);
     if (!isView(chunk)) return typedArrayBuffer(copy);
-    const kind = typedArrayTag(chunk);
-    if (kind === "Uint8Array") return copy;
-    return new (kind === undefined ? DataView : typedArrays[kind])(typedArrayBuffer(copy));
+    const { make } = viewOf(chunk).kind;
+    return make === Uint8Array ? copy : new make(typedArrayBuffer(copy));
   };
-  const typedArrays = { __proto__: null };
-  for (const name of [
-    "Int8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array", "Int32Array", "Uint32Array", "BigInt64Array",
-    "BigUint64Array", "Float16Array", "Float32Array", "Float64Array",
-  ]) typedArrays[name] = globalThis[name];
 
   // `copies`: the second branch gets copies of the bytes, so that neither reader can spoil the other's.
   shared.streams.tee = (stream, copies) => {
+    if (stream.controller.bytes) return shared.streams.teeBytes(stream);
     const reader = acquireReader(stream);
     let reading = false, readAgain = false;
     const branches = [null, null], canceled = [false, false], reasons = [undefined, undefined];
@@ -33,7 +29,7 @@
     const request = {
       chunk(chunk) {
         // A chunk may arrive during `pull` of a branch; what it starts must not run before that has returned.
-        then(resolved(undefined), () => {
+        later(() => {
           readAgain = false;
           let second = chunk;
           if (copies && !canceled[1]) {
@@ -65,7 +61,7 @@
         reading = true;
         readerRead(reader, request);
       }
-      return resolved(undefined);
+      return done;
     };
     const cancelBranch = (index) => (reason) => {
       canceled[index] = true;
@@ -73,9 +69,8 @@
       if (canceled[1 - index]) cancelResult.resolve(streamCancel(stream, reasons));
       return cancelResult.promise;
     };
-    const one = () => 1;
     const highWaterMark = copies ? 0 : 1;
-    for (let i = 0; i < 2; i++) branches[i] = startedStream(highWaterMark, one, pull, cancelBranch(i));
+    for (let i = 0; i < 2; i++) branches[i] = startedStream(highWaterMark, pull, cancelBranch(i));
     then(reader.closed.promise, undefined, (error) => {
       controllerError(branches[0].controller, error);
       controllerError(branches[1].controller, error);

@@ -1,0 +1,72 @@
+// Promises as the streams use them: through intrinsics alone, and as few as possible, since each costs as much as
+// the rest of what a chunk needs.
+(function (native, shared) {
+  "use strict";
+
+  const {
+    Promise, apply, promiseReject, promiseResolve, promiseThen: then, promiseWithResolvers,
+  } = shared.primordials;
+
+  const resolved = (value) => promiseResolve(Promise, value);
+  const rejected = (reason) => promiseReject(Promise, reason);
+  const deferred = () => promiseWithResolvers(Promise);
+  const ignore = () => {};
+  const markHandled = (promise) => { then(promise, undefined, ignore); };
+
+  // One promise for everything that is over already.
+  const done = resolved(undefined);
+  // Runs `f`, which must not throw, once the stack is empty.
+  const later = (f) => { then(done, f); };
+
+  // What a method of user code gives, as a promise.
+  const promiseCall = (f, self, args) => {
+    try {
+      return resolved(apply(f, self, args));
+    } catch (error) {
+      return rejected(error);
+    }
+  };
+
+  const PENDING = 0, FULFILLED = 1, REJECTED = 2;
+
+  // A promise that exists once somebody asks for it, as few do. Its rejection counts as handled.
+  class Outcome {
+    state = PENDING;
+    value = undefined;
+    deferred = null;
+
+    get pending() { return this.state === PENDING; }
+
+    get promise() {
+      if (this.deferred === null) {
+        this.deferred = deferred();
+        if (this.state === FULFILLED) this.deferred.resolve(undefined);
+        else if (this.state === REJECTED) this.#reject();
+      }
+      return this.deferred.promise;
+    }
+
+    resolve() {
+      if (this.state !== PENDING) return;
+      this.state = FULFILLED;
+      if (this.deferred !== null) this.deferred.resolve(undefined);
+    }
+
+    reject(reason) {
+      if (this.state !== PENDING) return;
+      this.state = REJECTED;
+      this.value = reason;
+      if (this.deferred !== null) this.#reject();
+    }
+
+    #reject() {
+      markHandled(this.deferred.promise);
+      this.deferred.reject(this.value);
+    }
+  }
+
+  shared.promises = {
+    __proto__: null,
+    Outcome, deferred, done, later, markHandled, promiseCall, rejected, resolved, then,
+  };
+})

@@ -1,0 +1,256 @@
+// TransformStream: https://streams.spec.whatwg.org/#ts
+(function (native, shared) {
+  "use strict";
+
+  const { RangeError, TypeError, apply } = shared.primordials;
+  const { expose } = shared.webidl;
+  const { Outcome, deferred, done, promiseCall, rejected, resolved, then } = shared.promises;
+  const {
+    INTERNAL, callback, highWaterMarkOf, illegal, isObject, strategyOf, underlying,
+  } = shared.streamArguments;
+  const {
+    ERRORED, canCloseOrEnqueue, controllerClose, controllerEnqueue, controllerError, desiredSize, newController,
+    newStream: newReadable, objectOf, shouldCallPull, startController,
+  } = shared.streams;
+  const {
+    ERRORED: SINK_ERRORED, ERRORING, newController: newSinkController, newStream: newWritable,
+    objectOf: writableObject, startController: startSinkController,
+  } = shared.writables;
+
+  // --- states ---
+
+  // `transform(chunk)`, `flush()` and `cancel(reason)` return promises.
+  const newTransform = (writableMark, writableSize, readableMark, readableSize) => {
+    const state = {
+      object: null,
+      readable: newReadable(),
+      writable: newWritable(),
+      backpressure: true,
+      // Settled when the back-pressure changes.
+      change: new Outcome(),
+      transform: null,
+      flush: null,
+      cancel: null,
+      // The promise of a close, abort or cancel that is under way.
+      finish: null,
+    };
+    const { readable, writable } = state;
+    newSinkController(writable, writableMark, writableSize,
+      (chunk) => sinkWrite(state, chunk), () => sinkClose(state), (reason) => sinkAbort(state, reason));
+    newController(readable, readableMark, readableSize, () => sourcePull(state), (reason) => sourceCancel(state, reason));
+    return state;
+  };
+
+  const start = (state, result) => {
+    const started = resolved(result);
+    startSinkController(state.writable.controller, started);
+    startController(state.readable.controller, started);
+  };
+
+  const setBackpressure = (state, backpressure) => {
+    state.change.resolve();
+    state.change = new Outcome();
+    state.backpressure = backpressure;
+  };
+
+  const unblockWrite = (state) => {
+    if (state.backpressure) setBackpressure(state, false);
+  };
+
+  const forgetAlgorithms = (state) => { state.transform = state.flush = state.cancel = null; };
+
+  const errorWritableAndUnblock = (state, error) => {
+    forgetAlgorithms(state);
+    state.writable.controller.failIfWritable(error);
+    unblockWrite(state);
+  };
+
+  const errorBoth = (state, error) => {
+    controllerError(state.readable.controller, error);
+    errorWritableAndUnblock(state, error);
+  };
+
+  // --- what a transformer may do ---
+
+  const enqueue = (state, chunk) => {
+    const { controller } = state.readable;
+    if (!canCloseOrEnqueue(controller)) throw new TypeError("Readable side is not in a state that permits enqueue");
+    try {
+      controllerEnqueue(controller, chunk);
+    } catch (error) {
+      errorWritableAndUnblock(state, error);
+      throw state.readable.error;
+    }
+    if (!shouldCallPull(controller) !== state.backpressure) setBackpressure(state, true);
+  };
+
+  const terminate = (state) => {
+    controllerClose(state.readable.controller);
+    errorWritableAndUnblock(state, new TypeError("TransformStream terminated"));
+  };
+
+  // --- the writable side ---
+
+  const perform = (state, chunk) => then(state.transform(chunk), undefined, (error) => {
+    errorBoth(state, error);
+    throw error;
+  });
+
+  const sinkWrite = (state, chunk) => {
+    if (!state.backpressure) return perform(state, chunk);
+    const outcome = deferred();
+    then(state.change.promise, () => {
+      if (state.writable.state === ERRORING) {
+        outcome.reject(state.writable.error);
+        return;
+      }
+      // A reaction that returned the promise would have user code's `then` asked for.
+      then(state.transform(chunk), () => { outcome.resolve(undefined); }, (error) => {
+        errorBoth(state, error);
+        outcome.reject(error);
+      });
+    });
+    return outcome.promise;
+  };
+
+  const sinkAbort = (state, reason) => {
+    if (state.finish !== null) return state.finish.promise;
+    const { readable } = state;
+    const finish = state.finish = deferred();
+    const result = state.cancel(reason);
+    forgetAlgorithms(state);
+    then(result, () => {
+      if (readable.state === ERRORED) finish.reject(readable.error);
+      else {
+        controllerError(readable.controller, reason);
+        finish.resolve(undefined);
+      }
+    }, (error) => {
+      controllerError(readable.controller, error);
+      finish.reject(error);
+    });
+    return finish.promise;
+  };
+
+  const sinkClose = (state) => {
+    if (state.finish !== null) return state.finish.promise;
+    const { readable } = state;
+    const finish = state.finish = deferred();
+    const result = state.flush();
+    forgetAlgorithms(state);
+    then(result, () => {
+      if (readable.state === ERRORED) finish.reject(readable.error);
+      else {
+        controllerClose(readable.controller);
+        finish.resolve(undefined);
+      }
+    }, (error) => {
+      controllerError(readable.controller, error);
+      finish.reject(error);
+    });
+    return finish.promise;
+  };
+
+  // --- the readable side ---
+
+  const sourcePull = (state) => {
+    setBackpressure(state, false);
+    return state.change.promise;
+  };
+
+  const sourceCancel = (state, reason) => {
+    if (state.finish !== null) return state.finish.promise;
+    const { writable } = state;
+    const finish = state.finish = deferred();
+    const result = state.cancel(reason);
+    forgetAlgorithms(state);
+    then(result, () => {
+      if (writable.state === SINK_ERRORED) finish.reject(writable.error);
+      else {
+        writable.controller.failIfWritable(reason);
+        unblockWrite(state);
+        finish.resolve(undefined);
+      }
+    }, (error) => {
+      writable.controller.failIfWritable(error);
+      unblockWrite(state);
+      finish.reject(error);
+    });
+    return finish.promise;
+  };
+
+  // --- the classes ---
+
+  class TransformStreamDefaultController {
+    #state;
+    static #of(value) {
+      if (!isObject(value) || !(#state in value)) throw illegal();
+      return value.#state;
+    }
+    constructor(token = undefined, state = undefined) {
+      if (token !== INTERNAL) throw new TypeError("Illegal constructor");
+      this.#state = state;
+    }
+    get desiredSize() { return desiredSize(TransformStreamDefaultController.#of(this).readable.controller); }
+    enqueue(chunk = undefined) { enqueue(TransformStreamDefaultController.#of(this), chunk); }
+    error(reason = undefined) { errorBoth(TransformStreamDefaultController.#of(this), reason); }
+    terminate() { terminate(TransformStreamDefaultController.#of(this)); }
+  }
+
+  class TransformStream {
+    #state;
+    static #of(value) {
+      if (!isObject(value) || !(#state in value)) throw illegal();
+      return value.#state;
+    }
+
+    constructor(transformer = undefined, writableStrategy = undefined, readableStrategy = undefined) {
+      if (transformer === INTERNAL) {
+        this.#state = writableStrategy;
+        return;
+      }
+      underlying(transformer, "transformer");
+      const writing = strategyOf(writableStrategy);
+      const reading = strategyOf(readableStrategy);
+      let cancel, flush, start_, transform;
+      if (transformer !== undefined) {
+        cancel = callback(transformer, "cancel");
+        flush = callback(transformer, "flush");
+        if (transformer.readableType !== undefined) throw new RangeError("The transformer must have no 'readableType'");
+        start_ = callback(transformer, "start");
+        transform = callback(transformer, "transform");
+        if (transformer.writableType !== undefined) throw new RangeError("The transformer must have no 'writableType'");
+      }
+      const readableMark = highWaterMarkOf(reading, 0);
+      const writableMark = highWaterMarkOf(writing, 1);
+      const state = newTransform(writableMark, writing.size ?? null, readableMark, reading.size ?? null);
+      this.#state = state;
+      const controller = new TransformStreamDefaultController(INTERNAL, state);
+      state.transform = transform === undefined ? (chunk) => pass(state, chunk)
+        : (chunk) => promiseCall(transform, transformer, [chunk, controller]);
+      state.flush = flush === undefined ? () => done : () => promiseCall(flush, transformer, [controller]);
+      state.cancel = cancel === undefined ? () => done : (reason) => promiseCall(cancel, transformer, [reason]);
+      start(state, start_ === undefined ? undefined : apply(start_, transformer, [controller]));
+    }
+
+    get readable() { return objectOf(TransformStream.#of(this).readable); }
+    get writable() { return writableObject(TransformStream.#of(this).writable); }
+  }
+
+  const pass = (state, chunk) => {
+    try {
+      enqueue(state, chunk);
+      return done;
+    } catch (error) {
+      return rejected(error);
+    }
+  };
+
+  expose(TransformStream, "TransformStream");
+  expose(TransformStreamDefaultController, "TransformStreamDefaultController");
+
+  shared.transforms = {
+    __proto__: null,
+    TransformStream, enqueue, errorBoth, newTransform, start, terminate,
+  };
+})
