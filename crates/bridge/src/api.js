@@ -3,6 +3,7 @@
 (function (native, python, classes) {
   "use strict";
   const { PyProxy } = classes;
+  const { isInteger } = Number;
   const ffi = { ...classes };
 
   // `__main__`'s globals; names that are not there are looked for among the builtins, as Python does.
@@ -39,9 +40,10 @@
       python.unregister_js_module(name);
     },
     toPy(value, { depth = -1, defaultConverter } = {}) {
-      const isObject = typeof value === "object" ? value !== null : typeof value === "function";
-      if (!isObject || value instanceof PyProxy) return value;
-      return native.toPy(value, depth, defaultConverter);
+      const converts = typeof value === "object" ? value !== null : typeof value === "function" || typeof value === "symbol";
+      if (!converts || value instanceof PyProxy) return value;
+      // What is no whole number of levels is no limit.
+      return native.toPy(value, depth !== null && isInteger(Number(depth)) ? depth : -1, defaultConverter);
     },
     pyimport(name) {
       return python.pyimport(name);

@@ -91,7 +91,8 @@ pub(crate) unsafe extern "C" fn to_py_method(
             error::raise();
             return ptr::null_mut();
         }
-        let result = convert_deep_py(value, depth, function);
+        let given = qjs::JS_ToBool(state::context(), function) == 1;
+        let result = convert_deep_py(value, depth, if given { function } else { JS_UNDEFINED });
         if pyproxy::cell_of(function).is_some_and(|cell| pyproxy::unwrap(cell).is_some()) {
             pyproxy::destroy(function, DESTROYED);
         }
@@ -173,7 +174,8 @@ impl Conversion {
     unsafe fn value_steal(this: *mut Self, value: JSValue) -> *mut PyObject {
         // SAFETY: as the caller promises; each arm consumes the value.
         unsafe {
-            if qjs::JS_VALUE_GET_TAG(value) != qjs::JS_TAG_OBJECT
+            let tag = qjs::JS_VALUE_GET_TAG(value);
+            if tag != qjs::JS_TAG_OBJECT && (tag != qjs::JS_TAG_SYMBOL || (*this).callbacks.is_none())
                 || (*this).depth == 0
                 || pyproxy::cell_of(value).is_some()
             {
@@ -199,7 +201,12 @@ impl Conversion {
                 return known;
             }
             (*this).depth -= 1;
-            let result = match Kind::of(value) {
+            let kind = if qjs::JS_IsSymbol(value) {
+                Ok(Kind::Other)
+            } else {
+                Kind::of(value)
+            };
+            let result = match kind {
                 Ok(Kind::Array) => Self::array(this, value),
                 Ok(Kind::Map) => Self::map(this, value),
                 Ok(Kind::Set) => Self::set(this, value),

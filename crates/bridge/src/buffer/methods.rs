@@ -225,6 +225,10 @@ unsafe fn encoding_of(label: *mut PyObject) -> Result<Option<&'static encoding_r
             return Err(());
         }
         let text = slice::from_raw_parts(text.cast::<u8>(), length as usize);
+        if text.contains(&0) {
+            ffi::PyErr_SetString(ffi::PyExc_ValueError, c"embedded null character".as_ptr());
+            return Err(());
+        }
         match encoding_rs::Encoding::for_label(text) {
             Some(encoding) => Ok((encoding != encoding_rs::UTF_8).then_some(encoding)),
             None => {
@@ -232,7 +236,7 @@ unsafe fn encoding_of(label: *mut PyObject) -> Result<Option<&'static encoding_r
                     state::raise_not_home();
                     return Err(());
                 }
-                let text = String::from_utf8_lossy(text).replace('\0', "");
+                let text = String::from_utf8_lossy(text);
                 let text = std::ffi::CString::new(format!("The \"{text}\" encoding is not supported"))
                     .unwrap_or_default();
                 error::throw_error(c"RangeError", &text);

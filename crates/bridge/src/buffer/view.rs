@@ -52,10 +52,11 @@ pub(crate) unsafe fn get_buffer(object: *mut PyObject, kind: JSValue) -> JSValue
 unsafe fn asked_element(kind: JSValue) -> Result<Option<Option<Element>>, JSValue> {
     // SAFETY: at home with the GIL.
     unsafe {
-        if qjs::JS_IsUndefined(kind) || qjs::JS_IsNull(kind) {
+        let context = state::context();
+        // What is false, an empty type too, counts as none.
+        if qjs::JS_ToBool(context, kind) == 0 {
             return Ok(None);
         }
-        let context = state::context();
         let mut length = 0;
         let text = qjs::JS_ToCStringLen(context, &mut length, kind);
         if text.is_null() {
@@ -63,10 +64,6 @@ unsafe fn asked_element(kind: JSValue) -> Result<Option<Option<Element>>, JSValu
         }
         let name = std::slice::from_raw_parts(text.cast::<u8>(), length).to_vec();
         qjs::JS_FreeCString(context, text);
-        // An empty type counts as none, as in upstream.
-        if name.is_empty() {
-            return Ok(None);
-        }
         match Element::named(&name) {
             Some(asked) => Ok(Some(asked)),
             None => Err(throw_text(format!(

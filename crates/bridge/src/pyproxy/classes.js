@@ -37,7 +37,7 @@
     toString: M.toString,
     destroy: M.destroy,
     copy: M.copy,
-    toJs(options) { return native.toJs(this, options ?? {}); },
+    toJs(options = {}) { return native.toJs(this, options); },
     get [Symbol.toStringTag]() { return "PyProxy"; },
   };
   if (Symbol.dispose) base[Symbol.dispose] = { dispose() { this.destroy(); } }.dispose;

@@ -193,7 +193,7 @@ impl Conversion {
             (*this).depth -= 1;
             let converter = (*this).options.eager_converter;
             let result = if has(converter) && (*this).visited.insert(object as usize) {
-                Self::ask(this, converter, object)
+                Self::ask(this, converter, object).and_then(|value| Self::noted_steal(this, value))
             } else {
                 Self::container(this, object)
             };
@@ -368,40 +368,33 @@ impl Conversion {
         unsafe {
             let value = if has((*this).options.default_converter) {
                 let converter = (*this).options.default_converter;
-                let value = Self::ask(this, converter, object)?;
-                if pyproxy::cell_of(value).is_none() {
-                    return Ok(value);
-                }
-                value
+                Self::ask(this, converter, object)?
             } else if (*this).options.create_pyproxies {
                 checked(pyproxy::new(object, pyproxy::Origin::OWNED))?
             } else {
                 return Err(raise_about(c"No conversion known for x.", object));
             };
-            if let Err(raised) = Self::note_proxy(this, value) {
-                qjs::JS_FreeValue(state::context(), value);
-                return Err(raised);
-            }
-            Ok(value)
+            Self::noted_steal(this, value)
         }
     }
 
-    /// Adds a PyProxy (borrowed) to the caller's list.
-    unsafe fn note_proxy(this: *mut Self, proxy: JSValue) -> Result<(), Raised> {
+    /// Passes a value on; a PyProxy is added to the caller's list.
+    unsafe fn noted_steal(this: *mut Self, value: JSValue) -> Result<JSValue, Raised> {
         // SAFETY: as for `value`.
         unsafe {
             let list = (*this).options.pyproxies;
-            if !has(list) {
-                return Ok(());
+            if !has(list) || pyproxy::cell_of(value).is_none() {
+                return Ok(value);
             }
             let context = state::context();
             let mut length = 0;
             if qjs::JS_GetLength(context, list, &mut length) < 0
-                || qjs::JS_SetPropertyInt64(context, list, length, qjs::JS_DupValue(context, proxy)) < 0
+                || qjs::JS_SetPropertyInt64(context, list, length, qjs::JS_DupValue(context, value)) < 0
             {
+                qjs::JS_FreeValue(context, value);
                 return Err(raised());
             }
-            Ok(())
+            Ok(value)
         }
     }
 

@@ -125,6 +125,10 @@ impl Options {
         // SAFETY: as the caller promises.
         unsafe {
             let mut options = Self::DEFAULT;
+            if qjs::JS_IsNull(object) {
+                error::throw_error(c"TypeError", c"the options of toJs() can't be null");
+                return Err(());
+            }
             if !qjs::JS_IsObject(object) {
                 return Ok(options);
             }
@@ -150,13 +154,13 @@ impl Options {
             };
             let depth = get(c"depth")?;
             if !qjs::JS_IsUndefined(depth) {
-                let mut number = 0.0;
-                let done = qjs::JS_ToFloat64(context, &mut number, depth);
+                let mut number = 0;
+                let done = qjs::JS_ToInt32(context, &mut number, depth);
                 qjs::JS_FreeValue(context, depth);
                 if done < 0 {
                     return Err(());
                 }
-                self.depth = number as i64;
+                self.depth = i64::from(number);
             }
             let create = get(c"create_pyproxies")?;
             if !qjs::JS_IsUndefined(create) {
@@ -164,7 +168,9 @@ impl Options {
                 qjs::JS_FreeValue(context, create);
             }
             self.pyproxies = get(c"pyproxies")?;
-            if !qjs::JS_IsUndefined(self.pyproxies) && !qjs::JS_IsArray(self.pyproxies) {
+            if qjs::JS_ToBool(context, self.pyproxies) == 0 {
+                qjs::JS_FreeValue(context, std::mem::replace(&mut self.pyproxies, JS_UNDEFINED));
+            } else if !qjs::JS_IsArray(self.pyproxies) {
                 error::throw_error(c"TypeError", c"Expected a JsArray for the pyproxies argument");
                 return Err(());
             }

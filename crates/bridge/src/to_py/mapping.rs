@@ -153,12 +153,12 @@ impl Seen {
     }
 }
 
-/// A key of a dict or set from a value it takes: only values that cross by value can be one.
+/// A key of a dict or set from a value it takes: only values that cross by value can be one, and objects of Python (whose hash
+/// says whether).
 unsafe fn key_steal(value: JSValue, container: &str) -> *mut PyObject {
     // SAFETY: at home with the GIL.
     unsafe {
-        let object = qjs::JS_IsObject(value)
-            && pyproxy::cell_of(value).is_none_or(|cell| pyproxy::unwrap(cell).is_none());
+        let object = qjs::JS_IsObject(value) && pyproxy::cell_of(value).is_none();
         if !object && !qjs::JS_IsSymbol(value) {
             return js2python::convert_steal(value, JS_UNDEFINED);
         }
