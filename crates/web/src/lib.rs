@@ -16,6 +16,7 @@ use rquickjs::{Ctx, Result};
 
 pub mod body;
 mod buffer_source;
+mod class_id;
 pub mod console;
 pub mod crypto;
 mod encoding;
@@ -30,6 +31,7 @@ mod navigator;
 mod performance;
 mod script;
 pub mod streams;
+pub mod structured_clone;
 pub mod timers;
 mod url;
 
@@ -53,6 +55,7 @@ pub fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
     url::install(ctx)?;
     streams::install(ctx)?;
     file_api::install(ctx)?;
+    structured_clone::install(ctx)?;
     form_data::install(ctx)?;
     fetch::install(ctx)?;
     Ok(())
@@ -62,6 +65,7 @@ pub fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
 /// platform may be used afterwards.
 pub fn teardown(ctx: &Ctx<'_>) {
     fetch::teardown(ctx);
+    structured_clone::teardown(ctx);
     form_data::teardown(ctx);
     file_api::teardown(ctx);
     streams::teardown(ctx);

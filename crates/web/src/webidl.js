@@ -134,6 +134,14 @@
     return descriptor !== undefined && mapGet(attributes, descriptor.value) !== undefined;
   };
 
+  // The name of the interface among an object's prototypes; undefined if none of ours is.
+  const interfaceName = (object) => {
+    for (let holder = getPrototypeOf(object); holder !== null && !native.isProxy(holder); holder = getPrototypeOf(holder)) {
+      if (mapGet(attributes, holder) !== undefined) return getOwnPropertyDescriptor(holder, symbolToStringTag).value;
+    }
+    return undefined;
+  };
+
   // The attributes of `object`'s interface and those it inherits from; undefined if none of ours is
   // among its prototypes.
   const attributesOf = (prototype) => {
@@ -244,7 +252,7 @@
 
   shared.webidl = {
     __proto__: null,
-    attributesOf, bytes, constants, defineGlobal, dictionary, enforceUnsigned, expose, interfaceOf,
+    attributesOf, bytes, constants, defineGlobal, dictionary, enforceUnsigned, expose, interfaceName, interfaceOf,
     isInterface, makeEnumerable, makeIterable, pairsOf, requireArguments, requireConstructorArguments, tag, usv,
   };
 })
