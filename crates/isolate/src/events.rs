@@ -184,8 +184,8 @@ impl Shared {
         arguments: impl pyo3::call::PyCallArgs<'py>,
     ) {
         let py = method.py();
-        let serving = self.serving();
-        let Some(server) = serving.as_ref().and_then(|serving| serving.server.get()) else {
+        let attached = self.attached();
+        let Some(server) = attached.as_ref().map(|attached| &attached.server) else {
             return;
         };
         if let Err(error) = server.bind(py).call_method1(method, arguments) {

@@ -9,7 +9,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::connection::ConnectionError;
-use crate::shared::{Shared, Side};
+use crate::shared::{Attached, Shared, Side};
 use crate::workers::Workers;
 
 /// What upstream says when `fetch` returns something else.
@@ -113,9 +113,9 @@ impl Isolate {
                 Err(error) => return Err(broken(&error)),
             }
             if connection.blocked() != was_blocked
-                && let Some(server) = serving.server.get()
+                && let Some(attached) = self.shared.attached()
             {
-                server.bind(py).call_method1(
+                attached.server.bind(py).call_method1(
                     intern!(py, "watch_room"),
                     (connection.raw_fd(), connection.blocked()),
                 )?;
@@ -145,15 +145,13 @@ impl Isolate {
     /// Joins Python's side: the server that events go to and the variable that holds the current event. Starts the
     /// timers asked for before there was a loop.
     fn attach(&self, py: Python<'_>, server: Py<PyAny>, current_event: Py<PyAny>) -> PyResult<()> {
-        let serving = self
-            .shared
-            .serving()
-            .ok_or_else(|| PyRuntimeError::new_err("there are no connections"))?;
-        let set = serving
-            .server
-            .set(server.clone_ref(py))
-            .and(serving.current_event.set(current_event));
-        set.map_err(|_| PyRuntimeError::new_err("the isolate serves already"))?;
+        let attached = Attached {
+            server: server.clone_ref(py),
+            current_event,
+        };
+        if !self.shared.attach(attached) {
+            return Err(PyRuntimeError::new_err("the isolate serves already"));
+        }
         if self.shared.rehearsing.get() {
             return Ok(());
         }

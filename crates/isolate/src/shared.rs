@@ -1,6 +1,6 @@
 //! The state that the parts of an isolate share. One thread; every borrow ends before foreign code can run.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant, SystemTime};
@@ -27,14 +27,18 @@ pub(crate) enum Side {
 /// A stream, by its connection and number.
 pub(crate) type StreamKey = (Side, StreamId);
 
-/// What an isolate has and its zygote has not: the sockets to the host, and who serves.
+/// What an isolate has and its zygote has not: the sockets to the host.
 pub(crate) struct Serving {
     events: Connection,
     broker: Connection,
-    /// Python's side: `isthmus._runtime.serve.Server`, once it serves.
-    pub(crate) server: OnceCell<Py<PyAny>>,
+}
+
+/// Python's side, from when it serves.
+pub(crate) struct Attached {
+    /// `isthmus._runtime.serve.Server`.
+    pub(crate) server: Py<PyAny>,
     /// The `contextvars.ContextVar` that holds the current event's stream.
-    pub(crate) current_event: OnceCell<Py<PyAny>>,
+    pub(crate) current_event: Py<PyAny>,
 }
 
 impl Serving {
@@ -51,6 +55,8 @@ impl Serving {
 pub(crate) struct Shared {
     pub(crate) engine: EngineHandle,
     serving: RefCell<Option<Rc<Serving>>>,
+    /// Without connections, too: an engine alone has timers as soon as there is a loop.
+    attached: RefCell<Option<Rc<Attached>>>,
     /// The zygote goes through an isolate's life with nobody there (`rehearsal.rs`). What user code does meanwhile
     /// finds the zygote: no broker, no timers, the zygote's own standard streams.
     pub(crate) rehearsing: Cell<bool>,
@@ -79,6 +85,7 @@ impl Shared {
         Rc::new(Self {
             engine,
             serving: RefCell::default(),
+            attached: RefCell::default(),
             rehearsing: Cell::new(false),
             calls: RefCell::default(),
             next_call: Cell::new(1),
@@ -95,27 +102,38 @@ impl Shared {
 
     /// The isolate begins to serve: its connections are there, its clock starts.
     pub(crate) fn connect(&self, events: Connection, broker: Connection) {
-        self.serving.replace(Some(Rc::new(Serving {
-            events,
-            broker,
-            server: OnceCell::new(),
-            current_event: OnceCell::new(),
-        })));
+        self.serving.replace(Some(Rc::new(Serving { events, broker })));
         self.origin.set(now());
     }
 
     /// After a rehearsal: a zygote again.
     pub(crate) fn disconnect(&self) {
         self.serving.replace(None);
+        self.attached.replace(None);
         self.open.borrow_mut().clear();
         self.outgoing.borrow_mut().clear();
         self.waiting.borrow_mut().clear();
         self.origin.set(now());
     }
 
-    /// The connections and the server; `None` in the zygote but for its rehearsals.
+    /// The connections; `None` in the zygote but for its rehearsals.
     pub(crate) fn serving(&self) -> Option<Rc<Serving>> {
         self.serving.borrow().clone()
+    }
+
+    /// Joins Python's side; `false` if there is one.
+    pub(crate) fn attach(&self, attached: Attached) -> bool {
+        let mut place = self.attached.borrow_mut();
+        let free = place.is_none();
+        if free {
+            *place = Some(Rc::new(attached));
+        }
+        free
+    }
+
+    /// Python's side.
+    pub(crate) fn attached(&self) -> Option<Rc<Attached>> {
+        self.attached.borrow().clone()
     }
 
     /// The same as user code has it: in the zygote there is nobody to talk to.
@@ -182,8 +200,8 @@ impl Shared {
 
     /// The stream of the event in whose course we are, if any.
     pub(crate) fn current_event(&self) -> Option<StreamId> {
-        let serving = self.serving()?;
-        let variable = serving.current_event.get()?;
+        let attached = self.attached()?;
+        let variable = &attached.current_event;
         Python::attach(|py| {
             variable
                 .bind(py)

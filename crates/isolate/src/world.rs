@@ -42,8 +42,8 @@ impl Host for World {
     }
 
     fn start_timer(&self, id: TimerId, delay: Duration) {
-        let serving = self.shared.serving_user();
-        let Some(server) = serving.as_ref().and_then(|serving| serving.server.get()) else {
+        let attached = self.shared.attached().filter(|_| !self.shared.rehearsing.get());
+        let Some(server) = attached.as_ref().map(|attached| &attached.server) else {
             // No event loop yet: each isolate starts it when it begins to serve.
             self.shared.early_timers.borrow_mut().push((id, delay));
             return;
