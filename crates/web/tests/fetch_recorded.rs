@@ -1,4 +1,5 @@
-//! Headers, Request, Response and ReadableStream beside workerd, whose answers are recorded by `recorded/record.sh`.
+//! Headers, Request, Response, ReadableStream, Blob, FormData and structuredClone beside workerd, whose answers are
+//! recorded by `recorded/record.sh`.
 
 mod support;
 
@@ -16,12 +17,28 @@ struct Difference {
 }
 
 #[test]
-fn like_upstream_but_for_the_listed_differences() {
-    let recorded: BTreeMap<String, Value> =
-        serde_json::from_str(include_str!("recorded/fetch_workerd.json")).unwrap();
-    let differences: BTreeMap<String, Difference> =
-        serde_json::from_str(include_str!("recorded/fetch_differences.json")).unwrap();
-    let ours = World::new().run_module("fetch_cases.mjs", include_str!("recorded/fetch_cases.mjs"), "run");
+fn fetch_is_like_upstream_but_for_the_listed_differences() {
+    compare(
+        include_str!("recorded/fetch_cases.mjs"),
+        include_str!("recorded/fetch_workerd.json"),
+        include_str!("recorded/fetch_differences.json"),
+    );
+}
+
+#[test]
+fn objects_are_like_upstream_but_for_the_listed_differences() {
+    compare(
+        include_str!("recorded/object_cases.mjs"),
+        include_str!("recorded/object_workerd.json"),
+        include_str!("recorded/object_differences.json"),
+    );
+}
+
+/// Runs `cases` and panics with all that is neither as `recorded` nor as `differences` have it.
+fn compare(cases: &str, recorded: &str, differences: &str) {
+    let recorded: BTreeMap<String, Value> = serde_json::from_str(recorded).unwrap();
+    let differences: BTreeMap<String, Difference> = serde_json::from_str(differences).unwrap();
+    let ours = World::new().run_module("cases.mjs", cases, "run");
     let ours: BTreeMap<String, Value> = serde_json::from_value(ours).unwrap();
     let mut report = String::new();
     for (name, upstream) in &recorded {

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Asks workerd (from npm) for the outcome of every case in fetch_cases.mjs and writes fetch_workerd.json.
-# Usage: record.sh PATH-TO-WORKERD
+# Asks workerd (from npm) for the outcome of every case in NAME_cases.mjs and writes NAME_workerd.json.
+# Usage: record.sh PATH-TO-WORKERD fetch|object
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'kill "$server" 2>/dev/null; rm -r "$work"' EXIT
-cp "$here/fetch_cases.mjs" "$work/"
+cp "$here/$2_cases.mjs" "$work/cases.mjs"
 cat > "$work/worker.mjs" <<'JS'
 import { run } from "cases";
 export default { async fetch() { return new Response(JSON.stringify(await run(), null, 1) + "\n"); } };
@@ -19,7 +19,7 @@ const config :Workerd.Config = (
 const worker :Workerd.Worker = (
   modules = [
     (name = "worker", esModule = embed "worker.mjs"),
-    (name = "cases", esModule = embed "fetch_cases.mjs"),
+    (name = "cases", esModule = embed "cases.mjs"),
   ],
   compatibilityDate = "2026-08-01",
 );
@@ -27,4 +27,4 @@ CAPNP
 "$1" serve "$work/config.capnp" &
 server=$!
 sleep 2
-curl -sf http://127.0.0.1:8098/ > "$here/fetch_workerd.json"
+curl -sf http://127.0.0.1:8098/ > "$here/$2_workerd.json"
