@@ -10,6 +10,7 @@ use crate::script;
 
 mod body;
 mod body_init;
+mod cf;
 mod data_url;
 mod header_list;
 mod headers;

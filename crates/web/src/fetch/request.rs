@@ -9,6 +9,7 @@ use rquickjs::{Class, Ctx, Exception, JsLifetime, Object, Result, Value};
 
 use super::body::{Body, HasBody, mix_in};
 use super::body_init::extract;
+use super::cf::Cf;
 use super::header_list::HeaderList;
 use super::headers::{Slot, fill};
 use super::interface::{Interface, absent, argument, construct, receiver, require_new, string, usv_string};
@@ -26,7 +27,7 @@ pub(super) struct Request<'js> {
     body: Body<'js>,
     redirect: Redirect,
     cache: Option<Cache>,
-    cf: RefCell<Cf<'js>>,
+    cf: Cf<'js>,
     signal: RefCell<Signal<'js>>,
     /// `encodeResponseBody` is `manual`.
     undecoded: bool,
@@ -40,14 +41,6 @@ struct Method(Cow<'static, str>);
 enum Cache {
     NoStore,
     NoCache,
-}
-
-/// The `cf` object, parsed when it is first asked for.
-#[derive(Clone, JsLifetime)]
-enum Cf<'js> {
-    None,
-    Json(String),
-    Object(Value<'js>),
 }
 
 /// The `signal`, made when it is first asked for.
@@ -69,11 +62,7 @@ impl<'js> Trace<'js> for Request<'js> {
             headers.trace(tracer);
         }
         self.body.trace(tracer);
-        if let Ok(cf) = self.cf.try_borrow()
-            && let Cf::Object(object) = &*cf
-        {
-            object.trace(tracer);
-        }
+        self.cf.trace(tracer);
         if let Ok(signal) = self.signal.try_borrow()
             && let Signal::Controller(object) | Signal::Given(object) = &*signal
         {
@@ -129,7 +118,7 @@ pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
             receiver::<Request>(params)?.borrow().signal(params.ctx())
         })?
         .attribute("cf", |params| {
-            receiver::<Request>(params)?.borrow().cf(params.ctx())
+            receiver::<Request>(params)?.borrow().cf.object(params.ctx())
         })?
         .attribute("integrity", |params| {
             receiver::<Request>(params)?;
@@ -153,17 +142,6 @@ pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
 }
 
 impl<'js> Request<'js> {
-    fn cf(&self, ctx: &Ctx<'js>) -> Result<Value<'js>> {
-        let json = match &*self.cf.borrow() {
-            Cf::None => return Ok(Value::new_undefined(ctx.clone())),
-            Cf::Object(object) => return Ok(object.clone()),
-            Cf::Json(json) => json.clone(),
-        };
-        let object = ctx.json_parse(json)?;
-        *self.cf.borrow_mut() = Cf::Object(object.clone());
-        Ok(object)
-    }
-
     fn signal(&self, ctx: &Ctx<'js>) -> Result<Value<'js>> {
         let signal = self.signal.borrow().clone();
         let controller = match signal {
@@ -238,7 +216,7 @@ fn from_input<'js>(
                 body: Body::default(),
                 redirect: original.redirect,
                 cache: original.cache,
-                cf: original.cf.clone(),
+                cf: original.cf.copy(ctx)?,
                 signal: RefCell::new(signal),
                 undecoded: original.undecoded,
             }
@@ -256,7 +234,7 @@ fn from_input<'js>(
         body: Body::default(),
         redirect: Redirect::Follow,
         cache: None,
-        cf: RefCell::new(Cf::None),
+        cf: Cf::default(),
         signal: RefCell::new(Signal::Silent),
         undecoded: false,
     };
@@ -344,14 +322,7 @@ pub(super) struct Taken<'js> {
 impl<'js> Request<'js> {
     /// Takes the request apart; its body is used up by it. Throws if that was used already, or if `cf` is no JSON.
     pub(super) fn take(&self, ctx: &Ctx<'js>) -> Result<Taken<'js>> {
-        let cf = match &*self.cf.borrow() {
-            Cf::None => None,
-            Cf::Json(json) => Some(json.clone()),
-            Cf::Object(object) => ctx
-                .json_stringify(object.clone())?
-                .map(|json| json.to_string())
-                .transpose()?,
-        };
+        let cf = self.cf.to_json(ctx)?;
         let mut headers = self.headers.borrow().with(HeaderList::clone);
         let body = self.body.send(ctx, headers.content_length())?;
         if self.cache.is_some() {
@@ -428,7 +399,7 @@ fn apply_init<'js>(
         if !cf.is_object() {
             return Err(wrong_type(ctx, "cf", "Object"));
         }
-        *request.cf.borrow_mut() = Cf::Object(cf);
+        request.cf = Cf::given(ctx, cf)?;
     }
     if let Some(cache) = member("cache")? {
         request.cache = match usv_string(ctx, &cache)?.as_str() {
@@ -509,7 +480,7 @@ fn clone<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         headers: RefCell::new(original.headers.borrow().copy()),
         redirect: original.redirect,
         cache: original.cache,
-        cf: original.cf.clone(),
+        cf: original.cf.copy(ctx)?,
         signal: RefCell::new(signal),
         undecoded: original.undecoded,
     };
@@ -530,7 +501,7 @@ pub fn new_request<'js>(ctx: &Ctx<'js>, parts: RequestParts, body: IncomingBody)
         body: body.into(),
         redirect: Redirect::Manual,
         cache: None,
-        cf: RefCell::new(parts.cf.map_or(Cf::None, Cf::Json)),
+        cf: Cf::from_json(parts.cf),
         signal: RefCell::new(Signal::Silent),
         undecoded: false,
     };

@@ -8,6 +8,7 @@ use rquickjs::{Class, Coerced, Ctx, Exception, JsLifetime, Object, Result, Value
 
 use super::body::{Body, HasBody, mix_in};
 use super::body_init::{Extracted, extract};
+use super::cf::Cf;
 use super::header_list::HeaderList;
 use super::headers::{Slot, fill};
 use super::interface::{
@@ -27,7 +28,7 @@ pub(super) struct Response<'js> {
     redirected: bool,
     headers: RefCell<Slot<'js>>,
     body: Body<'js>,
-    cf: Option<Value<'js>>,
+    cf: Cf<'js>,
 }
 
 impl<'js> Trace<'js> for Response<'js> {
@@ -91,8 +92,7 @@ pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
             string(params.ctx(), if failed { "error" } else { "default" })
         })?
         .attribute("cf", |params| {
-            let cf = receiver::<Response>(params)?.borrow().cf.clone();
-            Ok(cf.unwrap_or_else(|| Value::new_undefined(params.ctx().clone())))
+            receiver::<Response>(params)?.borrow().cf.object(params.ctx())
         })?
         .attribute("webSocket", |params| {
             receiver::<Response>(params)?;
@@ -108,7 +108,7 @@ struct Init<'js> {
     status: u16,
     status_text: Vec<u8>,
     headers: HeaderList,
-    cf: Option<Value<'js>>,
+    cf: Cf<'js>,
 }
 
 impl<'js> Init<'js> {
@@ -117,7 +117,7 @@ impl<'js> Init<'js> {
             status: 200,
             status_text: Vec::new(),
             headers: HeaderList::default(),
-            cf: None,
+            cf: Cf::default(),
         };
         if absent(init) {
             return Ok(read);
@@ -146,7 +146,7 @@ impl<'js> Init<'js> {
         }
         let cf: Value = object.get("cf")?;
         if cf.is_object() {
-            read.cf = Some(cf);
+            read.cf = Cf::given(ctx, cf)?;
         } else if !absent(&cf) {
             return Err(Exception::throw_type(
                 ctx,
@@ -248,7 +248,7 @@ fn error<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         redirected: false,
         headers: RefCell::new(Slot::new(HeaderList::default(), true)),
         body: Body::default(),
-        cf: None,
+        cf: Cf::default(),
     };
     Ok(Class::instance(params.ctx().clone(), response)?.into_value())
 }
@@ -298,7 +298,7 @@ fn redirect<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         redirected: false,
         headers: RefCell::new(Slot::new(headers, true)),
         body: Body::default(),
-        cf: None,
+        cf: Cf::default(),
     };
     Ok(Class::instance(ctx.clone(), response)?.into_value())
 }
@@ -314,7 +314,7 @@ fn clone<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         redirected: original.redirected,
         body: original.body.copy(ctx)?,
         headers: RefCell::new(original.headers.borrow().copy()),
-        cf: original.cf.clone(),
+        cf: original.cf.copy(ctx)?,
     };
     Ok(Class::instance(ctx.clone(), response)?.into_value())
 }
@@ -333,7 +333,7 @@ pub fn new_response<'js>(
         redirected: false,
         headers: RefCell::new(Slot::new(HeaderList::trusted(parts.headers), true)),
         body: body.into(),
-        cf: None,
+        cf: Cf::default(),
     };
     Ok(Class::instance(ctx.clone(), response)?.into_inner())
 }
@@ -357,7 +357,7 @@ pub(super) fn fetched<'js>(ctx: &Ctx<'js>, fetched: Fetched) -> Result<Object<'j
         redirected: fetched.redirected,
         headers: RefCell::new(Slot::new(HeaderList::trusted(fetched.parts.headers), true)),
         body: fetched.body.into(),
-        cf: None,
+        cf: Cf::default(),
     };
     Ok(Class::instance(ctx.clone(), response)?.into_inner())
 }
