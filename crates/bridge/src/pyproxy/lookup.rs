@@ -33,6 +33,7 @@ unsafe extern "C" {
 ///
 /// # Safety
 /// At home with the GIL; the cell is alive.
+#[inline]
 pub(super) unsafe fn attribute(cell: *mut Cell, asked: &Asked) -> Result<Option<JSValue>, ()> {
     // SAFETY: as the caller promises.
     unsafe {
