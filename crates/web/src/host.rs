@@ -46,7 +46,7 @@ pub trait Host: 'static {
 
     /// What `Request`, `fetch` and `Response.redirect` resolve a relative URL against. A Worker has no such
     /// URL: there a relative one is an error.
-    fn base_url(&self) -> Option<url::Url> {
+    fn base_url(&self) -> Option<String> {
         None
     }
 

@@ -1,14 +1,15 @@
 //! `data:` URLs: <https://fetch.spec.whatwg.org/#data-urls>.
 
 use data_url::DataUrl;
-use url::Url;
 
 use crate::body::IncomingBody;
 use crate::host::FetchAnswer;
+use crate::url::Url;
 
 /// What a `data:` URL holds; `None` if it is malformed.
 pub(super) fn answer(url: &Url) -> Option<FetchAnswer> {
-    let data = DataUrl::process(url.as_str()).ok()?;
+    let text = url.to_string();
+    let data = DataUrl::process(&text).ok()?;
     let (body, _fragment) = data.decode_to_vec().ok()?;
     Some(FetchAnswer {
         status: 200,

@@ -17,9 +17,10 @@ use crate::body::{ByteSink, IncomingBody, OutgoingBody};
 use crate::host::{Exchange, FetchAnswer, Host, OutgoingRequest, UploadBody};
 use crate::script;
 use crate::streams::{self, Ticket};
+use crate::url::Url;
 
 /// What is said of a URL whose scheme leads nowhere.
-pub(super) fn cannot_load(url: &url::Url) -> String {
+pub(super) fn cannot_load(url: &Url) -> String {
     format!("Fetch API cannot load: {url}")
 }
 
@@ -101,7 +102,7 @@ fn begin<'js>(
         undecoded,
     } = request.borrow().take(&ctx)?;
     // Parsed before by the constructor of the request.
-    let Ok(url) = url::Url::parse(&url) else {
+    let Some(url) = Url::parse(&url, None) else {
         return Err(Exception::throw_type(&ctx, &format!("Invalid URL: {url}")));
     };
     match url.scheme() {
@@ -249,7 +250,7 @@ impl Outbound {
 fn respond<'js>(
     ctx: &Ctx<'js>,
     answer: FetchAnswer,
-    mut url: url::Url,
+    mut url: Url,
     redirected: bool,
     headless: bool,
     undecoded: bool,

@@ -1,10 +1,10 @@
 //! Following redirects: <https://fetch.spec.whatwg.org/#http-redirect-fetch>.
 
 use bytes::Bytes;
-use url::Url;
 
 use super::header_list::HeaderList;
 use crate::host::UploadBody;
+use crate::url::Url;
 
 /// How many redirects are followed.
 const REDIRECTS_MAX: u32 = 20;
@@ -135,7 +135,7 @@ impl Trail {
             return Ok(None);
         };
         let refused = || "Invalid Location header; unable to follow redirect.".to_owned();
-        let mut url = crate::url::join(&self.url, &location).ok_or_else(refused)?;
+        let mut url = Url::parse(&location, Some(&self.url)).ok_or_else(refused)?;
         match url.scheme() {
             "http" | "https" => {}
             "data" => return Err(refused()),

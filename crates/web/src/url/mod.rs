@@ -1,14 +1,22 @@
 //! `URL` and `URLSearchParams`. <https://url.spec.whatwg.org/>
 //!
-//! A parsed URL lives in JavaScript as its serialisation, which is ASCII, and the offsets of its parts
-//! in it: getters are slices. Parsing, setters and the form encoding are the `url` crate's.
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
+//! A parsed URL lives in JavaScript as its serialisation, which is ASCII, and the offsets of its parts in it: getters
+//! are slices. The parser is our own: the `url` crate is not where the standard is (file URLs, opaque paths, `^`,
+//! Punycode). Domains and the form encoding are the `idna` and `form_urlencoded` crates'.
 
 use rquickjs::{Array, Ctx, Function, Result};
-use url::{Position, Url, form_urlencoded, quirks};
+use url::form_urlencoded;
 
 use crate::script;
+
+mod host;
+mod parser;
+mod percent;
+mod record;
+mod setters;
+
+use record::Parts;
+pub(crate) use record::Url;
 
 /// Adds `URL` and `URLSearchParams`.
 pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
@@ -32,88 +40,64 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
         native.set(
             "origin",
             Function::new(ctx.clone(), |href: String| {
-                Url::parse(&href).map(|url| quirks::origin(&url)).ok()
+                Url::parse(&href, None).map(|url| url.origin())
             })?,
         )?;
         native.set("set", Function::new(ctx.clone(), set)?)
     })
 }
 
-/// Runs a piece of the parser, which is not proof against all input: a panic counts as a failure,
-/// and must not end the isolate.
-fn guarded<T>(run: impl FnOnce() -> Option<T>) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(run)).ok().flatten()
-}
-
 /// A URL as the Fetch standard takes it: relative to the host's base URL, if there is one.
 pub(crate) fn absolute(ctx: &Ctx<'_>, text: &str) -> Result<Option<Url>> {
-    if let Some(url) = guarded(|| Url::parse(text).ok()) {
+    if let Some(url) = Url::parse(text, None) {
         return Ok(Some(url));
     }
     let base = script::host(ctx)?.base_url();
-    Ok(base.and_then(|base| guarded(|| base.join(text).ok())))
+    Ok(base.and_then(|base| parse_url(text, Some(base))))
 }
 
-/// What `text` means at `base`.
-pub(crate) fn join(base: &Url, text: &str) -> Option<Url> {
-    guarded(|| base.join(text).ok())
-}
-
+/// A URL, relative to a base unless that is missing.
 fn parse_url(input: &str, base: Option<String>) -> Option<Url> {
-    guarded(|| match base {
-        None => Url::parse(input).ok(),
-        Some(base) => Url::parse(&base).ok()?.join(input).ok(),
-    })
+    match base {
+        None => Url::parse(input, None),
+        Some(base) => Url::parse(input, Some(&Url::parse(&base, None)?)),
+    }
 }
 
 fn parse<'js>(ctx: Ctx<'js>, input: String, base: Option<String>) -> Result<Option<Array<'js>>> {
     parse_url(&input, base).map(|url| record(ctx, &url)).transpose()
 }
 
-/// The URL after a setter, or nothing if the setter leaves it as it is.
+/// The URL after a setter.
 fn set<'js>(ctx: Ctx<'js>, href: String, part: String, value: String) -> Result<Option<Array<'js>>> {
-    let changed = guarded(|| {
-        let mut url = Url::parse(&href).ok()?;
-        match part.as_str() {
-            "protocol" => quirks::set_protocol(&mut url, &value).ok()?,
-            "username" => quirks::set_username(&mut url, &value).ok()?,
-            "password" => quirks::set_password(&mut url, &value).ok()?,
-            "host" => quirks::set_host(&mut url, &value).ok()?,
-            "hostname" => quirks::set_hostname(&mut url, &value).ok()?,
-            "port" => quirks::set_port(&mut url, &value).ok()?,
-            "pathname" => quirks::set_pathname(&mut url, &value),
-            "search" => quirks::set_search(&mut url, &value),
-            "hash" => quirks::set_hash(&mut url, &value),
-            _ => return None,
-        }
-        // Setters leave the "/." before a path that no longer needs it; parsing removes it.
-        Url::parse(url.as_str()).ok()
-    });
-    changed.map(|url| record(ctx, &url)).transpose()
+    let Some(mut url) = Url::parse(&href, None) else {
+        return Ok(None);
+    };
+    url.set(&part, &value);
+    record(ctx, &url).map(Some)
 }
 
 /// `[href, end of protocol, username from, to, password from, to, host from, to, port from, to,
 /// path from, to, query to]`, as `url.js` reads it.
 fn record<'js>(ctx: Ctx<'js>, url: &Url) -> Result<Array<'js>> {
-    let at = |position| url[..position].len();
+    let Parts {
+        href,
+        protocol,
+        username,
+        password,
+        host,
+        port,
+        path,
+        query,
+    } = url.parts();
     let record = Array::new(ctx)?;
-    record.set(0, url.as_str())?;
-    record.set(1, quirks::protocol(url).len())?;
-    record.set(2, at(Position::BeforeUsername))?;
-    // Not by `Position::BeforePassword`, which panics for `foo://`.
-    let username_end = at(Position::AfterUsername);
-    let password = quirks::password(url).len();
-    let password_start = username_end + usize::from(password > 0);
-    record.set(3, username_end)?;
-    record.set(4, password_start)?;
-    record.set(5, password_start + password)?;
-    record.set(6, at(Position::BeforeHost))?;
-    record.set(7, at(Position::AfterHost))?;
-    record.set(8, at(Position::BeforePort))?;
-    record.set(9, at(Position::AfterPort))?;
-    record.set(10, at(Position::BeforePath))?;
-    record.set(11, at(Position::AfterPath))?;
-    record.set(12, at(Position::AfterQuery))?;
+    record.set(0, href)?;
+    record.set(1, protocol)?;
+    for (index, part) in [username, password, host, port, path].into_iter().enumerate() {
+        record.set(2 + 2 * index, part.start)?;
+        record.set(3 + 2 * index, part.end)?;
+    }
+    record.set(12, query)?;
     Ok(record)
 }
 

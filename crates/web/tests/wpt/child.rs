@@ -147,8 +147,8 @@ impl Host for WptHost {
         self.origin
     }
 
-    fn base_url(&self) -> Option<url::Url> {
-        self.base.clone()
+    fn base_url(&self) -> Option<String> {
+        self.base.clone().map(String::from)
     }
 
     fn fill_random(&self, bytes: &mut [u8]) {

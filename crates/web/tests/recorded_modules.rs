@@ -1,4 +1,4 @@
-//! Headers, Request, Response, ReadableStream, Blob, FormData and structuredClone beside workerd, whose answers are
+//! Modules of cases beside workerd, whose answers are recorded by `recorded/record.sh`.
 //! recorded by `recorded/record.sh`.
 
 mod support;
@@ -31,6 +31,15 @@ fn objects_are_like_upstream_but_for_the_listed_differences() {
         include_str!("recorded/object_cases.mjs"),
         include_str!("recorded/object_workerd.json"),
         include_str!("recorded/object_differences.json"),
+    );
+}
+
+#[test]
+fn urls_are_like_upstream_but_for_the_listed_differences() {
+    compare(
+        include_str!("recorded/url_cases.mjs"),
+        include_str!("recorded/url_workerd.json"),
+        include_str!("recorded/url_differences.json"),
     );
 }
 
