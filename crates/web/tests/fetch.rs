@@ -594,3 +594,28 @@ fn members_have_the_shape_of_web_idl() {
         ])
     );
 }
+
+#[test]
+fn the_body_stays_the_same_stream_when_it_is_used() {
+    let world = World::new();
+    for make in ["new Response('x')", "new Response(new Blob(['x']).stream())"] {
+        for script in [
+            "await r.text()",
+            "await r.blob()",
+            "new Request('http://x', { method: 'POST', body: r.body })",
+        ] {
+            let outcome = world.eval(&format!(
+                "const r = {make}; const b = r.body; {script}; return [r.body === b, r.bodyUsed]"
+            ));
+            let used = json!(!script.starts_with("new"));
+            assert_eq!(outcome, json!([true, used]), "{make}: {script}");
+        }
+    }
+    assert_eq!(
+        world.eval(
+            "const a = new Request('http://x', { method: 'POST', body: 'x' }); const b = a.body; const c = new Request(a);
+             return [a.body === b, a.bodyUsed, b.locked, c.body === b, await c.text()]"
+        ),
+        json!([true, true, true, false, "x"])
+    );
+}

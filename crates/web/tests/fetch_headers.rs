@@ -177,3 +177,94 @@ fn iteration_is_over_the_headers_as_they_are_at_each_step() {
         assert_eq!(world.eval(body), expected, "{body}");
     }
 }
+
+#[test]
+fn records_are_read_in_the_order_of_web_idl() {
+    let world = World::new();
+    world.script::<()>(
+        "globalThis.log = []; globalThis.watched = (o) => new Proxy(o, {
+           get(t, k) { log.push(`get ${String(k)}`); return t[k]; },
+           ownKeys(t) { log.push('ownKeys'); return Reflect.ownKeys(t); },
+           getOwnPropertyDescriptor(t, k) { log.push(`descriptor ${String(k)}`); return Reflect.getOwnPropertyDescriptor(t, k); } });",
+    );
+    for (init, expected) in [
+        (
+            "{ a: 1, b: 2 }",
+            json!([
+                null,
+                "get Symbol(Symbol.iterator)",
+                "ownKeys",
+                "descriptor a",
+                "get a",
+                "descriptor b",
+                "get b"
+            ]),
+        ),
+        (
+            "{ 'a\\u0100': 1, b: 2 }",
+            json!([
+                "TypeError",
+                "get Symbol(Symbol.iterator)",
+                "ownKeys",
+                "descriptor a\u{100}"
+            ]),
+        ),
+        (
+            "{ a: '\\u0100', b: 2 }",
+            json!([
+                "TypeError",
+                "get Symbol(Symbol.iterator)",
+                "ownKeys",
+                "descriptor a",
+                "get a"
+            ]),
+        ),
+        // An invalid name is found when all have been converted.
+        (
+            "{ 'a ': 1, b: 2 }",
+            json!([
+                "TypeError",
+                "get Symbol(Symbol.iterator)",
+                "ownKeys",
+                "descriptor a ",
+                "get a ",
+                "descriptor b",
+                "get b"
+            ]),
+        ),
+        (
+            "Object.defineProperty({ b: 2 }, 'a', { value: 1 })",
+            json!([
+                null,
+                "get Symbol(Symbol.iterator)",
+                "ownKeys",
+                "descriptor b",
+                "get b",
+                "descriptor a"
+            ]),
+        ),
+        (
+            "{ [Symbol('s')]: 1 }",
+            json!([
+                "TypeError",
+                "get Symbol(Symbol.iterator)",
+                "ownKeys",
+                "descriptor Symbol(s)"
+            ]),
+        ),
+        (
+            "Object.defineProperty({}, Symbol('s'), { value: 1 })",
+            json!([
+                null,
+                "get Symbol(Symbol.iterator)",
+                "ownKeys",
+                "descriptor Symbol(s)"
+            ]),
+        ),
+    ] {
+        let outcome = world.eval(&format!(
+            "log.length = 0; let name = null; try {{ new Headers(watched({init})); }} catch (e) {{ name = e.name; }} return [name, ...log]"
+        ));
+        assert_eq!(outcome, expected, "{init}");
+    }
+}

@@ -150,15 +150,24 @@ impl<'js> Body<'js> {
         Ok(())
     }
 
-    /// Turns a stream that nobody has touched back into what it was made of. The stream is used up by it.
-    fn unwrap_stream(&self, ctx: &Ctx<'js>, wanted: impl FnOnce(&Held) -> bool) {
-        let stream = match &*self.0.borrow() {
-            State::Stream { stream, .. } => stream.clone(),
-            _ => return,
+    /// What the body is made of, for its only reader: bytes or a source, also those of a stream that nobody has touched
+    /// if `wanted` agrees. The body is used up by it. A stream that was touched stays, and is the reader's to lock.
+    fn take(&self, ctx: &Ctx<'js>, wanted: impl FnOnce(&Held) -> bool) -> State<'js> {
+        let state = self.0.take();
+        *self.0.borrow_mut() = match &state {
+            State::Null => State::Null,
+            State::Stream { stream, length } => State::Stream {
+                stream: stream.clone(),
+                length: *length,
+            },
+            _ => State::Spent,
         };
-        if let Some(held) = streams::take_held(ctx, &stream, wanted) {
-            *self.0.borrow_mut() = held.into();
+        if let State::Stream { stream, .. } = &state
+            && let Some(held) = streams::take_held(ctx, stream, wanted)
+        {
+            return held.into();
         }
+        state
     }
 
     /// A promise of the whole body as `kind`. Throws, rather than rejects, as the caller settles it.
@@ -166,13 +175,9 @@ impl<'js> Body<'js> {
         if let Err(error) = self.require_usable(ctx) {
             return settled(ctx, Err(error));
         }
-        self.unwrap_stream(ctx, |held| matches!(held, Held::Bytes(_)));
-        let stream = match self.0.take() {
+        let stream = match self.take(ctx, |held| matches!(held, Held::Bytes(_))) {
             State::Null => return settled(ctx, kind.of(ctx, Bytes::new())),
-            State::Bytes(bytes) => {
-                *self.0.borrow_mut() = State::Spent;
-                return settled(ctx, kind.of(ctx, bytes));
-            }
+            State::Bytes(bytes) => return settled(ctx, kind.of(ctx, bytes)),
             State::Source { source, length } => {
                 let stream = streams::readable(ctx, source, length)?;
                 *self.0.borrow_mut() = State::Stream {
@@ -181,13 +186,7 @@ impl<'js> Body<'js> {
                 };
                 stream
             }
-            State::Stream { stream, length } => {
-                *self.0.borrow_mut() = State::Stream {
-                    stream: stream.clone(),
-                    length,
-                };
-                stream
-            }
+            State::Stream { stream, .. } => stream,
             State::Spent => return settled(ctx, Err(used(ctx))),
         };
         streams::collect(ctx, stream, move |ctx, bytes| kind.of(ctx, bytes.into()))
@@ -196,7 +195,15 @@ impl<'js> Body<'js> {
     /// A second body with the same bytes. Throws if this one was read from, or is being read.
     pub(super) fn copy(&self, ctx: &Ctx<'js>) -> Result<Self> {
         self.require_usable(ctx)?;
-        self.unwrap_stream(ctx, |held| matches!(held, Held::Bytes(_)));
+        let stream = match &*self.0.borrow() {
+            State::Stream { stream, .. } => Some(stream.clone()),
+            _ => None,
+        };
+        if let Some(stream) = stream
+            && let Some(held) = streams::take_held(ctx, &stream, |held| matches!(held, Held::Bytes(_)))
+        {
+            *self.0.borrow_mut() = held.into();
+        }
         if let State::Bytes(bytes) = &*self.0.borrow() {
             return Ok(Self::of_bytes(bytes.clone()));
         }
@@ -224,51 +231,27 @@ impl<'js> Body<'js> {
     /// The body for a new owner; this one is used up. Throws if it was read from, or is being read.
     pub(super) fn hand_over(&self, ctx: &Ctx<'js>) -> Result<Self> {
         self.require_usable(ctx)?;
-        self.unwrap_stream(ctx, |_| true);
-        let state = self.0.take();
-        let state = match state {
-            State::Null => return Ok(Self::default()),
-            State::Stream { stream, length } => {
-                let passed_on = streams::pass_on(ctx, stream.clone())?;
-                *self.0.borrow_mut() = State::Stream { stream, length };
-                State::Stream {
-                    stream: passed_on,
-                    length,
-                }
-            }
-            state => {
-                *self.0.borrow_mut() = State::Spent;
-                state
-            }
-        };
-        Ok(Self(RefCell::new(state)))
+        Ok(Self(RefCell::new(match self.take(ctx, |_| true) {
+            State::Stream { stream, length } => State::Stream {
+                stream: streams::pass_on(ctx, stream)?,
+                length,
+            },
+            state => state,
+        })))
     }
 
     /// The body for the process outside; this one is used up. `declared` is the length its headers speak of.
     /// Throws if it was read from, or is being read.
     pub(super) fn send(&self, ctx: &Ctx<'js>, declared: Option<u64>) -> Result<OutgoingBody<'js>> {
         self.require_usable(ctx)?;
-        self.unwrap_stream(ctx, |_| true);
-        Ok(match self.0.take() {
+        Ok(match self.take(ctx, |_| true) {
             State::Null => OutgoingBody::None,
-            State::Bytes(bytes) => {
-                *self.0.borrow_mut() = State::Spent;
-                OutgoingBody::Bytes(bytes)
-            }
-            State::Source { source, length } => {
-                *self.0.borrow_mut() = State::Spent;
-                OutgoingBody::Source { source, length }
-            }
-            State::Stream { stream, length } => {
-                *self.0.borrow_mut() = State::Stream {
-                    stream: stream.clone(),
-                    length,
-                };
-                OutgoingBody::Stream {
-                    stream,
-                    length: length.or(declared),
-                }
-            }
+            State::Bytes(bytes) => OutgoingBody::Bytes(bytes),
+            State::Source { source, length } => OutgoingBody::Source { source, length },
+            State::Stream { stream, length } => OutgoingBody::Stream {
+                stream,
+                length: length.or(declared),
+            },
             State::Spent => return Err(used(ctx)),
         })
     }
@@ -294,7 +277,11 @@ impl Kind {
             Kind::Blob(mime) => {
                 let parts = BlobParts {
                     rope: Rope::from(bytes),
-                    media_type: mime.as_ref().map(MimeType::to_string).unwrap_or_default(),
+                    // The type of a blob is in lower case.
+                    media_type: mime
+                        .as_ref()
+                        .map(|mime| mime.to_string().to_ascii_lowercase())
+                        .unwrap_or_default(),
                     file: None,
                 };
                 file_api::new_blob(ctx, parts)

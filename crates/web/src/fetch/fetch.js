@@ -3,7 +3,7 @@
   "use strict";
 
   const {
-    DOMException, TypeError, apply, defineProperty, getOwnPropertyDescriptor, isArray, iteratorPrototype,
+    DOMException, TypeError, apply, defineProperty, getOwnPropertyDescriptor, isArray, iteratorPrototype, ownKeys,
     objectPrototype, setPrototypeOf, symbolAsyncIterator, symbolIterator, uncurryThis,
   } = shared.primordials;
   const { makeEnumerable, tag } = shared.webidl;
@@ -104,6 +104,20 @@
     return items;
   };
 
+  // Names and values in turn, of an object's own enumerable properties, as byte strings.
+  const record = (object) => {
+    const keys = ownKeys(object);
+    const flat = [];
+    for (let i = 0; i < keys.length; i++) {
+      const descriptor = getOwnPropertyDescriptor(object, keys[i]);
+      if (descriptor === undefined || !descriptor.enumerable) continue;
+      const name = native.byteString(keys[i]);
+      flat[flat.length] = name;
+      flat[flat.length] = native.byteString(object[keys[i]]);
+    }
+    return flat;
+  };
+
   // Names and values in turn, of an iterable of pairs.
   const pairs = (iterable, method) => {
     const outer = list(iterable, method, Infinity);
@@ -135,6 +149,7 @@
     __proto__: null,
     bodyFromIterable,
     pairs,
+    record,
     headersIterator: methods.entries,
     newController: () => new AbortController(),
     signalOf,

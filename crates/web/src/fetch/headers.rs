@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 
 use rquickjs::class::{JsClass, Readable, Trace};
 use rquickjs::function::{Constructor, Params};
-use rquickjs::object::Filter;
 use rquickjs::{Array, Class, Ctx, Exception, Function, JsLifetime, Result, Symbol, Value};
 
 use super::Fetch;
@@ -101,25 +100,18 @@ pub(super) fn fill<'js>(ctx: &Ctx<'js>, init: &Value<'js>, what: &str) -> Result
         return Err(Exception::throw_type(ctx, &text));
     };
     let iterator: Value = object.get(Symbol::iterator(ctx.clone()))?;
-    let mut list = HeaderList::default();
-    if iterator.is_undefined() || iterator.is_null() {
-        // A record. The keys are taken first, as a getter may change the object.
-        let keys = object
-            .own_keys::<rquickjs::String>(Filter::default())
-            .collect::<Result<Vec<_>>>()?;
-        for key in keys {
-            let value: Value = object.get(key.clone())?;
-            list.append(name_of(ctx, key.as_value())?, value_of(ctx, &value)?);
-        }
-        return Ok(list);
-    }
-    if let Some(headers) = Class::<Headers>::from_object(object)
+    let flat: Array = if iterator.is_undefined() || iterator.is_null() {
+        let record: Function = Fetch::of(ctx)?.record.clone();
+        record.call((object.clone(),))?
+    } else if let Some(headers) = Class::<Headers>::from_object(object)
         && Fetch::of(ctx)?.headers_iterator == iterator
     {
         return Ok(headers.borrow().list.borrow().clone());
-    }
-    let pairs: Function = Fetch::of(ctx)?.pairs.clone();
-    let flat: Array = pairs.call((object.clone(), iterator))?;
+    } else {
+        let pairs: Function = Fetch::of(ctx)?.pairs.clone();
+        pairs.call((object.clone(), iterator))?
+    };
+    let mut list = HeaderList::default();
     for index in (0..flat.len()).step_by(2) {
         let name = name_of(ctx, &flat.get(index)?)?;
         list.append(name, value_of(ctx, &flat.get(index + 1)?)?);
@@ -212,6 +204,11 @@ fn get_all<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         ));
     }
     values(ctx, &headers, &name)
+}
+
+/// For fetch.js: the value as a byte string.
+pub(super) fn to_byte_string<'js>(ctx: Ctx<'js>, value: Value<'js>) -> Result<Value<'js>> {
+    from_byte_string(&ctx, &byte_string(&ctx, &value)?)
 }
 
 /// For fetch.js: a number that changes with the headers.

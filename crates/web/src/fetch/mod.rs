@@ -56,6 +56,7 @@ struct Fetch<'js> {
     is_signal: Function<'js>,
     new_controller: Function<'js>,
     pairs: Function<'js>,
+    record: Function<'js>,
     search_params: Function<'js>,
     signal_of: Function<'js>,
 }
@@ -74,6 +75,10 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
     response::install(ctx)?;
     script::evaluate(ctx, "fetch/fetch.js", include_str!("fetch.js"), |native| {
         native.set("flat", Function::new(native.ctx().clone(), headers::flat)?)?;
+        native.set(
+            "byteString",
+            Function::new(native.ctx().clone(), headers::to_byte_string)?,
+        )?;
         native.set("version", Function::new(native.ctx().clone(), headers::version)?)
     })?;
     let fetch: Object = script::shared(ctx)?.get("fetch")?;
@@ -84,6 +89,7 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
         is_signal: fetch.get("isSignal")?,
         new_controller: fetch.get("newController")?,
         pairs: fetch.get("pairs")?,
+        record: fetch.get("record")?,
         search_params: fetch.get("searchParams")?,
         signal_of: fetch.get("signalOf")?,
     };
