@@ -15,7 +15,7 @@ pub enum Pulled {
     Chunk(Bytes),
     /// The body is complete.
     End,
-    /// The body broke off, with the reason as the message of the error the reader sees.
+    /// The body broke off, with the reason as the message of the `TypeError` the reader sees.
     Failed(String),
 }
 
@@ -55,6 +55,24 @@ pub trait ByteSink: 'static {
     /// that has nothing to give for a long time would not notice by itself.
     fn fed_by(&self, source: &Rc<dyn ByteSource>) {
         let _ = source;
+    }
+}
+
+/// A change of bytes on their way, such as a compression. After an `Err`, whose text becomes the message of a `TypeError`
+/// at both ends, nothing is called any more.
+pub trait ByteTransform: 'static {
+    /// Takes bytes from the front of `input` and gives the next piece of output, never an empty one. It is called with
+    /// the rest of `input` until it answers `None`, which it may only when `input` is empty. Pieces should stay near
+    /// 64 KiB, however much `input` expands to: they are asked for at the pace of the reader.
+    fn transform(&mut self, input: &mut Bytes) -> Result<Option<Bytes>, String>;
+
+    /// The input is complete: gives what is left, piece by piece, until it answers `None`.
+    fn finish(&mut self) -> Result<Option<Bytes>, String>;
+
+    /// The length of the output in bytes, where known beforehand; `input` is that of the input.
+    fn length(&self, input: Option<u64>) -> Option<u64> {
+        let _ = input;
+        None
     }
 }
 
@@ -98,31 +116,92 @@ pub enum OutgoingBody<'js> {
 /// Moves a source into a sink without visiting JavaScript, from its next piece to its end.
 pub fn pump(ctx: &Ctx<'_>, source: Rc<dyn ByteSource>, sink: Rc<dyn ByteSink>) {
     sink.fed_by(&source);
-    // It lives as long as a pull or write is under way.
-    let pump = Rc::new(Pump {
+    let target = Rc::clone(&sink);
+    let origin = Rc::clone(&source);
+    Pump::start(
+        ctx,
         source,
         sink,
-        running: Cell::new(false),
-        again: Cell::new(false),
-    });
-    pump.run(ctx);
+        Box::new(move |_, outcome| match outcome {
+            Pumped::All => target.close(),
+            Pumped::Failed(reason) => target.abort(&reason),
+            Pumped::Refused(_) => origin.cancel(),
+            Pumped::Stopped => {}
+        }),
+    );
 }
 
-/// A loop, not a recursion: pieces that are already here may be many and small.
-struct Pump {
+/// Why a [`Pump`] has come to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Pumped {
+    /// The source has ended, and the sink has taken everything.
+    All,
+    /// As [`Pulled::Failed`].
+    Failed(String),
+    /// The sink wants no more.
+    Refused(String),
+    /// [`Pump::stop`] was called.
+    Stopped,
+}
+
+type PumpDone = Box<dyn for<'js> FnOnce(&Ctx<'js>, Pumped)>;
+
+/// Moves pieces from a source to a sink, and neither closes nor cancels any of them. It lives as long as a pull or write
+/// is under way. A loop, not a recursion: pieces that are already here may be many and small.
+pub(crate) struct Pump {
     source: Rc<dyn ByteSource>,
     sink: Rc<dyn ByteSink>,
     running: Cell<bool>,
     again: Cell<bool>,
+    writing: Cell<bool>,
+    stopping: Cell<bool>,
+    done: Cell<Option<PumpDone>>,
 }
 
 impl Pump {
+    pub(crate) fn start(
+        ctx: &Ctx<'_>,
+        source: Rc<dyn ByteSource>,
+        sink: Rc<dyn ByteSink>,
+        done: PumpDone,
+    ) -> Rc<Self> {
+        let pump = Rc::new(Self {
+            source,
+            sink,
+            running: Cell::new(false),
+            again: Cell::new(false),
+            writing: Cell::new(false),
+            stopping: Cell::new(false),
+            done: Cell::new(Some(done)),
+        });
+        pump.run(ctx);
+        pump
+    }
+
+    /// Moves nothing more. What is being written is finished first.
+    pub(crate) fn stop(&self, ctx: &Ctx<'_>) {
+        self.stopping.set(true);
+        if !self.writing.get() {
+            self.over(ctx, Pumped::Stopped);
+        }
+    }
+
+    fn over(&self, ctx: &Ctx<'_>, outcome: Pumped) {
+        if let Some(done) = self.done.take() {
+            done(ctx, outcome);
+        }
+    }
+
     fn run(self: &Rc<Self>, ctx: &Ctx<'_>) {
         self.again.set(true);
         if self.running.replace(true) {
             return;
         }
         while self.again.take() {
+            if self.stopping.get() {
+                self.over(ctx, Pumped::Stopped);
+                break;
+            }
             let pump = Rc::clone(self);
             self.source
                 .pull(ctx, Box::new(move |ctx, pulled| pump.pulled(ctx, pulled)));
@@ -132,13 +211,19 @@ impl Pump {
 
     fn pulled(self: &Rc<Self>, ctx: &Ctx<'_>, pulled: Pulled) {
         match pulled {
-            Pulled::End => self.sink.close(),
-            Pulled::Failed(reason) => self.sink.abort(&reason),
+            Pulled::End => self.over(ctx, Pumped::All),
+            Pulled::Failed(reason) => self.over(ctx, Pumped::Failed(reason)),
+            // A source that was not cancelled at once may still have answered.
+            Pulled::Chunk(_) if self.stopping.get() => self.over(ctx, Pumped::Stopped),
             Pulled::Chunk(chunk) => {
+                self.writing.set(true);
                 let pump = Rc::clone(self);
-                let written: WriteDone = Box::new(move |ctx, written| match written {
-                    Ok(()) => pump.run(ctx),
-                    Err(_) => pump.source.cancel(),
+                let written: WriteDone = Box::new(move |ctx, written| {
+                    pump.writing.set(false);
+                    match written {
+                        Ok(()) => pump.run(ctx),
+                        Err(reason) => pump.over(ctx, Pumped::Refused(reason)),
+                    }
                 });
                 self.sink.write(ctx, chunk, written);
             }

@@ -54,6 +54,7 @@ pub fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
     encoding::install(ctx)?;
     url::install(ctx)?;
     streams::install(ctx)?;
+    encoding::install_streams(ctx)?;
     file_api::install(ctx)?;
     structured_clone::install(ctx)?;
     form_data::install(ctx)?;

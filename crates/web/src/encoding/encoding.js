@@ -75,6 +75,8 @@
     }
   }
 
+  shared.encoding = { __proto__: null, decoder: native.decoder, encode: native.encode };
+
   expose(TextEncoder, "TextEncoder");
   expose(TextDecoder, "TextDecoder");
 })

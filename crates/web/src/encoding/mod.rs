@@ -19,6 +19,11 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
     })
 }
 
+/// Adds `TextEncoderStream` and `TextDecoderStream`. Needs streams.
+pub(crate) fn install_streams(ctx: &Ctx<'_>) -> Result<()> {
+    script::evaluate(ctx, "encoding/streams.js", include_str!("streams.js"), |_| Ok(()))
+}
+
 fn encode<'js>(ctx: Ctx<'js>, text: String) -> Result<TypedArray<'js, u8>> {
     TypedArray::new(ctx, text.into_bytes())
 }

@@ -83,8 +83,9 @@ impl<'js> Body<'js> {
         Self(RefCell::new(State::Bytes(bytes)))
     }
 
-    pub(super) fn of_stream(stream: Object<'js>) -> Self {
-        Self(RefCell::new(State::Stream { stream, length: None }))
+    pub(super) fn of_stream(ctx: &Ctx<'js>, stream: Object<'js>) -> Result<Self> {
+        let length = streams::expected_length(ctx, &stream)?;
+        Ok(Self(RefCell::new(State::Stream { stream, length })))
     }
 
     pub(super) fn is_null(&self) -> bool {

@@ -77,7 +77,7 @@ pub(super) fn extract<'js>(ctx: &Ctx<'js>, init: &Value<'js>) -> Result<Extracte
             ));
         }
         return Ok(Extracted {
-            body: Body::of_stream(object.clone()),
+            body: Body::of_stream(ctx, object.clone())?,
             media_type: None,
         });
     }
@@ -102,7 +102,7 @@ pub(super) fn extract<'js>(ctx: &Ctx<'js>, init: &Value<'js>) -> Result<Extracte
     let stream: Value = from_iterable.call((init.clone(),))?;
     if let Some(stream) = stream.into_object() {
         return Ok(Extracted {
-            body: Body::of_stream(stream),
+            body: Body::of_stream(ctx, stream)?,
             media_type: None,
         });
     }

@@ -6,7 +6,7 @@
   const { deferred, markHandled } = shared.promises;
   const {
     READABLE, acquireReader, byteEnqueue, byteError, byteGive, canCloseOrEnqueue, controllerClose, controllerEnqueue,
-    controllerError, endBytes, isStream, native: bytes, objectOf, readerRead, startedByteStream, startedStream, stateOf,
+    controllerError, endBytes, isStream, native: bytes, objectOf, readerRead, setNative, startedByteStream, startedStream, stateOf,
     streamCancel, streamClose, tee,
   } = shared.streams;
 
@@ -58,10 +58,12 @@
   shared.bodies = {
     __proto__: null,
     isStream,
+    newPair: shared.streams.newPair,
+    newSink: shared.writables.newSinkObject,
 
     fromNative(source) {
       const stream = startedByteStream(null, null);
-      stream.native = source;
+      setNative(stream, source);
       return objectOf(stream);
     },
 
@@ -97,6 +99,8 @@
       acquireReader(stream);
       return objectOf(stream);
     },
+
+    length: (object) => stateOf(object).length,
 
     // 1: locked; 2: disturbed.
     status(object) {
@@ -155,7 +159,7 @@
       const stream = stateOf(object);
       if (stream.state !== READABLE || stream.native === null) return;
       bytes.cancel(stream.native);
-      controllerError(stream.controller, reason);
+      byteError(stream.controller, reason);
     },
 
     // A promise of all bytes, as `finish` turns them into a value.

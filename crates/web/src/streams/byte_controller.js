@@ -1,6 +1,7 @@
 // ReadableByteStreamController and ReadableStreamBYOBRequest: https://streams.spec.whatwg.org/#rbs-controller-class
 //
-// A stream around a Rust body has such a controller as well; its chunks are ours and need not be transferred.
+// A stream around a Rust body has such a controller as well; its chunks are ours and need not be transferred. Such a
+// controller has `ask(stream)` in place of `pull`, which is answered by setting `pulling` to false and giving a chunk.
 (function (native, shared) {
   "use strict";
 
@@ -36,6 +37,7 @@
       pullAgain: false,
       calling: false,
       highWaterMark,
+      ask: null,
       pull,
       cancel,
       pulled: null,
@@ -63,6 +65,14 @@
     return stream;
   };
 
+  const askNative = (stream) => { bodies.pull(stream.native, stream); };
+
+  // Puts a Rust body behind a stream that has none yet.
+  const setNative = (stream, body) => {
+    stream.native = body;
+    stream.controller.ask = askNative;
+  };
+
   const forgetAlgorithms = (controller) => { controller.pull = controller.cancel = null; };
 
   const callPullIfNeeded = (controller) => {
@@ -73,12 +83,12 @@
       return;
     }
     const { stream } = controller;
-    if (stream.native !== null) {
+    if (controller.ask !== null) {
       controller.calling = true;
       do {
         controller.pullAgain = false;
         controller.pulling = true;
-        bodies.pull(stream.native, stream);
+        controller.ask(stream);
       } while (controller.pullAgain && !controller.pulling && shouldCallPull(controller));
       controller.calling = false;
       return;
@@ -441,8 +451,8 @@
       resetQueue(controller);
       const { stream, cancel } = controller;
       let result = done;
-      if (stream.native !== null) bodies.cancel(stream.native);
-      else if (cancel !== null) result = cancel(reason);
+      if (cancel !== null) result = cancel(reason);
+      else if (stream.native !== null) bodies.cancel(stream.native);
       forgetAlgorithms(controller);
       return result;
     },
@@ -552,6 +562,7 @@
   streams.readerReadInto = readerReadInto;
   streams.respond = respond;
   streams.respondWithNewView = respondWithNewView;
+  streams.setNative = setNative;
   streams.startByteController = startByteController;
   streams.startedByteStream = startedByteStream;
 })

@@ -10,17 +10,20 @@ use std::rc::Rc;
 use bytes::Bytes;
 use rquickjs::{Class, Ctx, Exception, Function, JsLifetime, Object, Result, Value};
 
-use crate::body::{ByteSink, ByteSource};
+use crate::body::{ByteSink, ByteSource, ByteTransform};
 use crate::script;
 
 mod native;
 mod pending;
+mod pipe;
+mod transform;
 
 pub use native::buffer_bytes;
 use native::{Gather, NativeSink, NativeSource};
 pub(crate) use native::{Held, chunk};
 use pending::Pending;
 pub(crate) use pending::Ticket;
+pub(crate) use transform::native_transform;
 
 /// What Rust calls in `bodies.js`, and the objects that wait for Rust.
 #[derive(JsLifetime)]
@@ -31,6 +34,9 @@ struct Streams<'js> {
     drain: Function<'js>,
     from_native: Function<'js>,
     is_stream: Function<'js>,
+    length: Function<'js>,
+    new_pair: Function<'js>,
+    new_sink: Function<'js>,
     pass_on: Function<'js>,
     pulled: Function<'js>,
     spent: Function<'js>,
@@ -74,8 +80,10 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
         "strategies.js",
         "writable.js",
         "writable_controller.js",
+        "channel.js",
         "pipe.js",
         "transform.js",
+        "identity.js",
         "bodies.js"
     );
     let shared = script::shared(ctx)?;
@@ -88,6 +96,9 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
         drain: bodies.get("drain")?,
         from_native: bodies.get("fromNative")?,
         is_stream: bodies.get("isStream")?,
+        length: bodies.get("length")?,
+        new_pair: bodies.get("newPair")?,
+        new_sink: bodies.get("newSink")?,
         pass_on: bodies.get("passOn")?,
         pulled: bodies.get("pulled")?,
         spent: bodies.get("spent")?,
@@ -125,6 +136,29 @@ fn from_held<'js>(ctx: &Ctx<'js>, held: Held) -> Result<Object<'js>> {
     )?;
     let make = Streams::of(ctx)?.from_native.clone();
     make.call((source,))
+}
+
+/// A `WritableStream` into `sink`, at its pace; chunks that are no buffers abort it. One that a Rust body is piped into
+/// takes that without visiting JavaScript.
+pub fn writable<'js>(ctx: &Ctx<'js>, sink: Rc<dyn ByteSink>) -> Result<Object<'js>> {
+    let make = Streams::of(ctx)?.new_sink.clone();
+    make.call((native_sink(ctx, sink)?,))
+}
+
+/// The readable and the writable side of `transform`. A Rust body that is piped into them becomes, with the transform,
+/// a Rust body again.
+pub fn transform_pair<'js>(
+    ctx: &Ctx<'js>,
+    transform: Box<dyn ByteTransform>,
+) -> Result<(Object<'js>, Object<'js>)> {
+    let make = Streams::of(ctx)?.new_pair.clone();
+    let pair: Object = make.call((native_transform(ctx, transform)?,))?;
+    Ok((pair.get("readable")?, pair.get("writable")?))
+}
+
+/// For `shared.writables.newSink`.
+pub(crate) fn native_sink<'js>(ctx: &Ctx<'js>, sink: Rc<dyn ByteSink>) -> Result<Value<'js>> {
+    Ok(Class::instance(ctx.clone(), NativeSink { sink })?.into_value())
 }
 
 /// Whether `value` is a `ReadableStream`.
@@ -196,6 +230,13 @@ pub fn drain_watched<'js>(
 /// Keeps an object for a callback of the process, which may be dropped at any time.
 pub(crate) fn keep<'js>(ctx: &Ctx<'js>, object: Object<'js>) -> Result<Ticket> {
     Ok(Streams::of(ctx)?.pending.keep(object))
+}
+
+/// How many bytes `stream` gives in all, where it is known though no Rust body knows it (`FixedLengthStream`).
+pub(crate) fn expected_length<'js>(ctx: &Ctx<'js>, stream: &Object<'js>) -> Result<Option<u64>> {
+    let length = Streams::of(ctx)?.length.clone();
+    let length: Option<f64> = length.call((stream.clone(),))?;
+    Ok(length.map(|length| length as u64))
 }
 
 /// Whether a `ReadableStream` is locked, and whether it was ever read from or cancelled.

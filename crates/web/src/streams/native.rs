@@ -10,7 +10,7 @@ use rquickjs::{
     Class, Ctx, Error, Exception, Function, IntoJs, JsLifetime, Object, Result, TypedArray, Value,
 };
 
-use super::Streams;
+use super::{Streams, pipe, transform};
 use crate::body::{ByteSink, ByteSource, Pulled};
 use crate::buffer_source::copy_bytes;
 
@@ -60,6 +60,8 @@ macro_rules! hidden_class {
         }
     };
 }
+pub(super) use hidden_class;
+
 hidden_class!(NativeSource);
 hidden_class!(NativeSink);
 hidden_class!(Gather);
@@ -74,7 +76,9 @@ pub(super) fn fill<'js>(native: &Object<'js>) -> Result<()> {
     native.set("gathered", Function::new(ctx.clone(), gathered)?)?;
     native.set("write", Function::new(ctx.clone(), write)?)?;
     native.set("close", Function::new(ctx.clone(), close)?)?;
-    native.set("abort", Function::new(ctx.clone(), abort)?)
+    native.set("abort", Function::new(ctx.clone(), abort)?)?;
+    transform::fill(native)?;
+    pipe::fill(native)
 }
 
 /// `stream` is the state to which the answer goes.
@@ -122,13 +126,15 @@ fn pulled<'js>(ctx: &Ctx<'js>, stream: Object<'js>, answer: Pulled) -> Result<()
     match answer {
         Pulled::Chunk(bytes) => function.call((stream, chunk(ctx, bytes)?)),
         Pulled::End => function.call((stream,)),
-        Pulled::Failed(reason) => {
-            // What fails in the network is a TypeError everywhere in fetch.
-            let _ = Exception::throw_type(ctx, &reason);
-            let error = ctx.catch();
-            function.call((stream, undefined(), error))
-        }
+        Pulled::Failed(reason) => function.call((stream, undefined(), type_error(ctx, &reason))),
     }
+}
+
+/// What fails in the network is a `TypeError` everywhere in fetch; so is what cannot be decoded.
+pub(super) fn type_error<'js>(ctx: &Ctx<'js>, message: &str) -> Value<'js> {
+    // The error it returns only says that one was thrown.
+    let _ = Exception::throw_type(ctx, message);
+    ctx.catch()
 }
 
 /// A `Uint8Array` of `bytes`; no copy is made if nobody else holds them.

@@ -2,10 +2,11 @@
 (function (native, shared) {
   "use strict";
 
-  const { TypeError } = shared.primordials;
-  const { deferred, done, later, rejected, resolved, then } = shared.promises;
+  const { Error, TypeError } = shared.primordials;
+  const { deferred, done, later, rejected, then } = shared.promises;
   const {
-    CLOSED, ERRORED, READABLE, acquireReader, readerRead, readerRelease, streamCancel,
+    CLOSED, ERRORED, READABLE, acquireReader, byteError, compose, endBytes, isWhole, native: bytes, readerRead,
+    readerRelease, streamCancel,
   } = shared.streams;
   const {
     CLOSED: SINK_CLOSED, ERRORED: SINK_ERRORED, WRITABLE, acquireWriter, isClosing, streamAbort, streamClose,
@@ -70,8 +71,15 @@
     return () => arrived;
   };
 
+  const isIdle = (sink) =>
+    sink.state === WRITABLE && sink.writing === null && sink.controller.chunks.first === null && !isClosing(sink);
+
   // A promise of the end. Neither may be locked.
   const pipe = (source, sink, { preventAbort, preventCancel, preventClose, signal }) => {
+    if (sink.channel !== null && signal === undefined && !preventAbort && !preventCancel && !preventClose) {
+      const composed = compose(source, sink);
+      if (composed !== undefined) return composed;
+    }
     const reader = acquireReader(source), writer = acquireWriter(sink);
     source.disturbed = true;
     const { promise, resolve, reject } = deferred();
@@ -85,11 +93,11 @@
       unwritten++;
       writerWrite(writer, chunk, request);
     };
-    let isArrived = () => false;
+    let isArrived = () => false, mover;
     const checkWritten = () => {
-      // A chunk that has arrived is on its way; `written` comes back here.
+      // A chunk that has arrived is on its way; `written` or `moved` come back here.
       if (isArrived()) later(checkWritten);
-      else if (unwritten === 0 && whenWritten !== null) {
+      else if (unwritten === 0 && mover === undefined && whenWritten !== null) {
         const rest = whenWritten;
         whenWritten = null;
         rest();
@@ -112,6 +120,7 @@
       // What was read is written first.
       if (sink.state === WRITABLE && !isClosing(sink)) {
         whenWritten = rest;
+        if (mover !== undefined) bytes.stopPump(mover);
         later(checkWritten);
       } else {
         rest();
@@ -145,6 +154,27 @@
       sinkFailed(new TypeError("This destination writable stream is closed."));
     } else if (sink.state !== SINK_ERRORED) {
       then(writer.closed.promise, undefined, sinkFailed);
+    }
+    if (shuttingDown) return promise;
+
+    // From Rust to Rust, chunks need not come here. What is under way cannot be taken back, which only a signal that
+    // leaves the source alone would ask for.
+    if (sink.native !== null && isWhole(source) && isIdle(sink) && !(signal !== undefined && preventCancel)) {
+      const moved = (outcome, error) => {
+        mover = undefined;
+        if (source.native !== null && outcome < 2) bytes.release(source.native);
+        if (outcome === 0) endBytes(source.controller);
+        else if (outcome === 1) byteError(source.controller, error);
+        else if (outcome === 2) sink.controller.failIfWritable(new Error(error));
+        if (whenWritten !== null) later(checkWritten);
+      };
+      let over = false;
+      const started = bytes.pump(source.native, sink.native, (outcome, error) => {
+        over = true;
+        moved(outcome, error);
+      });
+      if (started !== undefined && !over) mover = started;
+      if (started !== undefined) return promise;
     }
     isArrived = pump(source, sink, reader, writer, () => shuttingDown, write);
     return promise;

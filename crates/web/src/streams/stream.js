@@ -24,8 +24,8 @@
     controller: null,
     // The Rust body behind the stream, if there is one.
     native: null,
-    // What a pipe into the other side of a transform of ours may turn into a Rust body; see channel.js.
-    channel: null,
+    // The length of all it gives, in bytes, where that is known and no Rust body knows it.
+    length: undefined,
   });
 
   const isRequested = (stream) => stream.reader !== null && stream.reader.requests.first !== null;

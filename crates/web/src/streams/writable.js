@@ -349,7 +349,7 @@
     __proto__: null,
     CLOSED, ERRORED, ERRORING, WRITABLE, WritableStream,
     acquireWriter, dealWithRejection, desiredSizeOf, failClose, failWrite, finishClose, finishErroring, finishWrite, isClosing,
-    isWritable, newStream, objectOf, startErroring, stateOf, streamAbort, streamClose, updateBackpressure, writerRelease,
+    isWritable, newStream, objectOf, rejectClosed, startErroring, stateOf, streamAbort, streamClose, updateBackpressure, writerRelease,
     writerWrite,
   };
   shared.streams.isWritable = isWritable;

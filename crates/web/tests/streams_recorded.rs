@@ -1,0 +1,50 @@
+//! IdentityTransformStream, FixedLengthStream and the streams of bodies beside workerd, whose answers are recorded by
+//! `recorded/record.sh`.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use support::World;
+
+/// Where we answer otherwise, and why.
+#[derive(Deserialize)]
+struct Difference {
+    why: String,
+    ours: Value,
+}
+
+#[test]
+fn like_upstream_but_for_the_listed_differences() {
+    let recorded: BTreeMap<String, Value> =
+        serde_json::from_str(include_str!("recorded/streams_workerd.json")).unwrap();
+    let differences: BTreeMap<String, Difference> =
+        serde_json::from_str(include_str!("recorded/streams_differences.json")).unwrap();
+    let ours = World::new().run_module(
+        "streams_cases.mjs",
+        include_str!("recorded/streams_cases.mjs"),
+        "run",
+    );
+    let ours: BTreeMap<String, Value> = serde_json::from_value(ours).unwrap();
+    let mut report = String::new();
+    for (name, upstream) in &recorded {
+        let got = &ours[name];
+        let expected = match differences.get(name) {
+            Some(difference) => {
+                assert!(!difference.why.is_empty(), "{name} differs without a reason");
+                assert_ne!(&difference.ours, upstream, "{name} no longer differs");
+                &difference.ours
+            }
+            None => upstream,
+        };
+        if got != expected {
+            report += &format!("{name}\n  expected {expected}\n  got      {got}\n");
+        }
+    }
+    for name in differences.keys() {
+        assert!(recorded.contains_key(name), "{name} is no case");
+    }
+    assert!(report.is_empty(), "{report}");
+}
