@@ -16,6 +16,7 @@ use rquickjs::{Ctx, Result};
 
 pub mod body;
 mod buffer_source;
+mod bytecode;
 mod class_id;
 pub mod console;
 pub mod crypto;

@@ -3,18 +3,14 @@
 //! A script is one function expression `(function (native, shared) { … })`, run once. `native` holds
 //! the Rust functions of its module; `shared` is one object for all scripts, through which they lend
 //! each other what no user code may see. It starts with the intrinsics as they were before any user
-//! code could replace them. The scripts' file names begin with [`ORIGIN`], by which stack traces tell
-//! them from user code.
+//! code could replace them. The scripts' file names begin with `isthmus:` (`build.rs`), by which stack
+//! traces tell them from user code.
 
 use std::rc::Rc;
 
-use rquickjs::context::EvalOptions;
 use rquickjs::{Ctx, Error, Exception, Function, JsLifetime, Object, Result, Value};
 
-use crate::Host;
-
-/// How the file names of our own scripts begin.
-pub(crate) const ORIGIN: &str = "isthmus:";
+use crate::{Host, bytecode};
 
 /// What the platform keeps per runtime; dropped by [`crate::teardown`].
 #[derive(JsLifetime)]
@@ -72,9 +68,7 @@ pub(crate) fn evaluate<'js>(
 ) -> Result<()> {
     let native = Object::new_proto(ctx.clone(), None)?;
     fill(&native)?;
-    let mut options = EvalOptions::default();
-    options.filename = Some(format!("{ORIGIN}{name}"));
-    let script: Function = ctx.eval_with_options(source, options)?;
+    let script = bytecode::load(ctx, name, source)?;
     script.call::<_, Value>((native, shared(ctx)?))?;
     Ok(())
 }

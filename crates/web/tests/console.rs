@@ -124,6 +124,17 @@ fn counting_grouping_asserting() {
 }
 
 #[test]
+fn a_text_directive_asks_objects_that_have_a_text() {
+    assert_eq!(
+        printed(
+            "console.log('%s|%s|%s', new URL('http://a/b'), new URLSearchParams('a=b'), new (class { toString() { return 'mine' } })());
+             console.log('%s|%s|%s', {a: 1}, [1], { toString: (() => 'bound').bind(null) })"
+        ),
+        ["http://a/b|a=b|mine", "{ a: 1 }|[ 1 ]|bound"]
+    );
+}
+
+#[test]
 fn dir_and_table() {
     assert_eq!(
         printed(

@@ -253,6 +253,26 @@ fn after_teardown_the_entry_points_throw_instead_of_crashing() {
 }
 
 #[test]
+fn functions_of_the_platform_show_no_source() {
+    let world = World::new();
+    for function in [
+        "URL",
+        "URL.prototype.toString",
+        "Object.getOwnPropertyDescriptor(URL.prototype, 'href').get",
+        "setTimeout",
+        "console.log",
+        "ReadableStream.prototype.getReader",
+    ] {
+        let text = world.eval(&format!("return String({function}).replace(/\\s+/g, ' ')"));
+        let text = text.as_str().unwrap();
+        assert!(
+            text.starts_with("function ") && text.ends_with("() { [native code] }"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn timers_and_listeners_that_ended_are_forgotten() {
     let world = World::new();
     let turn = "for (let i = 0; i < 200; i++) { setTimeout(() => {}, i); clearTimeout(setTimeout(() => {}, 1e6));

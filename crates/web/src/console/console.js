@@ -3,7 +3,7 @@
   "use strict";
 
   const p = shared.primordials;
-  const { Map, create, getPrototypeOf, hasOwn, isArray, join, mapDelete, mapGet, mapSet, split, stringSlice } = p;
+  const { Map, create, getPrototypeOf, hasOwn, isArray, join, mapDelete, mapGet, mapHas, mapSet, split, stringSlice } = p;
   const { defineGlobal, tag } = shared.webidl;
   const { formatNumber, inspect, lookUp, stack } = shared;
   const stringify = JSON.stringify;
@@ -22,13 +22,21 @@
     native.log(level, p.toWellFormed(indented), stack.position());
   };
 
+  // The toString methods of the language itself; this script runs before there are other interfaces.
+  const languageMethods = new Map();
+  for (const name of p.ownKeys(globalThis)) {
+    const prototype = globalThis[name]?.prototype;
+    if (typeof prototype === "object" && hasOwn(prototype, "toString")) mapSet(languageMethods, prototype.toString, true);
+  }
+  mapSet(languageMethods, Function.prototype.toString, true);
+
   // Whether String() of an object gives nothing of interest: nobody has defined toString for it.
   const hasBuiltInToString = (object) => {
     if (native.isProxy(object)) return true;
     for (let holder = object; holder !== null; holder = getPrototypeOf(holder)) {
       if (native.isProxy(holder)) return true;
       if (hasOwn(holder, "toString")) {
-        return p.includes(p.functionToString(holder.toString), "[native code]");
+        return mapHas(languageMethods, holder.toString);
       }
     }
     return true;
