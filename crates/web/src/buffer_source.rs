@@ -1,7 +1,7 @@
 //! The bytes behind an `ArrayBuffer` or a view of one.
 //!
 //! rquickjs lends such bytes only through unsafe functions, since JavaScript may change, move or free
-//! them. This module copies them at once; it and `bytecode` alone have unsafe code.
+//! them. This module copies them at once.
 
 #![expect(unsafe_code, reason = "rquickjs has no safe way to read an ArrayBuffer")]
 
