@@ -2,8 +2,8 @@
 //!
 //! A host is kept as its serialisation. Domains become ASCII through the `idna` crate.
 
+use core::net::Ipv6Addr;
 use std::fmt::Write as _;
-use std::net::Ipv6Addr;
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
