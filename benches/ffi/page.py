@@ -6,9 +6,9 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from limits import LEAST_MEAN, REFERENCE_LOOP
+from limits import LEAST_MEAN
 from report import (
-    CASES_HEADER, LIMITS_HEADER, LOOP, SUMMARY_HEADER, WORST_HEADER, Run, cases, limits, markdown_table, mean, summary,
+    CASES_HEADER, LIMITS_HEADER, SUMMARY_HEADER, WORST_HEADER, Run, cases, limits, markdown_table, mean, scaling, summary,
     worst,
 )
 
@@ -56,8 +56,7 @@ Written by `make performance` (`benches/ffi/run.py --write`); not edited by hand
 - A release build, inside an isolate of `isthmus dev`, each case in a request of its own: the files `ffi_bench.py` and `benches/ffi/own_cases.py`. A figure is the
   median of the CPU times of 25 runs of at least 3 ms each, then the median of {"one pass" if passes == 1 else f"{passes} passes"}; nanoseconds per operation, the `for` loop's share included.
 - The peers' figures were recorded: {run.peers_about}{beside}
-- *Scaled*: an iteration of an empty loop (`{LOOP}`) took {run.time(LOOP):.1f} ns here and {REFERENCE_LOOP:g} ns on the machine of the peers, so times are also shown times
-  {run.scale:.2f}. That is a coarse yardstick: over all cases of plain Python (`pure_*`) this machine took {run.yardstick():.2f} of that machine's time.
+- *Scaled*{scaling(run).removeprefix('scaled')} A coarse yardstick.
 
 ## Together
 

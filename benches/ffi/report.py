@@ -35,10 +35,18 @@ class Run:
         """Pyodide's on this machine."""
         return statistics.median(self.here[name]) if name in self.here else None
 
-    @property
-    def scale(self) -> float:
-        """What turns a time measured here into one of the reference machine."""
-        return REFERENCE_LOOP / self.time(LOOP)
+    def loop(self, name: str) -> float:
+        """An iteration of the empty loop just before and after a case."""
+        return self.time(name, "loop")
+
+    def scale(self, name: str) -> float:
+        """What turns a case's time measured here into one of the reference machine, at its speed of that moment."""
+        return REFERENCE_LOOP / self.loop(name)
+
+    def loops(self) -> tuple[float, float]:
+        """The fastest and the slowest empty loop beside a case."""
+        loops = [self.loop(name) for name in self.passes]
+        return min(loops), max(loops)
 
     def yardstick(self) -> float:
         """How plain Python fared here: the geometric mean of this machine's times over the reference machine's."""
@@ -47,9 +55,8 @@ class Run:
 
     def ratios(self, key: str = "cpu_median", scaled: bool = False) -> dict[str, float]:
         """How many times faster than the recorded Pyodide, for each FFI case that was recorded."""
-        factor = self.scale if scaled else 1.0
         return {
-            name: self.peers[name]["pyodide"] / (self.time(name, key) * factor)
+            name: self.peers[name]["pyodide"] / (self.time(name, key) * (self.scale(name) if scaled else 1.0))
             for name in self.passes
             if not name.startswith("pure_") and "pyodide" in self.peers.get(name, {})
         }
@@ -89,7 +96,7 @@ def limits(run: Run) -> list[list[str]]:
     for name, limit in LIMITS.items():
         if name in run.passes:
             measured = run.time(name)
-            scaled = measured * run.scale
+            scaled = measured * run.scale(name)
             rows.append([
                 name, f"{limit:,}", number(measured), _verdict(measured <= limit), number(scaled), _verdict(scaled <= limit)
             ])
@@ -138,6 +145,16 @@ SUMMARY_HEADER = ["times faster than Pyodide", "recorded", "recorded, scaled", "
 WORST_HEADER = ["nearest to Pyodide", "recorded", "recorded, scaled", "here"]
 
 
+def scaling(run: Run) -> str:
+    """What `scaled` means."""
+    fastest, slowest = run.loops()
+    return (
+        f"scaled: as if {LOOP} had taken {REFERENCE_LOOP:g} ns, as on the reference machine, by the empty loop"
+        f" measured just before and after each case ({fastest:.1f} to {slowest:.1f} ns in this run). All of plain Python (pure_*) took"
+        f" {run.yardstick():.2f} of the reference machine's time."
+    )
+
+
 def text_table(header: list[str], rows: list[list[str]]) -> str:
     """Aligned columns, those without content left out; the first is left-aligned."""
     kept = [at for at in range(len(header)) if at == 0 or any(row[at] for row in rows)]
@@ -165,8 +182,7 @@ def text(run: Run) -> str:
         text_table(LIMITS_HEADER, limits(run)) if limits(run) else "",
         text_table(WORST_HEADER, worst(run)),
         text_table(SUMMARY_HEADER, summary(run)),
-        f"scaled: times {REFERENCE_LOOP:g}/{run.time(LOOP):.1f} = {run.scale:.2f}, by {LOOP}. All of plain Python (pure_*)"
-        f" took {run.yardstick():.2f} of the reference machine's time.",
+        scaling(run),
     ]
     if run.missing:
         parts.append("Missing:\n" + "\n".join(f"  {name}: {why}" for name, why in run.missing.items()))
