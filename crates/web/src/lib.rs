@@ -26,6 +26,7 @@ pub mod fetch;
 mod file_api;
 mod form_data;
 mod host;
+mod messaging;
 mod microtask;
 mod mime_type;
 mod navigator;
@@ -58,6 +59,7 @@ pub fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
     encoding::install_streams(ctx)?;
     file_api::install(ctx)?;
     structured_clone::install(ctx)?;
+    messaging::install(ctx)?;
     form_data::install(ctx)?;
     fetch::install(ctx)?;
     Ok(())

@@ -1,5 +1,4 @@
 //! Modules of cases beside workerd, whose answers are recorded by `recorded/record.sh`.
-//! recorded by `recorded/record.sh`.
 
 mod support;
 

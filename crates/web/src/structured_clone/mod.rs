@@ -5,11 +5,13 @@
 //! of nesting is too much. What is done with the value's parts in the language itself, at the hands of user code or not,
 //! is in `structured_clone.js`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use rquickjs::{Array, Ctx, Error, Exception, Function, JsLifetime, Object, Result, Value};
+use rquickjs::class::{JsClass, Readable, Trace};
+use rquickjs::function::Constructor;
+use rquickjs::{Array, Class, Ctx, Error, Exception, Function, JsLifetime, Object, Result, Value};
 
 use crate::class_id::class_id;
 use crate::file_api::BlobParts;
@@ -82,6 +84,7 @@ language! {
     make_exception: "makeException",
     make_resizable: "makeResizable",
     make_view: "makeView",
+    is_transferable: "isTransferable",
     transfer: "transfer",
     fail: "fail",
 }
@@ -116,7 +119,11 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
         ctx,
         "structured_clone/structured_clone.js",
         include_str!("structured_clone.js"),
-        |native| native.set("clone", Function::new(ctx.clone(), clone)?),
+        |native| {
+            native.set("clone", Function::new(ctx.clone(), clone)?)?;
+            native.set("pack", Function::new(ctx.clone(), pack)?)?;
+            native.set("unpack", Function::new(ctx.clone(), unpack)?)
+        },
     )?;
     let shared = script::shared(ctx)?;
     let functions: Object = shared.get("structuredClone")?;
@@ -172,20 +179,73 @@ fn clone<'js>(ctx: Ctx<'js>, value: Value<'js>, transfer: Array<'js>) -> Result<
         return Ok(value);
     }
     let language = Language::of(&ctx)?;
+    let (packed, moved) = pack_up(&ctx, &language, &value, &transfer)?;
+    Deserializer::new(&ctx, &language, packed.bytes, &moved, &packed.blobs).run()
+}
+
+/// A value on its way within the process.
+#[derive(Trace, JsLifetime)]
+struct Packed {
+    #[qjs(skip_trace)]
+    bytes: Bytes,
+    #[qjs(skip_trace)]
+    blobs: Vec<BlobParts>,
+}
+
+impl<'js> JsClass<'js> for Packed {
+    const NAME: &'static str = "PackedValue";
+    type Mutable = Readable;
+
+    fn constructor(_: &Ctx<'js>) -> Result<Option<Constructor<'js>>> {
+        Ok(None)
+    }
+}
+
+/// `StructuredSerializeWithTransfer`: <https://html.spec.whatwg.org/#structuredserializewithtransfer>; what takes the
+/// place of the transferred objects comes second.
+fn pack_up<'js>(
+    ctx: &Ctx<'js>,
+    language: &Language<'js>,
+    value: &Value<'js>,
+    transfer: &Array<'js>,
+) -> Result<(Packed, Vec<Value<'js>>)> {
     let transfer = transfer.iter::<Object>().collect::<Result<Vec<_>>>()?;
-    for (index, object) in transfer.iter().enumerate() {
-        if language.kind(object) != Some(Kind::Buffer) {
+    let mut seen = HashSet::new();
+    for object in &transfer {
+        let transferable = language.kind(object) == Some(Kind::Buffer)
+            || language.is_transferable.call::<_, bool>((object.clone(),))?;
+        if !transferable {
             return Err(language.fail("An object in the transfer list is not transferable."));
         }
-        if transfer[..index].contains(object) {
+        if !seen.insert(object) {
             return Err(language.fail("An object is twice in the transfer list."));
         }
     }
-    let (bytes, blobs): (Bytes, Vec<BlobParts>) =
-        Serializer::new(&ctx, &language, Some(&transfer)).run(&value)?;
+    let (bytes, blobs) = Serializer::new(ctx, language, Some(&transfer)).run(value)?;
     let moved = transfer
         .into_iter()
-        .map(|buffer| language.transfer.call((buffer,)))
+        .map(|object| language.transfer.call((object,)))
         .collect::<Result<Vec<Value>>>()?;
-    Deserializer::new(&ctx, &language, bytes, &moved, &blobs).run()
+    Ok((Packed { bytes, blobs }, moved))
+}
+
+/// `[packed, moved]`
+fn pack<'js>(ctx: Ctx<'js>, value: Value<'js>, transfer: Array<'js>) -> Result<Array<'js>> {
+    let language = Language::of(&ctx)?;
+    let (packed, moved) = pack_up(&ctx, &language, &value, &transfer)?;
+    let list = Array::new(ctx.clone())?;
+    for (index, object) in moved.into_iter().enumerate() {
+        list.set(index, object)?;
+    }
+    let pair = Array::new(ctx.clone())?;
+    pair.set(0, Class::instance(ctx, packed)?)?;
+    pair.set(1, list)?;
+    Ok(pair)
+}
+
+fn unpack<'js>(ctx: Ctx<'js>, packed: Class<'js, Packed>, moved: Array<'js>) -> Result<Value<'js>> {
+    let language = Language::of(&ctx)?;
+    let moved = moved.iter::<Value>().collect::<Result<Vec<_>>>()?;
+    let packed = packed.borrow();
+    Deserializer::new(&ctx, &language, packed.bytes.clone(), &moved, &packed.blobs).run()
 }

@@ -70,6 +70,14 @@
 
   const outOfBounds = () => dataCloneError("A view of a detached or too short ArrayBuffer could not be cloned.");
 
+  const transferables = [];
+  const transferableOf = (object) => {
+    for (let i = 0; i < transferables.length; i++) {
+      if (transferables[i].is(object)) return transferables[i];
+    }
+    return undefined;
+  };
+
   shared.structuredClone = {
     __proto__: null,
 
@@ -194,11 +202,23 @@
 
     makeView: (kind, buffer, offset, length) => (length < 0 ? new views[kind](buffer, offset) : new views[kind](buffer, offset, length)),
 
-    // The same memory as a new buffer; the old one is detached.
-    transfer(buffer) {
-      if (bufferDetached(buffer)) throw dataCloneError("An ArrayBuffer is detached and could not be transferred.");
-      return arrayBufferTransfer(buffer);
+    // What other scripts can transfer beside buffers: { is(object), transfer(object) }, the latter with the object that
+    // takes its place.
+    transferables,
+
+    isTransferable: (object) => transferableOf(object) !== undefined,
+
+    // A buffer's memory as a new buffer, the old one being detached; or as a transferable has it.
+    transfer(object) {
+      const transferable = transferableOf(object);
+      if (transferable !== undefined) return transferable.transfer(object);
+      if (bufferDetached(object)) throw dataCloneError("An ArrayBuffer is detached and could not be transferred.");
+      return arrayBufferTransfer(object);
     },
+
+    // A value on its way: `[packed, moved]`, from which `unpack` reads it once.
+    pack: native.pack,
+    unpack: native.unpack,
 
     fail: (text) => { throw dataCloneError(text); },
   };
@@ -220,14 +240,9 @@
   const at = uncurryThis(getPrototypeOf(Uint8Array.prototype).at);
   const typedArrayAt = (view) => at(view, 0);
 
-  const transferList = (options) => {
-    const { transfer } = options;
-    if (transfer === undefined) return [];
-    const method = isObject(transfer) ? transfer[symbolIterator] : undefined;
-    if (method === undefined || method === null) {
-      throw new TypeError("Incorrect type for the 'transfer' field on 'StructuredCloneOptions': the provided value is not of type 'Array'.");
-    }
-    const iterator = apply(method, transfer, []);
+  // `sequence<object>`
+  const objectList = (iterable, method) => {
+    const iterator = apply(method, iterable, []);
     if (!isObject(iterator)) throw new TypeError("The iterator of the sequence is not an object.");
     const { next } = iterator;
     const list = [];
@@ -240,6 +255,19 @@
       list[list.length] = value;
     }
   };
+
+  // The objects that options name.
+  const transferList = (options) => {
+    const { transfer } = options;
+    if (transfer === undefined) return [];
+    const method = isObject(transfer) ? transfer[symbolIterator] : undefined;
+    if (method === undefined || method === null) {
+      throw new TypeError("Incorrect type for the 'transfer' field on 'StructuredCloneOptions': the provided value is not of type 'Array'.");
+    }
+    return objectList(transfer, method);
+  };
+  shared.structuredClone.objectList = objectList;
+  shared.structuredClone.transferList = transferList;
 
   const functions = {
     structuredClone(value, options = undefined) {
