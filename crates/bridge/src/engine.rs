@@ -126,6 +126,7 @@ impl Engine {
             (*state).context = raw.as_ptr();
             (*state).runtime = qjs::JS_GetRuntime(raw.as_ptr());
             (*state).home = ffi::PyThreadState_Get();
+            jsproxy::spare::open();
             (*state).depth = 0;
             (*state).stack_floor = ((&raw const stack_size) as usize).saturating_sub(stack_size);
             pyproxy::register_classes((*state).runtime);

@@ -5,16 +5,18 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject, PyTypeObject};
 
 use super::JsProxy;
-use crate::state;
 
 const MOST: usize = 32;
 
 struct Spare {
+    /// How many may be kept: none without an engine.
+    most: usize,
     count: usize,
     blocks: [*mut JsProxy; MOST],
 }
 
 static mut SPARE: Spare = Spare {
+    most: 0,
     count: 0,
     blocks: [ptr::null_mut(); MOST],
 };
@@ -47,7 +49,7 @@ pub(super) unsafe fn free(proxy: *mut JsProxy) {
     // SAFETY: as the caller promises; the memory is that of `PyType_GenericAlloc`.
     unsafe {
         let spare = &raw mut SPARE;
-        if (*spare).count < MOST && !(*state::state()).home.is_null() {
+        if (*spare).count < (*spare).most {
             (*spare).blocks[(*spare).count] = proxy;
             (*spare).count += 1;
         } else {
@@ -56,7 +58,22 @@ pub(super) unsafe fn free(proxy: *mut JsProxy) {
     }
 }
 
-/// Frees what is kept, when the engine goes.
+/// Begins to keep memory, when an engine starts. With PYTHONMALLOC somebody looks for errors of memory (`make asan`), which
+/// show only where each object is a block of its own.
+///
+/// # Safety
+/// The GIL is held.
+pub(crate) unsafe fn open() {
+    let most = if std::env::var_os("PYTHONMALLOC").is_some() {
+        0
+    } else {
+        MOST
+    };
+    // SAFETY: as for `free`.
+    unsafe { SPARE.most = most };
+}
+
+/// Frees what is kept, and keeps nothing more, when the engine goes.
 ///
 /// # Safety
 /// The GIL is held.
@@ -64,6 +81,7 @@ pub(crate) unsafe fn clear() {
     // SAFETY: as for `free`.
     unsafe {
         let spare = &raw mut SPARE;
+        (*spare).most = 0;
         while (*spare).count > 0 {
             (*spare).count -= 1;
             ffi::PyObject_Free((*spare).blocks[(*spare).count].cast());
