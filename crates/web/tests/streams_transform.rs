@@ -88,6 +88,39 @@ fn cancel_hears_of_abort_and_of_cancel_but_not_of_close() {
 }
 
 #[test]
+fn the_end_comes_once_whichever_side_brings_it() {
+    let world = world();
+    for (transformer, script, expected) in [
+        (
+            "flush() { seen.push('flush'); other = t.readable.cancel('r') }",
+            "await t.writable.close(); await other",
+            json!(["flush"]),
+        ),
+        (
+            "cancel() { seen.push('cancel'); other = t.readable.cancel('r') }",
+            "await t.writable.abort('w'); await other",
+            json!(["cancel"]),
+        ),
+        (
+            "flush() { seen.push('flush') }, cancel() { seen.push('cancel'); other = t.writable.close() }",
+            "await t.readable.cancel('r'); await other",
+            json!(["cancel"]),
+        ),
+        (
+            "cancel() { seen.push('cancel'); other = t.writable.abort('w') }",
+            "seen.push(await t.readable.cancel('r').catch((e) => e), await other.catch((e) => e))",
+            json!(["cancel", "w", "w"]),
+        ),
+    ] {
+        let result = world.eval(&format!(
+            "const seen = []; let other; const t = new TransformStream({{ {transformer} }}); \
+             for (let i = 0; i < 5; i++) await null; {script}; return seen"
+        ));
+        assert_eq!(result, expected, "{transformer}");
+    }
+}
+
+#[test]
 fn bad_arguments_are_refused_in_the_order_of_web_idl() {
     let world = world();
     for (script, expected) in [

@@ -12,6 +12,8 @@
   const iteratorStates = new WeakMap();
   const iteratorState = (object) => (isObject(object) ? weakMapGet(iteratorStates, object) : undefined);
 
+  const pass = (result) => result;
+
   const iteratorNext = (state) => {
     if (state.finished) return resolved({ value: undefined, done: true });
     const { promise, resolve, reject } = deferred();
@@ -33,7 +35,8 @@
         reject(reason);
       },
     });
-    return promise;
+    // The reaction that Web IDL has here lets the source go on before the caller does.
+    return then(promise, pass);
   };
 
   const iteratorReturn = (state, value) => {
