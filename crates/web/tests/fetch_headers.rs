@@ -267,4 +267,27 @@ fn records_are_read_in_the_order_of_web_idl() {
         ));
         assert_eq!(outcome, expected, "{init}");
     }
+    // Records that are no proxies take a shorter way.
+    for (body, expected) in [
+        (
+            "const log = []; const part = (v) => ({ toString() { log.push(v); return v; } });
+             const h = new Headers({ get a() { log.push('get a'); delete this.c; return part('1'); }, b: part('2'), c: '3' }); return [log, [...h]]",
+            json!([["get a", "1", "2"], [["a", "1"], ["b", "2"]]]),
+        ),
+        (
+            "const log = []; try { new Headers({ 'a ': 1, get b() { log.push('get b'); return 2; } }); } catch (e) { log.push(e.name); } return log",
+            json!(["get b", "TypeError"]),
+        ),
+        (
+            "const log = []; try { new Headers({ a: '\\u0100', get b() { log.push('get b'); return 2; } }); } catch (e) { log.push(e.name); } return log",
+            json!(["TypeError"]),
+        ),
+        ("new Headers({ [Symbol('s')]: 1 })", json!("throws TypeError: cannot convert symbol to string")),
+        (
+            "return [...new Headers(Object.create({ inherited: 1 }, { [Symbol('s')]: { value: 1 }, hidden: { value: 1 }, shown: { value: undefined, enumerable: true } }))]",
+            json!([["shown", "undefined"]]),
+        ),
+    ] {
+        assert_eq!(world.eval(body), expected, "{body}");
+    }
 }

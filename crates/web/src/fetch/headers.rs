@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 
 use rquickjs::class::{JsClass, Readable, Trace};
 use rquickjs::function::{Constructor, Params};
-use rquickjs::{Array, Class, Ctx, Exception, Function, JsLifetime, Result, Symbol, Value};
+use rquickjs::object::Filter;
+use rquickjs::{Array, Atom, Class, Ctx, Exception, Function, JsLifetime, Object, Result, Symbol, Value};
 
 use super::Fetch;
 use super::header_list::{HeaderList, Invalid, normalize_name, normalize_value};
@@ -101,6 +102,10 @@ pub(super) fn fill<'js>(ctx: &Ctx<'js>, init: &Value<'js>, what: &str) -> Result
     };
     let iterator: Value = object.get(Symbol::iterator(ctx.clone()))?;
     let flat: Array = if iterator.is_undefined() || iterator.is_null() {
+        let symbols = Filter::new().symbol().enum_only();
+        if !object.as_value().is_proxy() && object.own_keys::<Atom>(symbols).next().is_none() {
+            return of_record(ctx, object);
+        }
         let record: Function = Fetch::of(ctx)?.record.clone();
         record.call((object.clone(),))?
     } else if let Some(headers) = Class::<Headers>::from_object(object)
@@ -115,6 +120,31 @@ pub(super) fn fill<'js>(ctx: &Ctx<'js>, init: &Value<'js>, what: &str) -> Result
     for index in (0..flat.len()).step_by(2) {
         let name = name_of(ctx, &flat.get(index)?)?;
         list.append(name, value_of(ctx, &flat.get(index + 1)?)?);
+    }
+    Ok(list)
+}
+
+/// The headers of a record that is no proxy, so that nobody can tell when it is asked for its keys, and has no symbols
+/// among them, which are refused in their turn.
+fn of_record<'js>(ctx: &Ctx<'js>, object: &Object<'js>) -> Result<HeaderList> {
+    let keys = object
+        .own_keys::<Value>(Filter::default())
+        .collect::<Result<Vec<_>>>()?;
+    // All are converted before any is judged.
+    let mut pairs = Vec::with_capacity(keys.len());
+    for key in keys {
+        let name = latin1(&byte_string(ctx, &key)?);
+        let value: Value = object.get(key.clone())?;
+        // A getter may have removed it.
+        if !value.is_undefined() || object.contains_key(key)? {
+            pairs.push((name, byte_string(ctx, &value)?));
+        }
+    }
+    let mut list = HeaderList::default();
+    for (name, value) in pairs {
+        let name = normalize_name(name).map_err(|invalid| refuse(ctx, invalid))?;
+        let value = normalize_value(value).map_err(|invalid| refuse(ctx, invalid))?;
+        list.append(name, value);
     }
     Ok(list)
 }
