@@ -15,6 +15,7 @@
 
 #![warn(missing_docs)]
 
+mod jobs;
 mod modules;
 mod python;
 mod world;

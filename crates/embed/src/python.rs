@@ -11,6 +11,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use rquickjs::{CatchResultExt, Ctx, Object};
 
+use crate::jobs;
 use crate::modules::{Load, Resolve};
 use crate::world::World;
 
@@ -140,8 +141,14 @@ impl Embedded {
         })
     }
 
-    /// In a forked child: random numbers other than the parent's.
+    /// Other threads have done some work: runs what is to come of it. How much more they work on.
+    fn finish_jobs(&self, py: Python<'_>) -> PyResult<usize> {
+        with_engine(py, |ctx| jobs::finish(&ctx))
+    }
+
+    /// In a forked child: random numbers other than the parent's, and no threads of its.
     fn reseed(&self, py: Python<'_>) -> PyResult<()> {
+        jobs::forget();
         with_engine(py, |ctx| isthmus_web::crypto::reseed(&ctx))?
             .map_err(|error| PyRuntimeError::new_err(format!("fresh randomness: {error}")))
     }

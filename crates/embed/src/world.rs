@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use isthmus_web::{Begun, FetchDone, Host, LogLevel, OutgoingRequest, TimerId};
+use isthmus_web::{Begun, FetchDone, Host, Job, LogLevel, OutgoingRequest, TimerId};
 use pyo3::prelude::*;
 use rquickjs::Ctx;
+
+use crate::jobs;
 
 /// The [`Host`] that plain CPython gives the Web platform.
 pub(crate) struct World {
@@ -51,6 +53,16 @@ impl Host for World {
 
     fn stop_timer(&self, id: TimerId) {
         self.tell("stop_timer", (id,));
+    }
+
+    fn offload(&self, job: Job) {
+        match jobs::run(job) {
+            Ok(descriptor) => self.tell("watch_jobs", (descriptor,)),
+            Err(error) => self.tell(
+                "log",
+                (true, format!("no work can leave JavaScript's thread: {error}")),
+            ),
+        }
     }
 
     fn now(&self) -> Duration {

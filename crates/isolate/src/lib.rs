@@ -24,6 +24,7 @@ mod bodies;
 mod calls;
 mod connection;
 mod events;
+mod jobs;
 mod modules;
 pub mod python;
 mod rehearsal;

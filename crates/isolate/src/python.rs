@@ -162,6 +162,9 @@ impl Isolate {
                 .call_method1(intern!(py, "start_timer"), (id, delay.as_secs_f64()))?;
             self.shared.timers.borrow_mut().insert(id, handle.unbind());
         }
+        for job in std::mem::take(&mut *self.shared.early_jobs.borrow_mut()) {
+            self.shared.offload(job);
+        }
         Ok(())
     }
 
@@ -177,6 +180,11 @@ impl Isolate {
             // What the callback throws is reported there; only want of memory comes out.
             let _ = isthmus_web::timers::fire(&ctx, id);
         });
+    }
+
+    /// Other threads have done some work: runs what is to come of it.
+    fn finish_jobs(&self, py: Python<'_>) {
+        self.shared.finish_jobs(py);
     }
 
     /// The `env` object.

@@ -1,13 +1,15 @@
 //! The state that the parts of an isolate share. One thread; every borrow ends before foreign code can run.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use isthmus_bindings::CallDone;
 use isthmus_bridge::EngineHandle;
+use isthmus_jobs::Pool;
 use isthmus_protocol::{Frame, StreamId};
+use isthmus_web::{Job, JobDone};
 use pyo3::intern;
 use pyo3::prelude::*;
 
@@ -74,6 +76,10 @@ pub(crate) struct Shared {
     pub(crate) early_timers: RefCell<Vec<(u32, Duration)>>,
     /// Timers of the event loop.
     pub(crate) timers: RefCell<HashMap<u32, Py<PyAny>>>,
+    /// Work for other threads, from the first on.
+    pub(crate) pool: OnceCell<Pool<JobDone>>,
+    /// Work asked for before there was an event loop: the zygote has one thread.
+    pub(crate) early_jobs: RefCell<Vec<Job>>,
     /// `time_origin` as both clocks show it.
     pub(crate) origin: Cell<(Instant, Duration)>,
     /// Events whose `waitUntil` promises are not all settled, with their number.
@@ -95,6 +101,8 @@ impl Shared {
             open: RefCell::default(),
             early_timers: RefCell::default(),
             timers: RefCell::default(),
+            pool: OnceCell::new(),
+            early_jobs: RefCell::default(),
             origin: Cell::new(now()),
             waiting: RefCell::default(),
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use isthmus_bindings::Broker;
 use isthmus_protocol as protocol;
-use isthmus_web::{Begun, FetchDone, Host, LogLevel, OutgoingRequest, TimerId};
+use isthmus_web::{Begun, FetchDone, Host, Job, LogLevel, OutgoingRequest, TimerId};
 use pyo3::intern;
 use pyo3::prelude::*;
 use rquickjs::Ctx;
@@ -61,6 +61,10 @@ impl Host for World {
                     .log_internal(&format!("a timer could not be started: {error}")),
             }
         });
+    }
+
+    fn offload(&self, job: Job) {
+        self.shared.offload(job);
     }
 
     fn stop_timer(&self, id: TimerId) {

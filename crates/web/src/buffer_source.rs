@@ -1,26 +1,51 @@
 //! The bytes behind an `ArrayBuffer` or a view of one.
 //!
 //! rquickjs lends such bytes only through unsafe functions, since JavaScript may change, move or free
-//! them. This module copies them at once.
+//! them. This module lends them to what cannot run JavaScript, or copies them at once.
 
 #![expect(unsafe_code, reason = "rquickjs has no safe way to read an ArrayBuffer")]
 
+use std::ptr::NonNull;
+
 use rquickjs::{ArrayBuffer, Value};
 
-/// A copy of the bytes of an `ArrayBuffer`, a `SharedArrayBuffer` or a `Uint8Array`; `None` for any
-/// other value and for a detached or out-of-bounds one. Scripts turn other views into a `Uint8Array`
-/// first (`shared.webidl.bytes`).
-pub(crate) fn copy_bytes(value: &Value<'_>) -> Option<Vec<u8>> {
+/// Where the bytes of an `ArrayBuffer`, a `SharedArrayBuffer` or a `Uint8Array` are; `None` for any other value and for
+/// a detached or out-of-bounds one. Scripts turn other views into a `Uint8Array` first (`shared.webidl.bytes`).
+fn locate(value: &Value<'_>) -> Option<NonNull<[u8]>> {
     let object = value.as_object()?;
     let bytes = match object.as_typed_array::<u8>() {
         Some(array) => array.as_raw(),
         None => ArrayBuffer::from_object(object.clone()).and_then(|buffer| buffer.as_raw()),
     };
-    let Some(bytes) = bytes else {
+    if bytes.is_none() {
         // The engine has thrown a TypeError that nobody asked for.
         drop(value.ctx().catch());
-        return None;
-    };
+    }
+    bytes
+}
+
+/// How many bytes [`with_bytes`] would see.
+pub(crate) fn byte_length(value: &Value<'_>) -> usize {
+    locate(value).map_or(0, |bytes| bytes.len())
+}
+
+/// Calls `read` with the bytes in place; none stand for a value that has no bytes (see [`copy_bytes`]).
+/// Since `read` is `Send`, it holds nothing of the engine and can't have it change the bytes.
+pub(crate) fn with_bytes<R>(value: &Value<'_>, read: impl FnOnce(&[u8]) -> R + Send) -> R {
+    match locate(value) {
+        // SAFETY: pointer and length come from the engine in this very call and describe initialised
+        // memory that `value` keeps alive. The engine belongs to this thread, and `read`, which may hold
+        // no value or context of it (they are not `Send`), runs no JavaScript that could move or free it.
+        Some(bytes) => read(unsafe { bytes.as_ref() }),
+        None => read(&[]),
+    }
+}
+
+/// A copy of the bytes of an `ArrayBuffer`, a `SharedArrayBuffer` or a `Uint8Array`; `None` for any
+/// other value and for a detached or out-of-bounds one. Scripts turn other views into a `Uint8Array`
+/// first (`shared.webidl.bytes`).
+pub(crate) fn copy_bytes(value: &Value<'_>) -> Option<Vec<u8>> {
+    let bytes = locate(value)?;
     // SAFETY: pointer and length come from the engine in this very call and describe initialised
     // memory that `value` keeps alive. The engine belongs to this thread, and nothing runs JavaScript
     // before the copy is made.

@@ -26,6 +26,12 @@ pub enum LogLevel {
 /// Names a timer; chosen by [`crate::timers`].
 pub type TimerId = u32;
 
+/// Work that takes long and touches no JavaScript.
+pub type Job = Box<dyn FnOnce() -> JobDone + Send>;
+
+/// The end of a [`Job`], run on the engine's thread with no JavaScript on the stack.
+pub type JobDone = Box<dyn for<'js> FnOnce(&Ctx<'js>) + Send>;
+
 /// The world outside, as the Web platform sees it. All calls come from the thread that owns the engine
 /// and must not run JavaScript themselves.
 pub trait Host: 'static {
@@ -52,6 +58,10 @@ pub trait Host: 'static {
 
     /// Fills `bytes` with cryptographically secure randomness.
     fn fill_random(&self, bytes: &mut [u8]);
+
+    /// Has `job` run on another thread, and what it returns called once on the engine's thread, with no JavaScript on the
+    /// stack.
+    fn offload(&self, job: Job);
 
     /// Begins one HTTP exchange with the world outside. Redirects are not followed: [`crate::fetch`] does that, one
     /// exchange each. `done` is called once, not before this returns and with no JavaScript on the stack, or never

@@ -39,7 +39,8 @@ mod url;
 
 pub use console::report_exception;
 pub use host::{
-    Begun, Exchange, FetchAnswer, FetchDone, Host, LogLevel, OutgoingRequest, TimerId, UploadBody,
+    Begun, Exchange, FetchAnswer, FetchDone, Host, Job, JobDone, LogLevel, OutgoingRequest, TimerId,
+    UploadBody,
 };
 
 /// Gives the global object of `ctx` the Web platform, with `host` as the world around it. Throws only
@@ -57,6 +58,7 @@ pub fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
     url::install(ctx)?;
     streams::install(ctx)?;
     encoding::install_streams(ctx)?;
+    crypto::install_digest_stream(ctx)?;
     file_api::install(ctx)?;
     structured_clone::install(ctx)?;
     messaging::install(ctx)?;

@@ -40,6 +40,8 @@
     functionToString: uncurryThis(Function.prototype.toString),
 
     isArray: Array.isArray,
+    jsonParse: JSON.parse,
+    jsonStringify: JSON.stringify,
     join: uncurryThis(Array.prototype.join),
     removeAt,
     sort: uncurryThis(Array.prototype.sort),
@@ -65,6 +67,7 @@
 
     BigInt,
     asIntN: BigInt.asIntN,
+    BigInt,
     bigIntToString: uncurryThis(BigInt.prototype.toString),
     bigIntValueOf: uncurryThis(BigInt.prototype.valueOf),
     booleanValueOf: uncurryThis(Boolean.prototype.valueOf),

@@ -57,9 +57,17 @@ fn console_prints_what_workerd_prints() {
 
 #[test]
 fn platform_answers_what_workerd_answers() {
-    check(include_str!("recorded/platform.json"), |code| {
-        let show = "(_, v) => v === undefined ? '<undefined>' : typeof v === 'bigint' ? v + 'n' : v";
-        let answer = World::new().eval(&format!("return JSON.stringify(await ({code}\n), {show})"));
-        answer.as_str().map_or_else(|| answer.to_string(), str::to_owned)
-    });
+    check(include_str!("recorded/platform.json"), value);
+}
+
+#[test]
+fn crypto_answers_what_workerd_answers() {
+    check(include_str!("recorded/crypto.json"), value);
+}
+
+/// The value of an expression as JSON.
+fn value(code: &str) -> String {
+    let show = "(_, v) => v === undefined ? '<undefined>' : typeof v === 'bigint' ? v + 'n' : v";
+    let answer = World::new().eval(&format!("return JSON.stringify(await ({code}\n), {show})"));
+    answer.as_str().map_or_else(|| answer.to_string(), str::to_owned)
 }

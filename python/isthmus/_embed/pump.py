@@ -54,6 +54,7 @@ class Pump:
         self._in_checkpoint = False
         self._context = contextvars.Context()
         self._timers: dict[int, _Timer] = {}
+        self._jobs: int | None = None  # readable when another thread has done some work; None while none works
         # What JavaScript waits for, and the callbacks that settle its promises. Weak: who gave a future up gets no answer.
         self._awaited: weakref.WeakKeyDictionary[asyncio.Future[Any], list[Callable[[Any], object]]]
         self._awaited = weakref.WeakKeyDictionary()
@@ -94,6 +95,8 @@ class Pump:
         for number, timer in self._timers.items():
             if timer.loop is not loop:
                 self._start(loop, number, timer)
+        if self._jobs is not None:
+            loop.add_reader(self._jobs, self._finish_jobs, loop)
         for future in list(self._awaited):
             if future.get_loop().is_closed() and not future.done():
                 for callback in self._awaited.pop(future, ()):
@@ -183,6 +186,25 @@ class Pump:
             engine.fire_timer(number)
             engine.run_jobs()
 
+    # Work on other threads
+
+    def watch_jobs(self, descriptor: int) -> None:
+        """Another thread works; `descriptor` becomes readable when it is done. Without a loop the next one looks."""
+        self._jobs = descriptor
+        loop = _get_running_loop()
+        if loop is None:
+            return
+        if loop is not self._loop:
+            self._adopt(loop)
+        else:
+            loop.add_reader(descriptor, self._finish_jobs, loop)
+
+    def _finish_jobs(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self.engine.finish_jobs() == 0 and self._jobs is not None:
+            loop.remove_reader(self._jobs)
+            self._jobs = None
+        self.engine.run_jobs()
+
     # The process
 
     def log(self, grave: bool, text: str) -> None:
@@ -203,7 +225,7 @@ class Pump:
 
     def after_fork(self) -> None:
         """In a forked child: the parent's loop is not ours, its timers are."""
-        self._loop = self._scheduled = None
+        self._loop = self._scheduled = self._jobs = None
         for timer in self._timers.values():
             timer.loop = timer.handle = None
         if self.engine.is_home():

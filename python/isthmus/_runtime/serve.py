@@ -77,6 +77,10 @@ class Server:
         """Has a JavaScript timer fired after `delay` seconds."""
         return self._loop.call_later(delay, self._isolate.fire_timer, timer)
 
+    def watch_jobs(self, descriptor: int) -> None:
+        """Other threads will work: `descriptor` becomes readable when some of it is done."""
+        self._loop.add_reader(descriptor, self._isolate.finish_jobs)
+
     def watch_room(self, descriptor: int, watch: bool) -> None:
         """A connection's buffer is full, or has been emptied."""
         if watch:

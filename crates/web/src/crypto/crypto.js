@@ -15,6 +15,11 @@
       if (arguments[0] !== key) throw new TypeError("Illegal constructor");
     }
 
+    get subtle() {
+      if (!(#brand in this)) throw new TypeError("Illegal invocation");
+      return shared.crypto.subtle;
+    }
+
     getRandomValues(array) {
       if (!(#brand in this)) throw new TypeError("Illegal invocation");
       if (!isView(array)) {
@@ -47,5 +52,6 @@
   }
 
   expose(Crypto, "Crypto");
+  shared.crypto.Crypto = Crypto;
   defineGlobal("crypto", new Crypto(key), true);
 })

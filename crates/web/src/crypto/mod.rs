@@ -1,15 +1,32 @@
-//! `crypto.randomUUID`, `crypto.getRandomValues` and `Math.random`.
-//! <https://w3c.github.io/webcrypto/#Crypto-interface>
+//! Web Cryptography, and `Math.random`. <https://w3c.github.io/webcrypto/>
+//!
+//! Scripts hold the specification's control flow: they convert arguments, normalise algorithms (`algorithms.js`) and check
+//! keys (`key.js`, `jwk.js`). Each kind of algorithm has a script and a module of the same subject, which works on bytes and
+//! [`keys`]. [`task`] decides what is done at once and what on another thread ([`Host::offload`]).
 //!
 //! `Math.random` is ours and not the engine's, since a forked process must not repeat the numbers of
 //! its siblings: [`reseed`] is called after the fork. The generator's state is in the runtime's user
 //! data; [`teardown`] removes it.
 
+mod aes;
+mod curve25519;
+mod derivation;
+mod ec;
+mod failure;
+mod hash;
+mod hmac;
+mod jwk;
+mod keys;
 mod random;
+mod rsa;
+mod secret;
+mod task;
 
 use std::fmt::Write;
 use std::rc::Rc;
 
+use chacha20::ChaCha20Rng;
+use rand_core::SeedableRng;
 use rquickjs::{ArrayBuffer, Ctx, Function, JsLifetime, Object, Result};
 
 use crate::{Host, script};
@@ -18,8 +35,33 @@ use random::Generator;
 #[derive(JsLifetime)]
 struct MathRandom(Rc<Generator>);
 
+/// What `key.js` lends its natives to, in the order in which each finds what it needs.
+const SCRIPTS: [(&str, &str); 7] = [
+    ("crypto/algorithms.js", include_str!("algorithms.js")),
+    ("crypto/jwk.js", include_str!("jwk.js")),
+    ("crypto/symmetric.js", include_str!("symmetric.js")),
+    ("crypto/rsa.js", include_str!("rsa.js")),
+    ("crypto/curves.js", include_str!("curves.js")),
+    ("crypto/derivation.js", include_str!("derivation.js")),
+    ("crypto/subtle.js", include_str!("subtle.js")),
+];
+
 /// Adds `Crypto`, `crypto`, and replaces `Math.random`.
 pub(crate) fn install(ctx: &Ctx<'_>, host: &Rc<dyn Host>) -> Result<()> {
+    drop(ctx.store_userdata(task::Waiting::default()));
+    script::evaluate(ctx, "crypto/key.js", include_str!("key.js"), |native| {
+        aes::fill(native)?;
+        curve25519::fill(native)?;
+        derivation::fill(native)?;
+        ec::fill(native)?;
+        hash::fill(native)?;
+        hmac::fill(native)?;
+        rsa::fill(native)?;
+        secret::fill(native)
+    })?;
+    for (name, source) in SCRIPTS {
+        script::evaluate(ctx, name, source, |_| Ok(()))?;
+    }
     script::evaluate(ctx, "crypto.js", include_str!("crypto.js"), |native| {
         let source = Rc::clone(host);
         native.set(
@@ -52,6 +94,16 @@ pub(crate) fn install(ctx: &Ctx<'_>, host: &Rc<dyn Host>) -> Result<()> {
     Ok(())
 }
 
+/// Adds `crypto.DigestStream`; streams must be there.
+pub(crate) fn install_digest_stream(ctx: &Ctx<'_>) -> Result<()> {
+    script::evaluate(
+        ctx,
+        "crypto/digest_stream.js",
+        include_str!("digest_stream.js"),
+        |_| Ok(()),
+    )
+}
+
 /// Gives `Math.random` a fresh seed from the host; to be called in every forked process before it runs user code.
 pub fn reseed(ctx: &Ctx<'_>) -> Result<()> {
     let host = script::host(ctx)?;
@@ -64,6 +116,7 @@ pub fn reseed(ctx: &Ctx<'_>) -> Result<()> {
 /// Forgets the generator's state.
 pub(crate) fn teardown(ctx: &Ctx<'_>) {
     drop(ctx.remove_userdata::<MathRandom>());
+    drop(ctx.remove_userdata::<task::Waiting<'_>>());
 }
 
 fn random_bytes<'js>(ctx: Ctx<'js>, host: &dyn Host, length: usize) -> Result<ArrayBuffer<'js>> {
@@ -85,4 +138,11 @@ fn uuid_v4(mut bytes: [u8; 16]) -> String {
         let _ = write!(text, "{byte:02x}");
     }
     text
+}
+
+/// A generator for one operation, seeded by the host: other threads can use it.
+fn random_generator(ctx: &Ctx<'_>) -> Result<ChaCha20Rng> {
+    let mut seed = zeroize::Zeroizing::new([0; 32]);
+    script::host(ctx)?.fill_random(seed.as_mut_slice());
+    Ok(ChaCha20Rng::from_seed(*seed))
 }

@@ -4,7 +4,7 @@
 //   cd /tmp/somewhere && npm i workerd && node …/record.mjs ./node_modules/.bin/workerd
 //
 // console.json: `code` is a list of statements, `workerd` what they print to standard output.
-// platform.json: `code` is an expression, `workerd` its value as JSON, or "throws NAME: MESSAGE".
+// platform.json, crypto.json: `code` is an expression, `workerd` its value as JSON, or "throws NAME: MESSAGE".
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,12 +14,13 @@ import { fileURLToPath } from "node:url";
 const workerd = process.argv[2];
 const here = dirname(fileURLToPath(import.meta.url));
 const consoleCases = JSON.parse(readFileSync(join(here, "console.json"), "utf8"));
-const platformCases = JSON.parse(readFileSync(join(here, "platform.json"), "utf8"));
+const valueFiles = ["platform.json", "crypto.json"].map((name) => join(here, name));
+const valueCases = valueFiles.map((file) => JSON.parse(readFileSync(file, "utf8")));
 const MARK = "\u0001case ";
 
 const worker = `
 const outputs = [${consoleCases.map(({ code }) => `() => { ${code}\n }`).join(",\n")}];
-const values = [${platformCases.map(({ code }) => `async () => (${code}\n)`).join(",\n")}];
+const values = [${valueCases.flat().map(({ code }) => `async () => (${code}\n)`).join(",\n")}];
 const show = (value) => JSON.stringify(value, (_, v) => v === undefined ? "<undefined>" : typeof v === "bigint" ? v + "n" : v);
 export default {
   async fetch() {
@@ -67,8 +68,8 @@ await new Promise((resolve) => setTimeout(resolve, 300));
 child.kill();
 
 const answers = JSON.parse(results);
-platformCases.forEach((c, i) => (c.workerd = answers[i]));
+valueCases.flat().forEach((c, i) => (c.workerd = answers[i]));
 const parts = printed.split(MARK).slice(1);
 consoleCases.forEach((c, i) => (c.workerd = parts[i].slice(parts[i].indexOf("\n") + 1).replace(/\n$/, "")));
 writeFileSync(join(here, "console.json"), JSON.stringify(consoleCases, null, 1) + "\n");
-writeFileSync(join(here, "platform.json"), JSON.stringify(platformCases, null, 1) + "\n");
+valueFiles.forEach((file, i) => writeFileSync(file, JSON.stringify(valueCases[i], null, 1) + "\n"));

@@ -7,9 +7,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use isthmus_jobs::Pool;
 use isthmus_web::body::{ByteSink, ByteSource, PullDone, Pulled, WriteDone};
 use isthmus_web::{
-    Begun, Exchange, FetchAnswer, FetchDone, Host, LogLevel, OutgoingRequest, TimerId, UploadBody, timers,
+    Begun, Exchange, FetchAnswer, FetchDone, Host, Job, JobDone, LogLevel, OutgoingRequest, TimerId,
+    UploadBody, timers,
 };
 use rquickjs::{CatchResultExt, Context, Ctx, Function, Object, Promise, Runtime, Value};
 
@@ -24,6 +26,7 @@ pub(crate) struct TestHost {
     pub(crate) logged: RefCell<Vec<(LogLevel, String, Option<String>)>>,
     /// Where the randomness begins.
     pub seed: Cell<u8>,
+    jobs: Jobs,
     /// Requests that left, in order.
     pub sent: RefCell<Vec<Sent>>,
 }
@@ -46,6 +49,15 @@ impl Exchange for TestExchange {
     }
 }
 
+/// Work on other threads.
+struct Jobs(Pool<JobDone>);
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self(Pool::new().unwrap())
+    }
+}
+
 impl TestHost {
     /// Moves the clock on without firing anything.
     pub(crate) fn advance(&self, by: Duration) {
@@ -62,6 +74,17 @@ impl TestHost {
         self.logged.take().into_iter().map(|(_, text, _)| text).collect()
     }
 
+    /// How many jobs are on other threads.
+    pub(crate) fn offloaded(&self) -> usize {
+        self.jobs.0.outstanding()
+    }
+
+    /// Waits for a job on another thread to end; `None` if there is none.
+    fn next_jobs(&self) -> Option<Vec<JobDone>> {
+        self.jobs.0.wait(Duration::MAX);
+        Some(self.jobs.0.finished()).filter(|done| !done.is_empty())
+    }
+
     /// Moves the clock to the next timer and takes it.
     fn next_timer(&self) -> Option<TimerId> {
         let (at, _, id) = self.timers.borrow_mut().pop_first()?;
@@ -71,6 +94,10 @@ impl TestHost {
 }
 
 impl Host for TestHost {
+    fn offload(&self, job: Job) {
+        self.jobs.0.run(job);
+    }
+
     fn log(&self, level: LogLevel, text: &str, position: Option<&str>) {
         self.logged
             .borrow_mut()
@@ -174,9 +201,21 @@ impl World {
     /// Runs jobs, and at most so many timers.
     pub(crate) fn run_at_most(&self, timers: usize) {
         self.run_jobs();
+        self.run_offloaded();
         for _ in 0..timers {
             let Some(id) = self.host.next_timer() else { return };
             self.with(|ctx| timers::fire(ctx, id).catch(ctx).unwrap());
+            self.run_jobs();
+            self.run_offloaded();
+        }
+    }
+
+    /// Waits for other threads and runs what comes of them.
+    fn run_offloaded(&self) {
+        while let Some(done) = self.host.next_jobs() {
+            for end in done {
+                self.with(|ctx| end(ctx));
+            }
             self.run_jobs();
         }
     }

@@ -12,9 +12,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use isthmus_jobs::Pool;
 use isthmus_web::body::{ByteSink, IncomingBody, WriteDone};
 use isthmus_web::{
-    Begun, Exchange, FetchAnswer, FetchDone, Host, LogLevel, OutgoingRequest, TimerId, UploadBody, timers,
+    Begun, Exchange, FetchAnswer, FetchDone, Host, Job, JobDone, LogLevel, OutgoingRequest, TimerId,
+    UploadBody, timers,
 };
 use rquickjs::context::EvalOptions;
 use rquickjs::{CatchResultExt, Context, Ctx, Runtime, Value};
@@ -33,6 +35,7 @@ struct WptHost {
     started: Cell<u64>,
     /// When, in which order, which.
     timers: RefCell<BTreeSet<(Duration, u64, TimerId)>>,
+    pool: Pool<JobDone>,
     checkout: Rc<Checkout>,
     /// Exchanges with the tests' server, which is the checkout, that have their answers.
     answered: Rc<RefCell<VecDeque<Answered>>>,
@@ -70,6 +73,7 @@ impl ByteSink for Nowhere {
 impl WptHost {
     fn new(run: &Run, checkout: &Rc<Checkout>) -> Self {
         Self {
+            pool: Pool::new().expect("a process that just began has descriptors"),
             base: url::Url::parse(&run.url()).ok(),
             began: Instant::now(),
             // Before 1970 the clock is of no use anyway.
@@ -125,6 +129,10 @@ impl WptHost {
 }
 
 impl Host for WptHost {
+    fn offload(&self, job: Job) {
+        self.pool.run(job);
+    }
+
     fn log(&self, _: LogLevel, text: &str, _: Option<&str>) {
         eprintln!("{text}");
     }
@@ -290,6 +298,11 @@ fn turn(
             context.with(|ctx| done(&ctx, answer));
             continue;
         }
+        let ended = host.pool.finished();
+        if !ended.is_empty() {
+            context.with(|ctx| ended.into_iter().for_each(|end| end(&ctx)));
+            continue;
+        }
         if let Some(id) = host.take_due() {
             context.with(|ctx| {
                 timers::fire(&ctx, id)
@@ -298,10 +311,16 @@ fn turn(
             })?;
             continue;
         }
-        let Some(next) = host.next() else {
-            return Err("waits for what never comes".to_owned());
-        };
         let left = deadline.get().saturating_duration_since(Instant::now());
-        std::thread::sleep(next.saturating_sub(host.now()).min(left) + Duration::from_micros(50));
+        let wait = match host.next() {
+            Some(next) => next.saturating_sub(host.now()).min(left),
+            None if host.pool.outstanding() > 0 => left,
+            None => return Err("waits for what never comes".to_owned()),
+        };
+        if host.pool.outstanding() > 0 {
+            host.pool.wait(wait + Duration::from_micros(50));
+        } else {
+            std::thread::sleep(wait + Duration::from_micros(50));
+        }
     }
 }
