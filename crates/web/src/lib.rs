@@ -36,6 +36,7 @@ pub mod streams;
 pub mod structured_clone;
 pub mod timers;
 mod url;
+mod url_pattern;
 
 pub use console::report_exception;
 pub use host::{
@@ -56,6 +57,7 @@ pub fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
     crypto::install(ctx, &host)?;
     encoding::install(ctx)?;
     url::install(ctx)?;
+    url_pattern::install(ctx)?;
     streams::install(ctx)?;
     encoding::install_streams(ctx)?;
     crypto::install_digest_stream(ctx)?;

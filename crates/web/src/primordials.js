@@ -89,6 +89,9 @@
     trunc: Math.trunc,
 
     String,
+    fromCodePoint: String.fromCodePoint,
+    codePointAt: uncurryThis(String.prototype.codePointAt),
+    stringCharAt: uncurryThis(String.prototype.charAt),
     charCodeAt: uncurryThis(String.prototype.charCodeAt),
     endsWith: uncurryThis(String.prototype.endsWith),
     includes: uncurryThis(String.prototype.includes),
@@ -129,6 +132,8 @@
     dateNow: Date.now,
     dateGetTime: uncurryThis(Date.prototype.getTime),
     dateToISOString: uncurryThis(Date.prototype.toISOString),
+    RegExp,
+    regExpExec: uncurryThis(RegExp.prototype.exec),
     regExpToString: uncurryThis(RegExp.prototype.toString),
     errorToString: uncurryThis(Error.prototype.toString),
 

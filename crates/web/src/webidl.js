@@ -3,7 +3,7 @@
   "use strict";
 
   const {
-    Map, TypeError, Uint8Array, bufferByteLength, create, dataViewBuffer, dataViewByteLength,
+    Map, String, TypeError, Uint8Array, bufferByteLength, create, dataViewBuffer, dataViewByteLength,
     dataViewByteOffset, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, isView,
     iteratorPrototype, mapGet, mapSet, ownKeys, sharedByteLength, symbolIterator, symbolToStringTag,
     toWellFormed, trunc, typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, typedArrayTag,
@@ -14,7 +14,12 @@
   const attributes = new Map();
 
   // `value` as a USVString: lone surrogates become U+FFFD. Throws for a symbol, as every conversion to a string.
-  const usv = (value) => toWellFormed(typeof value === "string" ? value : `${value}`);
+  // Not by a template literal: the engine makes those with String.prototype.concat, which user code can replace.
+  const usv = (value) => {
+    if (typeof value === "string") return toWellFormed(value);
+    if (typeof value === "symbol") throw new TypeError("cannot convert symbol to string");
+    return toWellFormed(String(value));
+  };
 
   // Throws unless an operation got at least `required` arguments. `type` is that of the first missing one.
   const requireArguments = (given, required, operation, type = "string") => {

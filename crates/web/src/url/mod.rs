@@ -9,12 +9,14 @@ use url::form_urlencoded;
 
 use crate::script;
 
+mod components;
 mod host;
 mod parser;
 mod percent;
 mod record;
 mod setters;
 
+pub(crate) use components::{canonicalize, components};
 use record::Parts;
 pub(crate) use record::Url;
 

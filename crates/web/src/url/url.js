@@ -67,7 +67,7 @@
     get origin() {
       const protocol = this.#slice(0, this.#record[PROTOCOL_END]);
       if (protocol === "https:" || protocol === "http:") {
-        return `${protocol}//${this.#slice(this.#record[HOST], this.#record[PORT_END])}`;
+        return protocol + "//" + this.#slice(this.#record[HOST], this.#record[PORT_END]);
       }
       return native.origin(this.#record[HREF]);
     }
