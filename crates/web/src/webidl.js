@@ -3,7 +3,7 @@
   "use strict";
 
   const {
-    Map, String, TypeError, Uint8Array, bufferByteLength, create, dataViewBuffer, dataViewByteLength,
+    Map, String, TypeError, Uint8Array, apply, bufferByteLength, create, dataViewBuffer, dataViewByteLength,
     dataViewByteOffset, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, isView,
     iteratorPrototype, mapGet, mapSet, ownKeys, sharedByteLength, symbolIterator, symbolToStringTag,
     toWellFormed, trunc, typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, typedArrayTag,
@@ -42,6 +42,22 @@
       throw new TypeError(`${what} must be an object.`);
     }
     return value;
+  };
+
+  const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
+
+  // A sequence: what an iterable whose @@iterator is `method` yields, each item converted in its turn.
+  const sequence = (iterable, method, convert) => {
+    const iterator = apply(method, iterable, []);
+    if (!isObject(iterator)) throw new TypeError("The iterator of the sequence is not an object.");
+    const { next } = iterator;
+    const list = [];
+    for (;;) {
+      const step = apply(next, iterator, []);
+      if (!isObject(step)) throw new TypeError("An iterator result is not an object.");
+      if (step.done) return list;
+      list[list.length] = convert(step.value, list.length);
+    }
   };
 
   // `[EnforceRange] unsigned long long`.
@@ -258,6 +274,6 @@
   shared.webidl = {
     __proto__: null,
     attributesOf, bytes, constants, defineGlobal, dictionary, enforceUnsigned, expose, interfaceName, interfaceOf,
-    isInterface, makeEnumerable, makeIterable, pairsOf, requireArguments, requireConstructorArguments, tag, usv,
+    isInterface, makeEnumerable, makeIterable, pairsOf, requireArguments, requireConstructorArguments, sequence, tag, usv,
   };
 })

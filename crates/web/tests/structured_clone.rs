@@ -5,6 +5,7 @@ mod support;
 use bytes::Bytes;
 use isthmus_web::structured_clone::{deserialize, serialize};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use rquickjs::{CatchResultExt, Function, Value};
 use serde_json::json;
 use support::World;
@@ -697,40 +698,61 @@ const SHOW: &str = r#"
   };
 "#;
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+fn runner() -> TestRunner {
+    TestRunner::new(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })
+}
 
-    #[test]
-    fn clones_look_like_their_originals(value in value()) {
-        let world = world();
-        world.script::<()>(SHOW);
-        let outcome = world.eval(&format!(
-            "const value = {value}; const shown = show(value); return [show(structuredClone(value)) === shown, show(store(value)) === shown, shown]"));
-        prop_assert_eq!(&outcome[0], &json!(true), "{} -> {}", value, outcome[2]);
-        prop_assert_eq!(&outcome[1], &json!(true), "{} -> {}", value, outcome[2]);
-    }
+#[test]
+fn clones_look_like_their_originals() {
+    let world = world();
+    world.script::<()>(SHOW);
+    runner()
+        .run(&value(), |value| {
+            let outcome = world.eval(&format!(
+                "kept.length = 0; const value = {value}; const shown = show(value);
+                 return [show(structuredClone(value)) === shown, show(store(value)) === shown, shown]"
+            ));
+            prop_assert_eq!(&outcome[0], &json!(true), "{} -> {}", value, outcome[2]);
+            prop_assert_eq!(&outcome[1], &json!(true), "{} -> {}", value, outcome[2]);
+            Ok(())
+        })
+        .unwrap();
+}
 
-    /// Whatever the bytes, there is a value or a DataCloneError.
-    #[test]
-    fn no_bytes_do_harm(value in value(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4), cut in prop::option::of(any::<prop::sample::Index>())) {
-        let world = world();
-        world.script::<()>(SHOW);
-        let mut bytes: Vec<u8> = world.with(|ctx| {
-            let value: Value = ctx.eval(value.as_str()).catch(ctx).unwrap();
-            serialize(ctx, &value).catch(ctx).unwrap().into()
-        });
-        for (index, byte) in changes {
-            let index = index.index(bytes.len());
-            bytes[index] = byte;
-        }
-        if let Some(cut) = cut {
-            bytes.truncate(cut.index(bytes.len()));
-        }
-        world.with(|ctx| {
-            if deserialize(ctx, bytes.into()).is_err() {
-                let name: String = ctx.catch().as_object().unwrap().get("name").unwrap();
-                assert_eq!(name, "DataCloneError");
-            }
-        });
-    }
+/// Whatever the bytes, there is a value or a DataCloneError.
+#[test]
+fn no_bytes_do_harm() {
+    let world = world();
+    world.script::<()>(SHOW);
+    let index = any::<prop::sample::Index>;
+    let changes = prop::collection::vec((index(), any::<u8>()), 0..4);
+    runner()
+        .run(
+            &(value(), changes, prop::option::of(index())),
+            |(value, changes, cut)| {
+                let mut bytes: Vec<u8> = world.with(|ctx| {
+                    let value: Value = ctx.eval(format!("kept.length = 0; {value}")).catch(ctx).unwrap();
+                    serialize(ctx, &value).catch(ctx).unwrap().into()
+                });
+                for (index, byte) in changes {
+                    let index = index.index(bytes.len());
+                    bytes[index] = byte;
+                }
+                if let Some(cut) = cut {
+                    bytes.truncate(cut.index(bytes.len()));
+                }
+                world.with(|ctx| {
+                    if deserialize(ctx, bytes.into()).is_err() {
+                        let name: String = ctx.catch().as_object().unwrap().get("name").unwrap();
+                        prop_assert_eq!(name, "DataCloneError");
+                    }
+                    Ok(())
+                })
+            },
+        )
+        .unwrap();
 }

@@ -3,9 +3,9 @@
   "use strict";
 
   const {
-    BigInt, Number, Promise, TypeError, apply, asIntN, dateNow, floor, symbolIterator, trunc, uncurryThis,
+    BigInt, Number, Promise, TypeError, asIntN, dateNow, floor, symbolIterator, trunc, uncurryThis,
   } = shared.primordials;
-  const { bytes, dictionary, expose, requireConstructorArguments, usv } = shared.webidl;
+  const { bytes, dictionary, expose, requireConstructorArguments, sequence, usv } = shared.webidl;
   const promiseResolve = uncurryThis(Promise.resolve);
   const promiseReject = uncurryThis(Promise.reject);
 
@@ -15,30 +15,22 @@
 
   // The parts that an iterable yields, converted in turn: strings, buffers and the data of blobs. `buffers` gets
   // the indices of the buffers.
-  const partsOf = (sequence, name, buffers) => {
-    const method = isObject(sequence) ? sequence[symbolIterator] : undefined;
+  const partsOf = (iterable, name, buffers) => {
+    const method = isObject(iterable) ? iterable[symbolIterator] : undefined;
     if (method === undefined || method === null) {
       throw new TypeError(`Failed to construct '${name}': constructor parameter 1 is not of type 'Array'.`);
     }
-    const iterator = apply(method, sequence, []);
-    if (!isObject(iterator)) throw new TypeError("The iterator of the sequence is not an object.");
-    const { next } = iterator;
-    const parts = [];
-    for (;;) {
-      const step = apply(next, iterator, []);
-      if (!isObject(step)) throw new TypeError("An iterator result is not an object.");
-      if (step.done) return parts;
-      const { value } = step;
+    return sequence(iterable, method, (value, index) => {
       let part;
       if (isObject(value)) {
         part = dataOf(value);
         if (part === undefined && bytes(value) !== undefined) {
           part = value;
-          buffers[buffers.length] = parts.length;
+          buffers[buffers.length] = index;
         }
       }
-      parts[parts.length] = part ?? usv(value);
-    }
+      return part ?? usv(value);
+    });
   };
 
   // The bytes of all parts. Buffers are read only now, after all conversions.

@@ -2,8 +2,8 @@
 (function (native, shared) {
   "use strict";
 
-  const { TypeError, apply, freeze, symbolIterator } = shared.primordials;
-  const { dictionary, expose, requireArguments, requireConstructorArguments, usv } = shared.webidl;
+  const { TypeError, freeze, symbolIterator } = shared.primordials;
+  const { dictionary, expose, requireArguments, requireConstructorArguments, sequence, usv } = shared.webidl;
   const { Event } = shared.events;
   const { isDispatching } = shared.event;
 
@@ -16,18 +16,12 @@
     if (ports === undefined) return [];
     const method = isObject(ports) ? ports[symbolIterator] : undefined;
     if (method === undefined || method === null) throw new TypeError("The ports of a MessageEvent must be a sequence.");
-    const iterator = apply(method, ports, []);
-    if (!isObject(iterator)) throw new TypeError("The iterator of the sequence is not an object.");
-    const { next } = iterator;
-    const list = [];
-    for (;;) {
-      const step = apply(next, iterator, []);
-      if (!isObject(step)) throw new TypeError("An iterator result is not an object.");
-      if (step.done) return list;
-      const { value } = step;
-      if (!messaging.isPort(value)) throw new TypeError(`Incorrect type for array element ${list.length}: the provided value is not of type 'MessagePort'.`);
-      list[list.length] = value;
-    }
+    return sequence(ports, method, (value, index) => {
+      if (!messaging.isPort(value)) {
+        throw new TypeError(`Incorrect type for array element ${index}: the provided value is not of type 'MessagePort'.`);
+      }
+      return value;
+    });
   };
 
   const sourceOf = (source) => {

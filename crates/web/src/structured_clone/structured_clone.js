@@ -4,15 +4,15 @@
   "use strict";
 
   const {
-    ArrayBuffer, BigInt, DOMException, Error, Map, RangeError, TypeError, apply, arrayBufferResize, arrayBufferTransfer,
+    ArrayBuffer, BigInt, DOMException, Error, Map, RangeError, TypeError, arrayBufferResize, arrayBufferTransfer,
     bigIntToString, bigIntValueOf, booleanValueOf, bufferByteLength, bufferDetached, bufferMaxByteLength,
-    bufferResizable, construct, dataViewBuffer, dataViewByteLength, dataViewByteOffset, dateGetTime, defineProperty,
+    bufferResizable, dataViewBuffer, dataViewByteLength, dataViewByteOffset, dateGetTime, defineProperty,
     functionToString, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, mapForEach, mapSet, numberValueOf,
     setForEach, stringSlice, stringValueOf, symbolIterator, symbolToString,
     typedArrayBuffer, typedArrayByteOffset, typedArrayLength, typedArraySet,
     typedArrayTag, uncurryThis,
   } = shared.primordials;
-  const { defineGlobal, dictionary, interfaceName, requireArguments } = shared.webidl;
+  const { defineGlobal, dictionary, interfaceName, requireArguments, sequence } = shared.webidl;
   const { Date, RegExp, Set, Uint8Array } = globalThis;
   const setAdd = uncurryThis(Set.prototype.add);
   const getter = (prototype, name) => uncurryThis(getOwnPropertyDescriptor(prototype, name).get);
@@ -226,35 +226,23 @@
   const unboxers = [booleanValueOf, numberValueOf, stringValueOf, bigIntValueOf];
   const exceptionName = getter(DOMException.prototype, "name"), exceptionMessage = getter(DOMException.prototype, "message");
 
-  // An out-of-bounds view looks empty; one that is in bounds has an element after it if its buffer grows.
+  // A view that is out of bounds looks like an empty one, but `at` throws for it.
+  const at = uncurryThis(getPrototypeOf(Uint8Array.prototype).at);
   const isOutOfBounds = (view, buffer) => {
     if (bufferDetached(buffer)) return true;
     try {
-      typedArrayAt(view);
+      at(view, 0);
       return false;
     } catch {
       return true;
     }
   };
-  // `at` throws for a view that is out of bounds, and for no other.
-  const at = uncurryThis(getPrototypeOf(Uint8Array.prototype).at);
-  const typedArrayAt = (view) => at(view, 0);
 
   // `sequence<object>`
-  const objectList = (iterable, method) => {
-    const iterator = apply(method, iterable, []);
-    if (!isObject(iterator)) throw new TypeError("The iterator of the sequence is not an object.");
-    const { next } = iterator;
-    const list = [];
-    for (;;) {
-      const step = apply(next, iterator, []);
-      if (!isObject(step)) throw new TypeError("An iterator result is not an object.");
-      if (step.done) return list;
-      const { value } = step;
-      if (!isObject(value)) throw new TypeError("Object is not transferable");
-      list[list.length] = value;
-    }
-  };
+  const objectList = (iterable, method) => sequence(iterable, method, (value) => {
+    if (!isObject(value)) throw new TypeError("Object is not transferable");
+    return value;
+  });
 
   // The objects that options name.
   const transferList = (options) => {
