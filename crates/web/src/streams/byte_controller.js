@@ -10,7 +10,7 @@
     typedArrayByteLength, typedArrayByteOffset,
   } = shared.primordials;
   const { enforceUnsigned, expose, requireArguments } = shared.webidl;
-  const { done, resolved, then } = shared.promises;
+  const { done, react, resolved, then } = shared.promises;
   const { Queue } = shared.queues;
   const { INTERNAL, illegal, isObject } = shared.streamArguments;
   const { cloneBytes, copyBytes, transfer, uint8, viewOf } = shared.views;
@@ -104,7 +104,7 @@
       };
       controller.failed = (error) => { byteError(controller, error); };
     }
-    then(controller.pull(), controller.pulled, controller.failed);
+    react(controller.pull(), controller.pulled, controller.failed);
   };
 
   // --- the queue ---

@@ -28,13 +28,22 @@
   const plain = (chunk) => (typeof chunk === "string" ? usv(chunk) : chunk);
   const sizeOf = (chunk) => bytes.sizeOf(plain(chunk));
 
+  const settleWrite = (channel, failed, error) => {
+    if (!channel.writing) return;
+    channel.writing = false;
+    const { outcome } = channel;
+    if (outcome === null) channel.result = failed ? rejected(error) : done;
+    else if (failed) outcome.reject(error);
+    else outcome.resolve(undefined);
+  };
+
   // Moves output to the readable side as long as that asks, and input is left.
   const advance = (channel) => {
     if (channel.running) return;
     channel.running = true;
     const { controller } = channel.readable;
     // What a chunk has begun goes on until a piece waits for its reader.
-    while (channel.write !== null && canCloseOrEnqueue(controller)
+    while (channel.writing && canCloseOrEnqueue(controller)
         && (controller.pulling || (channel.isWorking && controller.queued === 0))) {
       channel.isWorking = true;
       let output;
@@ -48,20 +57,12 @@
         controller.pulling = false;
         byteGive(controller, output);
         // A lenient transform changes nothing, so one piece is all.
-        if (!channel.isLenient || channel.write === null) continue;
+        if (!channel.isLenient || !channel.writing) continue;
       }
-      const { write } = channel;
-      channel.write = null;
       channel.isWorking = false;
-      write.resolve(undefined);
+      settleWrite(channel, false, undefined);
     }
     channel.running = false;
-  };
-
-  const settleWrite = (channel, error) => {
-    const { write } = channel;
-    channel.write = null;
-    if (write !== null) write.reject(error);
   };
 
   // Both sides have the error then.
@@ -69,10 +70,7 @@
     bytes.drop(channel.transform);
     byteError(channel.readable.controller, error);
     channel.writable.controller.failIfWritable(error);
-    const { write } = channel;
-    channel.write = null;
-    if (write === null) return;
-    if (channel.isLenient) write.resolve(undefined); else write.reject(error);
+    settleWrite(channel, !channel.isLenient, error);
   };
 
   const write = (channel, chunk) => {
@@ -84,9 +82,13 @@
       return rejected(error);
     }
     if (size === 0) return done;
-    const outcome = channel.write = deferred();
+    channel.writing = true;
+    channel.outcome = null;
     advance(channel);
-    return outcome.promise;
+    // What the reader has taken already needs no promise of its own.
+    if (!channel.writing) return channel.result;
+    channel.outcome = deferred();
+    return channel.outcome.promise;
   };
 
   const close = (channel) => {
@@ -118,7 +120,7 @@
   const cancel = (channel, reason) => {
     bytes.drop(channel.transform);
     channel.writable.controller.failIfWritable(reason);
-    settleWrite(channel, reason);
+    settleWrite(channel, true, reason);
     return done;
   };
 
@@ -127,7 +129,10 @@
   const newChannel = (transform, isLenient = false, highWaterMark = undefined) => {
     const writable = newStream();
     const readable = startedByteStream(null, (reason) => cancel(channel, reason));
-    const channel = { transform, readable, writable, isLenient, write: null, isFed: false, isWorking: false, running: false };
+    const channel = {
+      transform, readable, writable, isLenient, writing: false, outcome: null, result: done, isFed: false, isWorking: false,
+      running: false,
+    };
     readable.controller.ask = () => { advance(channel); };
     writable.channel = channel;
     newController(writable, highWaterMark ?? 1, highWaterMark === undefined ? null : sizeOf,

@@ -4,7 +4,7 @@
 
   const { TypeError } = shared.primordials;
   const { expose } = shared.webidl;
-  const { done, resolved, then } = shared.promises;
+  const { done, react, resolved, then } = shared.promises;
   const { Queue, dequeueSized, enqueueSized, resetQueue } = shared.queues;
   const { INTERNAL, illegal, isObject } = shared.streamArguments;
   const { CLOSED, ERRORED, READABLE, isRequested, newStream, streamClose, streamError } = shared.streams;
@@ -80,7 +80,7 @@
       };
       controller.failed = (error) => { controllerError(controller, error); };
     }
-    then(controller.pull(), controller.pulled, controller.failed);
+    react(controller.pull(), controller.pulled, controller.failed);
   };
 
   const controllerEnqueue = (controller, chunk) => {

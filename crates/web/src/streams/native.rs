@@ -165,6 +165,13 @@ pub fn buffer_bytes<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Option<Ve
     if !value.is_object() {
         return Ok(None);
     }
+    // By far the most frequent kind needs no script.
+    if value
+        .as_object()
+        .is_some_and(|object| object.as_typed_array::<u8>().is_some())
+    {
+        return Ok(Some(copy_bytes(value).unwrap_or_default()));
+    }
     let bytes = Streams::of(ctx)?.buffer_bytes.clone();
     let plain: Value = bytes.call((value.clone(),))?;
     Ok(if plain.is_undefined() {

@@ -16,12 +16,18 @@
   // One promise for everything that is over already.
   const done = resolved(undefined);
   // Runs `f`, which must not throw, once the stack is empty.
-  const later = (f) => { then(done, f); };
+  const later = globalThis.queueMicrotask;
+
+  // As `then` for reactions that must not throw and whose promise nobody wants: many a chunk needs no promise so.
+  const react = (promise, fulfilled, rejected) => {
+    if (promise === done) later(fulfilled); else then(promise, fulfilled, rejected);
+  };
 
   // What a method of user code gives, as a promise.
   const promiseCall = (f, self, args) => {
     try {
-      return resolved(apply(f, self, args));
+      const result = apply(f, self, args);
+      return result === undefined ? done : resolved(result);
     } catch (error) {
       return rejected(error);
     }
@@ -36,6 +42,22 @@
     deferred = null;
 
     get pending() { return this.state === PENDING; }
+
+    // One that is not settled: this, if nobody has seen its promise.
+    renewed() {
+      if (this.state === PENDING) return this;
+      if (this.deferred !== null) return new Outcome();
+      this.state = PENDING;
+      this.value = undefined;
+      return this;
+    }
+
+    // As resolve() and renewed() in one.
+    pulse() {
+      if (this.deferred === null) return this;
+      this.resolve();
+      return new Outcome();
+    }
 
     get promise() {
       if (this.deferred === null) {
@@ -67,6 +89,6 @@
 
   shared.promises = {
     __proto__: null,
-    Outcome, deferred, done, later, markHandled, promiseCall, rejected, resolved, then,
+    Outcome, deferred, done, later, markHandled, promiseCall, react, rejected, resolved, then,
   };
 })

@@ -4,7 +4,7 @@
 
   const { RangeError, TypeError, apply } = shared.primordials;
   const { expose } = shared.webidl;
-  const { Outcome, deferred, done, promiseCall, rejected, resolved, then } = shared.promises;
+  const { Outcome, deferred, done, promiseCall, react, rejected, resolved, then } = shared.promises;
   const {
     INTERNAL, callback, highWaterMarkOf, illegal, isObject, strategyOf, underlying,
   } = shared.streamArguments;
@@ -48,8 +48,7 @@
   };
 
   const setBackpressure = (state, backpressure) => {
-    state.change.resolve();
-    state.change = new Outcome();
+    state.change = state.change.pulse();
     state.backpressure = backpressure;
   };
 
@@ -91,10 +90,14 @@
 
   // --- the writable side ---
 
-  const perform = (state, chunk) => then(state.transform(chunk), undefined, (error) => {
-    errorBoth(state, error);
-    throw error;
-  });
+  const perform = (state, chunk) => {
+    const result = state.transform(chunk);
+    if (result === done) return done;
+    return then(result, undefined, (error) => {
+      errorBoth(state, error);
+      throw error;
+    });
+  };
 
   const sinkWrite = (state, chunk) => {
     if (!state.backpressure) return perform(state, chunk);
@@ -105,7 +108,7 @@
         return;
       }
       // A reaction that returned the promise would have user code's `then` asked for.
-      then(state.transform(chunk), () => { outcome.resolve(undefined); }, (error) => {
+      react(state.transform(chunk), () => { outcome.resolve(undefined); }, (error) => {
         errorBoth(state, error);
         outcome.reject(error);
       });

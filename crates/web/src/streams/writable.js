@@ -131,7 +131,7 @@
     const { writer } = stream;
     if (writer !== null && backpressure !== stream.backpressure) {
       if (backpressure) {
-        if (!writer.ready.pending) writer.ready = new Outcome();
+        writer.ready = writer.ready.renewed();
       } else {
         writer.ready.resolve();
         if (writer.onReady !== null) writer.onReady();

@@ -4,7 +4,7 @@
 
   const { TypeError } = shared.primordials;
   const { expose } = shared.webidl;
-  const { resolved, then } = shared.promises;
+  const { react, resolved, then } = shared.promises;
   const { Queue, dequeueSized, enqueueSized, resetQueue } = shared.queues;
   const { INTERNAL, illegal, isObject } = shared.streamArguments;
   const { abort: abortSignal, newSignal } = shared.events;
@@ -127,7 +127,7 @@
         return;
       }
       stream.writing = stream.writes.shift();
-      then(this.write(first.value), this.written, this.failed);
+      react(this.write(first.value), this.written, this.failed);
     }
 
     #written() {
