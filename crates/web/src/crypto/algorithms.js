@@ -34,6 +34,8 @@
   const short = unsigned(65535);
   const long = unsigned(4294967295);
   const string = (value) => `${value}`;
+  // Of `tagLength`: the public tests and Workers have the operation fail where Web IDL's octet would throw a TypeError.
+  const number = (value) => trunc(+value);
   const wrongType = (member, operation, type) => new TypeError(
     `Incorrect type for the '${member}' field on '${NAMES[operation]}': the provided value is not of type '${type}'.`);
   const buffer = (value, member, operation) => {
@@ -65,7 +67,7 @@
     AesCbcParams: [["iv", buffer, REQUIRED]],
     AesCtrParams: [["counter", buffer, REQUIRED], ["length", octet, REQUIRED]],
     AesDerivedKeyParams: [["length", short, REQUIRED]],
-    AesGcmParams: [["additionalData", buffer, OPTIONAL], ["iv", buffer, REQUIRED], ["tagLength", octet, OPTIONAL]],
+    AesGcmParams: [["additionalData", buffer, OPTIONAL], ["iv", buffer, REQUIRED], ["tagLength", number, OPTIONAL]],
     AesKeyGenParams: [["length", short, REQUIRED]],
     EcKeyGenParams: [["namedCurve", string, REQUIRED]],
     EcKeyImportParams: [["namedCurve", string, REQUIRED]],
