@@ -1,7 +1,7 @@
 //! RSASSA-PKCS1-v1_5, RSA-PSS and RSA-OAEP. <https://w3c.github.io/webcrypto/#rsassa-pkcs1>
 //!
 //! The crate `rsa` computes with private keys in constant time and blinds each operation; its authors still warn of a
-//! timing side channel (RUSTSEC-2023-0071) until that is audited. `docs/deviations.md` says so to users.
+//! timing side channel (RUSTSEC-2023-0071) until that is audited. `docs/status.md` says so to users.
 
 use std::borrow::Cow;
 
