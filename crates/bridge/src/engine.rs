@@ -82,8 +82,12 @@ impl std::error::Error for EngineError {}
 
 /// A promise that was rejected with nobody to handle it by the end of the turn.
 pub struct Rejection<'js> {
+    /// The promise.
+    pub promise: Value<'js>,
     /// The reason.
     pub reason: Value<'js>,
+    /// It was told of before, and somebody handles it after all.
+    pub is_handled: bool,
 }
 
 /// QuickJS, joined to this interpreter. It belongs to the thread that made it.
@@ -261,7 +265,7 @@ pub fn jobs_pending(_py: Python<'_>) -> bool {
     }
 }
 
-/// Told of a promise that was rejected with nobody to handle it.
+/// Told of a promise that was rejected with nobody to handle it, and again when somebody does so late.
 pub type OnRejection<'a> = dyn for<'js> FnMut(&Ctx<'js>, Rejection<'js>) + 'a;
 
 /// The microtask checkpoint: runs all JavaScript jobs and resolves the futures of settled promises, until there
@@ -309,9 +313,17 @@ pub fn run_jobs(
             let mut unhandled: Vec<_> = std::mem::take(&mut (*state).rejections).into_values().collect();
             unhandled.sort_unstable_by_key(|unhandled| unhandled.number);
             for unhandled in unhandled {
-                qjs::JS_FreeValue((*state).context, unhandled.promise);
-                let reason = Value::from_raw(ctx.clone(), unhandled.reason);
-                rejected(&ctx, Rejection { reason });
+                let promise = Value::from_raw(ctx.clone(), unhandled.promise);
+                let rejection = Rejection {
+                    promise: promise.clone(),
+                    reason: Value::from_raw(ctx.clone(), unhandled.reason),
+                    is_handled: unhandled.is_late,
+                };
+                rejected(&ctx, rejection);
+                if !unhandled.is_late {
+                    // Handling it while it is told of is not late.
+                    promise::forget_rejection(promise.as_raw());
+                }
             }
         }
         drop(entry);

@@ -381,7 +381,8 @@ unsafe fn mark_handled(promise: JSValue) {
     }
 }
 
-/// The engine's rejection tracker: keeps the list of rejections that nobody handles.
+/// The engine's rejection tracker: keeps the list of rejections that nobody handles, and of those that were reported and
+/// are handled now: the engine tells of every promise that is handled after its rejection.
 pub(crate) unsafe extern "C" fn track_rejection(
     context: *mut JSContext,
     promise: JSValue,
@@ -391,14 +392,15 @@ pub(crate) unsafe extern "C" fn track_rejection(
 ) {
     // SAFETY: called by the engine at home; the values are borrowed, so copied.
     unsafe {
-        forget_rejection(promise);
-        if !is_handled {
+        let was_waiting = forget_rejection(promise);
+        if !is_handled || !was_waiting {
             static mut REJECTIONS: u64 = 0;
             REJECTIONS += 1;
             let unhandled = Unhandled {
                 number: REJECTIONS,
                 promise: qjs::JS_DupValue(context, promise),
                 reason: qjs::JS_DupValue(context, reason),
+                is_late: is_handled,
             };
             let rejections = &raw mut (*state::state()).rejections;
             (*rejections).insert(qjs::JS_VALUE_GET_PTR(promise) as usize, unhandled);
@@ -406,15 +408,18 @@ pub(crate) unsafe extern "C" fn track_rejection(
     }
 }
 
-unsafe fn forget_rejection(promise: JSValue) {
+/// Whether the promise was in the list.
+pub(crate) unsafe fn forget_rejection(promise: JSValue) -> bool {
     // SAFETY: at home with the GIL; the values removed are owned. An entry keeps its promise, so that no other has
     // the address.
     unsafe {
         let rejections = &raw mut (*state::state()).rejections;
-        if let Some(known) = (*rejections).remove(&(qjs::JS_VALUE_GET_PTR(promise) as usize)) {
-            qjs::JS_FreeValue(state::context(), known.promise);
-            qjs::JS_FreeValue(state::context(), known.reason);
-        }
+        let Some(known) = (*rejections).remove(&(qjs::JS_VALUE_GET_PTR(promise) as usize)) else {
+            return false;
+        };
+        qjs::JS_FreeValue(state::context(), known.promise);
+        qjs::JS_FreeValue(state::context(), known.reason);
+        true
     }
 }
 

@@ -69,6 +69,8 @@ pub(crate) struct Unhandled {
     pub(crate) promise: JSValue,
     /// Owned.
     pub(crate) reason: JSValue,
+    /// It was reported, and is handled now.
+    pub(crate) is_late: bool,
 }
 
 /// A future whose promise was settled when it was made.

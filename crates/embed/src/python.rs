@@ -114,7 +114,12 @@ impl Embedded {
     fn run_jobs(&self, py: Python<'_>, report: bool) -> PyResult<()> {
         // Reporting can fail only for want of memory; then there is nothing left to report with.
         fn rejected<'js>(ctx: &Ctx<'js>, rejection: Rejection<'js>) {
-            let _ = isthmus_web::report_exception(ctx, rejection.reason);
+            let Rejection {
+                promise,
+                reason,
+                is_handled,
+            } = rejection;
+            let _ = isthmus_web::events::promise_rejected(ctx, promise, reason, is_handled);
         }
         let mut rejected = rejected;
         with_engine(py, |_| {

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use isthmus_bridge::Rejection;
 use isthmus_protocol::{Failure, FailureKind, LogLevel, LogSource, Outcome, StreamId};
 use isthmus_web::fetch;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
@@ -48,7 +49,12 @@ impl Isolate {
                 let _ = isthmus_web::report_exception(ctx, thrown);
             },
             Some(&mut |ctx, rejection| {
-                let _ = isthmus_web::report_exception(ctx, rejection.reason);
+                let Rejection {
+                    promise,
+                    reason,
+                    is_handled,
+                } = rejection;
+                let _ = isthmus_web::events::promise_rejected(ctx, promise, reason, is_handled);
             }),
         );
     }

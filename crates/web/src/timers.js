@@ -41,7 +41,7 @@
 
   const checkedStart = (name, callback, delay, args, repeats) => {
     if (typeof callback !== "function") {
-      throw new TypeError(`Failed to execute '${name}' on 'ServiceWorkerGlobalScope': parameter 1 is not of type 'Function'.`);
+      throw new TypeError(`Failed to execute '${name}' on 'ServiceWorkerGlobalScope': parameter 1 is not of type 'function'.`);
     }
     return start(callback, +delay, args, repeats);
   };

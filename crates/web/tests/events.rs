@@ -318,3 +318,160 @@ fn wrong_receivers_and_arguments_are_type_errors() {
         );
     }
 }
+
+#[test]
+fn the_global_object_is_a_target() {
+    let world = World::new();
+    assert_eq!(
+        world.eval(
+            "const log = [];
+             const f = function (e) { log.push(this === globalThis, e.target === globalThis, e.currentTarget === globalThis, e.composedPath()[0] === globalThis); };
+             addEventListener('x', f);
+             log.push(dispatchEvent(new Event('x')));
+             EventTarget.prototype.removeEventListener.call(null, 'x', f);
+             self.dispatchEvent(new Event('x'));
+             return [log, globalThis instanceof EventTarget, String(globalThis), Object.hasOwn(globalThis, 'addEventListener')]"
+        ),
+        json!([[true, true, true, true, true], true, "[object ServiceWorkerGlobalScope]", false])
+    );
+    assert_eq!(
+        world.eval("addEventListener.call({}, 'x', () => {})"),
+        "throws TypeError: private class field '#listeners' does not exist"
+    );
+    assert_eq!(
+        world.eval("new ServiceWorkerGlobalScope()"),
+        "throws TypeError: Illegal constructor"
+    );
+}
+
+#[test]
+fn exceptions_are_events_first() {
+    let world = World::new();
+    let events = world.eval(
+        "const events = []; let prevent = true;
+         addEventListener('error', (e) => { events.push([e.message, e.error?.name ?? String(e.error), e.isTrusted, e.cancelable]); if (prevent) e.preventDefault(); });
+         reportError(new TypeError('one')); setTimeout(() => { throw new RangeError('two'); }); queueMicrotask(() => { throw 3; });
+         await new Promise((r) => setTimeout(r, 1));
+         prevent = false; reportError('four');
+         return events",
+    );
+    assert_eq!(
+        events,
+        json!([
+            ["Uncaught TypeError: one", "TypeError", true, true],
+            ["Uncaught 3", "3", true, true],
+            ["Uncaught RangeError: two", "RangeError", true, true],
+            ["Uncaught four", "four", true, true],
+        ])
+    );
+    assert_eq!(world.host.texts(), ["Uncaught 'four'"]);
+}
+
+#[test]
+fn a_listener_for_errors_that_throws_ends_in_the_log() {
+    let world = World::new();
+    world.eval("addEventListener('error', () => { throw new Error('inner'); }); reportError({ toString() { throw 1; } })");
+    let texts = world.host.texts();
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(texts[0].starts_with("Uncaught Error: inner"), "{texts:?}");
+}
+
+#[test]
+fn rejections_are_events_first() {
+    let world = World::reporting();
+    let events = world.eval(
+        "const events = [];
+         addEventListener('unhandledrejection', (e) => { events.push([e.type, e.reason, e.promise instanceof Promise, e.cancelable]); if (e.reason === 1) e.preventDefault(); });
+         addEventListener('rejectionhandled', (e) => { events.push([e.type, e.reason, e.cancelable]); });
+         const turn = () => new Promise((r) => setTimeout(r, 1));
+         const one = Promise.reject(1), two = Promise.reject(2), handled = Promise.reject(3);
+         handled.catch(() => {});
+         await turn();
+         one.catch(() => {});
+         await turn();
+         return events",
+    );
+    assert_eq!(
+        events,
+        json!([
+            ["unhandledrejection", 1, true, true],
+            ["unhandledrejection", 2, true, true],
+            ["rejectionhandled", 1, false]
+        ])
+    );
+    assert_eq!(world.host.texts(), ["Uncaught 2"]);
+}
+
+#[test]
+fn events_for_errors_convert_their_options() {
+    let world = World::new();
+    for (body, expected) in [
+        (
+            "const e = new ErrorEvent('x', { message: 1, filename: 'f\\ud800', lineno: -1, colno: '3', error: null }); return [e.message, e.filename, e.lineno, e.colno, e.error]",
+            json!(["1", "f\u{fffd}", 4_294_967_295_u32, 3, null]),
+        ),
+        (
+            "const p = Promise.resolve(); const e = new PromiseRejectionEvent('x', { promise: p, reason: 5 }); return [e.promise === p, e.reason, e.type]",
+            json!([true, 5, "x"]),
+        ),
+        (
+            "new PromiseRejectionEvent('x', {})",
+            json!(
+                "throws TypeError: Failed to construct 'PromiseRejectionEvent': the member 'promise' must be an object."
+            ),
+        ),
+        (
+            "new PromiseRejectionEvent('x')",
+            json!(
+                "throws TypeError: Failed to construct 'PromiseRejectionEvent': constructor parameter 2 is not of type 'Initializer'."
+            ),
+        ),
+        (
+            "const e = new CloseEvent('x', { code: 65537, reason: 'r', wasClean: 1 }); return [e.code, e.reason, e.wasClean]",
+            json!([1, "r", true]),
+        ),
+        (
+            "return [new ErrorEvent('x') instanceof Event, String(new CloseEvent('x')), ErrorEvent.length, PromiseRejectionEvent.length]",
+            json!([true, "[object CloseEvent]", 1, 2]),
+        ),
+    ] {
+        assert_eq!(world.eval(body), expected, "{body}");
+    }
+}
+
+#[test]
+fn scheduler_wait_is_a_timer_as_a_promise() {
+    let world = World::new();
+    for (body, expected) in [
+        (
+            "const p = scheduler.wait(5000); return [p instanceof Promise, await p === undefined]",
+            json!([true, true]),
+        ),
+        (
+            "await scheduler.wait()",
+            json!(
+                "throws TypeError: Failed to execute 'wait' on 'Scheduler': parameter 1 is not of type 'number'."
+            ),
+        ),
+        (
+            "await scheduler.wait(1, { signal: AbortSignal.abort(new RangeError('gone')) })",
+            json!("throws RangeError: gone"),
+        ),
+        (
+            "await scheduler.wait.call({}, 1)",
+            json!("throws TypeError: Illegal invocation"),
+        ),
+        (
+            "await scheduler.wait(Symbol())",
+            json!("throws TypeError: cannot convert symbol to number"),
+        ),
+    ] {
+        assert_eq!(world.eval(body), expected, "{body}");
+    }
+    // A wait that is given up leaves no timer behind.
+    assert_eq!(
+        world.eval("const c = new AbortController(); const p = scheduler.wait(1e6, { signal: c.signal }).catch((e) => e.name); c.abort(); return await p"),
+        "AbortError"
+    );
+    assert_eq!(world.host.waiting(), 0);
+}

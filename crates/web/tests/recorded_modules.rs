@@ -51,11 +51,20 @@ fn url_patterns_are_like_upstream_but_for_the_listed_differences() {
     );
 }
 
+#[test]
+fn the_scope_is_like_upstream_but_for_the_listed_differences() {
+    compare(
+        include_str!("recorded/scope_cases.mjs"),
+        include_str!("recorded/scope_workerd.json"),
+        include_str!("recorded/scope_differences.json"),
+    );
+}
+
 /// Runs `cases` and panics with all that is neither as `recorded` nor as `differences` have it.
 fn compare(cases: &str, recorded: &str, differences: &str) {
     let recorded: BTreeMap<String, Value> = serde_json::from_str(recorded).unwrap();
     let differences: BTreeMap<String, Difference> = serde_json::from_str(differences).unwrap();
-    let ours = World::new().run_module("cases.mjs", cases, "run");
+    let ours = World::reporting().run_module("cases.mjs", cases, "run");
     let ours: BTreeMap<String, Value> = serde_json::from_value(ours).unwrap();
     let mut report = String::new();
     for (name, upstream) in &recorded {

@@ -120,7 +120,8 @@ pub fn set_position_hook(ctx: &Ctx<'_>, hook: PositionHook) {
     }
 }
 
-/// Logs an exception that nobody caught, as an error that begins with "Uncaught".
+/// Reports an exception that nobody caught: dispatches an `error` event on the global object and, unless a listener has
+/// prevented that, logs an error that begins with "Uncaught".
 pub fn report_exception<'js>(ctx: &Ctx<'js>, exception: Value<'js>) -> Result<()> {
     script::shared(ctx)?
         .get::<_, Function>("report")?

@@ -31,9 +31,9 @@
     return typeof stack === "string" ? ofUser(stack) : "";
   };
 
-  // Where user code is, as FILE:LINE:COLUMN; undefined if no user code is on the stack.
-  const position = () => {
-    const lines = split(current(), "\n");
+  // The first place of a trace, as FILE:LINE:COLUMN; undefined if there is none.
+  const firstPlace = (trace) => {
+    const lines = split(trace, "\n");
     for (let i = 0; i < lines.length; i++) {
       const start = lastIndexOf(lines[i], " (");
       if (start === -1 || !endsWith(lines[i], ")")) continue;
@@ -43,5 +43,19 @@
     return undefined;
   };
 
-  shared.stack = { __proto__: null, ofUser, current, position };
+  // Where user code is; undefined if none is on the stack.
+  const position = () => firstPlace(current());
+
+  // Where an exception was made; where user code is, if it does not say so.
+  const positionOf = (error) => {
+    let trace;
+    try {
+      trace = error.stack;
+    } catch {
+      // It is no object, or its `stack` is not to be had.
+    }
+    return (typeof trace === "string" ? firstPlace(ofUser(trace)) : undefined) ?? position();
+  };
+
+  shared.stack = { __proto__: null, ofUser, current, position, positionOf };
 })

@@ -2,10 +2,13 @@
 (function (native, shared) {
   "use strict";
 
-  const { DOMException } = shared.primordials;
+  const { DOMException, defineProperty, getOwnPropertyDescriptor } = shared.primordials;
   const { constants, dictionary, expose, requireArguments, requireConstructorArguments } = shared.webidl;
 
   const NONE = 0, AT_TARGET = 2;
+
+  // `isTrusted`, which is an own property of every event.
+  let trust;
 
   // What event_target.js needs of an event beside its attributes.
   const internals = { __proto__: null };
@@ -50,6 +53,7 @@
 
     constructor(type, eventInitDict = {}) {
       requireConstructorArguments(arguments.length, 1, "Event");
+      defineProperty(this, "isTrusted", trust);
       this.#type = `${type}`;
       const { bubbles, cancelable, composed } = dictionary(eventInitDict, "The options of an event");
       this.#bubbles = !!bubbles;
@@ -153,6 +157,9 @@
   }
 
   expose(Event, "Event");
+  trust = getOwnPropertyDescriptor(Event.prototype, "isTrusted");
+  trust.configurable = false;
+  delete Event.prototype.isTrusted;
   expose(CustomEvent, "CustomEvent");
   shared.event = internals;
   shared.events = { __proto__: null, Event, DOMException };

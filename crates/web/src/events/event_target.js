@@ -9,6 +9,7 @@
   const event = shared.event;
 
   const internals = { __proto__: null };
+  const global = globalThis;
   const LISTENER = "function or HandlerObject";
 
   const flatten = (options) =>
@@ -22,6 +23,11 @@
     return true;
   };
 
+  // The global object is a target as well, but none that the class below has made: this one listens in its place.
+  let scope;
+  // What an operation was called on; called on nothing, that is the global object.
+  const targetOf = (self) => (self === undefined || self === null || self === global ? scope : self);
+
   class EventTarget {
     // Type → listeners in the order of their registration. A dispatch works on a copy, and a
     // listener removed meanwhile is marked.
@@ -32,7 +38,8 @@
     #watch;
 
     static {
-      internals.isTarget = (value) => typeof value === "object" && value !== null && #listeners in value;
+      internals.isTarget = (value) =>
+        typeof value === "object" && value !== null && (value === global || #listeners in value);
       internals.watch = (target, watcher) => { target.#watch = watcher; };
       internals.hasListeners = (target, type) => mapGet(target.#listeners, type) !== undefined;
       internals.handler = (target, type) => {
@@ -43,6 +50,8 @@
       };
       internals.setHandler = (target, type, value) => target.#setHandler(type, value);
       internals.dispatch = (target, given, trusted) => target.#dispatch(given, trusted);
+      internals.dispatchGlobally = (given) => scope.#dispatch(given, true);
+      internals.isHeardGlobally = (type) => mapGet(scope.#listeners, type) !== undefined;
     }
 
     #add(type, listener) {
@@ -99,7 +108,7 @@
     }
 
     addEventListener(type, callback, options = undefined) {
-      const target = this;
+      const target = targetOf(this);
       target.#listeners;
       requireArguments(arguments.length, 2, "addEventListener' on 'EventTarget", arguments.length === 0 ? "string" : LISTENER);
       const name = `${type}`;
@@ -129,7 +138,7 @@
     }
 
     removeEventListener(type, callback, options = undefined) {
-      const target = this;
+      const target = targetOf(this);
       target.#listeners;
       requireArguments(arguments.length, 2, "removeEventListener' on 'EventTarget", arguments.length === 0 ? "string" : LISTENER);
       const name = `${type}`;
@@ -147,7 +156,7 @@
     }
 
     dispatchEvent(given) {
-      const target = this;
+      const target = targetOf(this);
       target.#listeners;
       requireArguments(arguments.length, 1, "dispatchEvent' on 'EventTarget", "Event");
       if (!event.isEvent(given)) {
@@ -160,7 +169,7 @@
     }
 
     #dispatch(given, trusted) {
-      event.begin(given, this, trusted);
+      event.begin(given, this === scope ? global : this, trusted);
       const list = mapGet(this.#listeners, event.type(given));
       if (list !== undefined) {
         const current = [];
@@ -173,6 +182,7 @@
     }
 
     #invoke(listeners, given, capture) {
+      const self = this === scope ? global : this;
       for (let i = 0; i < listeners.length; i++) {
         const listener = listeners[i];
         if (listener.removed || listener.capture !== capture) continue;
@@ -181,9 +191,9 @@
         try {
           const { callback } = listener;
           if (listener.isHandler) {
-            if (typeof callback === "function" && apply(callback, this, [given]) === false) given.preventDefault();
+            if (typeof callback === "function" && apply(callback, self, [given]) === false) given.preventDefault();
           } else if (typeof callback === "function") {
-            apply(callback, this, [given]);
+            apply(callback, self, [given]);
           } else {
             const { handleEvent } = callback;
             if (typeof handleEvent !== "function") throw new TypeError("The listener has no handleEvent function.");
@@ -215,6 +225,7 @@
     defineProperty(constructor.prototype, name, { __proto__: null, get, set, enumerable: true, configurable: true });
   };
 
+  scope = new EventTarget();
   expose(EventTarget, "EventTarget");
   shared.eventTarget = internals;
   shared.events.EventTarget = EventTarget;

@@ -1,8 +1,9 @@
-//! `Event`, `CustomEvent`, `EventTarget`, `AbortController`, `AbortSignal`.
+//! `Event` and its kin, `EventTarget`, `AbortController`, `AbortSignal`.
 //! <https://dom.spec.whatwg.org/#events>, <https://dom.spec.whatwg.org/#aborting-ongoing-activities>
 //!
 //! `DOMException` is the engine's own. There is no tree: an event visits its target alone. What a
-//! listener throws is reported, never thrown by `dispatchEvent`.
+//! listener throws is reported, never thrown by `dispatchEvent`: the global object hears of it by `error`
+//! events, of promises that nobody handles by `unhandledrejection` and `rejectionhandled`.
 
 use std::rc::Rc;
 
@@ -10,7 +11,7 @@ use rquickjs::{Ctx, Function, Object, Result, Value};
 
 use crate::{Host, script};
 
-/// Adds the five classes.
+/// Adds the classes.
 pub(crate) fn install(ctx: &Ctx<'_>, host: &Rc<dyn Host>) -> Result<()> {
     script::evaluate(ctx, "event.js", include_str!("event.js"), |native| {
         let clock = Rc::clone(host);
@@ -25,7 +26,22 @@ pub(crate) fn install(ctx: &Ctx<'_>, host: &Rc<dyn Host>) -> Result<()> {
         include_str!("event_target.js"),
         |_| Ok(()),
     )?;
-    script::evaluate(ctx, "abort.js", include_str!("abort.js"), |_| Ok(()))
+    script::evaluate(ctx, "abort.js", include_str!("abort.js"), |_| Ok(()))?;
+    script::evaluate(ctx, "reported.js", include_str!("reported.js"), |_| Ok(()))?;
+    script::evaluate(ctx, "close_event.js", include_str!("close_event.js"), |_| Ok(()))
+}
+
+/// A promise was rejected with nobody to handle it by the end of the turn; or, later, somebody handles it after all
+/// (`is_handled`). Dispatches the event, and logs a rejection that no listener has prevented from that.
+pub fn promise_rejected<'js>(
+    ctx: &Ctx<'js>,
+    promise: Value<'js>,
+    reason: Value<'js>,
+    is_handled: bool,
+) -> Result<()> {
+    script::shared(ctx)?
+        .get::<_, Function>("rejected")?
+        .call((promise, reason, is_handled))
 }
 
 fn function<'js>(ctx: &Ctx<'js>, name: &str) -> Result<Function<'js>> {

@@ -6,7 +6,7 @@
 (function (native, shared) {
   "use strict";
 
-  const { Error, TypeError } = shared.primordials;
+  const { Error, TypeError, bufferByteLength, dataViewBuffer, isView, typedArrayBuffer, typedArrayTag } = shared.primordials;
   const { usv } = shared.webidl;
   const { deferred, done, rejected } = shared.promises;
   const {
@@ -24,6 +24,21 @@
       + "type on its writable side.");
 
   // --- pairs ---
+
+  // Shared memory may change while it is read, so it is no BufferSource.
+  const isShared = (chunk) => {
+    if (typeof chunk !== "object" || chunk === null) return false;
+    if (!isView(chunk)) return isSharedBuffer(chunk);
+    return isSharedBuffer(typedArrayTag(chunk) === undefined ? dataViewBuffer(chunk) : typedArrayBuffer(chunk));
+  };
+  const isSharedBuffer = (buffer) => {
+    try {
+      bufferByteLength(buffer);
+      return false;
+    } catch {
+      return true;
+    }
+  };
 
   const plain = (chunk) => (typeof chunk === "string" ? usv(chunk) : chunk);
   const sizeOf = (chunk) => bytes.sizeOf(plain(chunk));
@@ -75,7 +90,8 @@
 
   const write = (channel, chunk) => {
     channel.isFed = true;
-    const size = bytes.feed(channel.transform, plain(chunk), channel.isLenient);
+    const size = !channel.isLenient && isShared(chunk) ? undefined
+      : bytes.feed(channel.transform, plain(chunk), channel.isLenient);
     if (size === undefined) {
       const error = channel.isLenient ? notBytesForIdentity() : notBytes();
       fail(channel, error);

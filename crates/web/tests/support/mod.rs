@@ -13,7 +13,7 @@ use isthmus_web::{
     Begun, Exchange, FetchAnswer, FetchDone, Host, Job, JobDone, LogLevel, OutgoingRequest, TimerId,
     UploadBody, timers,
 };
-use rquickjs::{CatchResultExt, Context, Ctx, Function, Object, Promise, Runtime, Value};
+use rquickjs::{CatchResultExt, Context, Ctx, Function, Object, Persistent, Promise, Runtime, Value};
 
 /// The process around the engine, as tests see it.
 #[derive(Default)]
@@ -150,11 +150,53 @@ impl Host for TestHost {
 pub(crate) struct World {
     /// The process around it.
     pub(crate) host: Rc<TestHost>,
+    rejections: Rc<RefCell<Vec<Rejected>>>,
     context: Context,
     runtime: Runtime,
 }
 
+/// A promise that was rejected with nobody to handle it, or (`is_late`) one that was reported and is handled now.
+struct Rejected {
+    promise: Persistent<Value<'static>>,
+    reason: Persistent<Value<'static>>,
+    is_late: bool,
+}
+
 impl World {
+    /// One in which rejections that nobody handles by the end of a turn are reported, as in an isolate.
+    pub(crate) fn reporting() -> Self {
+        let world = Self::new();
+        let rejections = Rc::clone(&world.rejections);
+        world.runtime.set_host_promise_rejection_tracker(Some(Box::new(
+            move |ctx, promise, reason, is_handled| {
+                let mut rejections = rejections.borrow_mut();
+                let waiting = rejections.len();
+                rejections.retain(|known| known.promise.clone().restore(&ctx).unwrap() != promise);
+                if !is_handled || rejections.len() == waiting {
+                    rejections.push(Rejected {
+                        promise: Persistent::save(&ctx, promise),
+                        reason: Persistent::save(&ctx, reason),
+                        is_late: is_handled,
+                    });
+                }
+            },
+        )));
+        world
+    }
+
+    fn report_rejections(&self) -> bool {
+        let rejections = self.rejections.take();
+        let reported = !rejections.is_empty();
+        self.with(|ctx| {
+            for rejected in rejections {
+                let promise = rejected.promise.restore(ctx).unwrap();
+                let reason = rejected.reason.restore(ctx).unwrap();
+                isthmus_web::events::promise_rejected(ctx, promise, reason, rejected.is_late).unwrap();
+            }
+        });
+        reported
+    }
+
     pub(crate) fn new() -> Self {
         let runtime = Runtime::new().unwrap();
         let context = Context::full(&runtime).unwrap();
@@ -162,6 +204,7 @@ impl World {
         context.with(|ctx| isthmus_web::install(&ctx, host.clone()).catch(&ctx).unwrap());
         Self {
             host,
+            rejections: Rc::default(),
             context,
             runtime,
         }
@@ -186,11 +229,16 @@ impl World {
 
     /// Runs all jobs that are ready.
     pub(crate) fn run_jobs(&self) {
-        while self
-            .runtime
-            .execute_pending_job()
-            .expect("jobs of promises do not throw")
-        {}
+        loop {
+            while self
+                .runtime
+                .execute_pending_job()
+                .expect("jobs of promises do not throw")
+            {}
+            if !self.report_rejections() {
+                return;
+            }
+        }
     }
 
     /// Runs jobs and timers until none is left.
@@ -308,6 +356,8 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         // Dropping the runtime afterwards aborts the process if anything leaked.
+        self.runtime.set_host_promise_rejection_tracker(None);
+        self.rejections.take();
         self.context.with(|ctx| isthmus_web::teardown(&ctx));
     }
 }

@@ -24,7 +24,8 @@
   });
 
   // What the scope is, as tests of interfaces ask: the harness itself must not see it, or it would talk to a page.
-  class WorkerGlobalScope {}
+  const { ServiceWorkerGlobalScope, WorkerGlobalScope } = globalThis.hidden;
+  delete globalThis.hidden;
   class DedicatedWorkerGlobalScope extends WorkerGlobalScope {
     static [Symbol.hasInstance](value) {
       return value === globalThis;
@@ -34,6 +35,7 @@
     Object.defineProperty(globalThis, name, { value, writable: true, enumerable: false, configurable: true });
   };
   define("WorkerGlobalScope", WorkerGlobalScope);
+  define("ServiceWorkerGlobalScope", ServiceWorkerGlobalScope);
   define("DedicatedWorkerGlobalScope", DedicatedWorkerGlobalScope);
 
   const url = new URL(native.href);
@@ -42,6 +44,15 @@
     location[part] = url[part];
   }
   define("location", location);
+
+  // Tests take shared memory from there, since not every browser has SharedArrayBuffer by that name.
+  globalThis.WebAssembly ??= {
+    Memory: class {
+      constructor({ initial, shared }) {
+        this.buffer = shared ? new SharedArrayBuffer(initial * 65536) : new ArrayBuffer(initial * 65536);
+      }
+    },
+  };
 
   // Newer checkouts' tests take it from their server's wrapper around a test.
   globalThis.fetch_json ??= async (input) => (await fetch(input)).json();

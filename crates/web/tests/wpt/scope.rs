@@ -20,8 +20,12 @@ pub(crate) struct Progress {
 
 /// What must be there before the harness is evaluated.
 pub(crate) fn before(ctx: &Ctx<'_>) -> Result<()> {
+    // It would talk to a page if it saw the scope of a service worker; scope.js brings the classes back.
     ctx.eval(
-        "globalThis.GLOBAL = { isWindow: () => false, isWorker: () => true, isShadowRealm: () => false };",
+        "globalThis.GLOBAL = { isWindow: () => false, isWorker: () => true, isShadowRealm: () => false };
+         globalThis.hidden = { WorkerGlobalScope, ServiceWorkerGlobalScope };
+         delete globalThis.WorkerGlobalScope;
+         delete globalThis.ServiceWorkerGlobalScope;",
     )
 }
 
