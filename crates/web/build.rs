@@ -1,8 +1,9 @@
 //! Compiles the platform's scripts to QuickJS's bytecode: parsing them would be nine tenths of the time that a process
 //! needs to have the platform.
 //!
-//! The engine is the very `rquickjs-sys` of the crate (Cargo allows one version of it only), so that what is written here
-//! is read there. Left out is the source text: functions of the platform then show `[native code]`, as in browsers.
+//! The engine is the very `rquickjs-sys` of the crate as long as both ask for the same version; its version is written down,
+//! and `src/bytecode.rs` compares. Left out is the source text: functions of the platform then show `[native code]`, as in
+//! browsers.
 //! File names and line numbers stay, for stack traces.
 
 #![expect(
@@ -22,6 +23,18 @@ const ORIGIN: &str = "isthmus:";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=src");
+    // The engine writes numbers as this machine has them, and notes nowhere which way that is.
+    let endian = if cfg!(target_endian = "little") {
+        "little"
+    } else {
+        "big"
+    };
+    if env::var("CARGO_CFG_TARGET_ENDIAN")? != endian {
+        return Err("scripts can't be compiled here for a machine of the other byte order".into());
+    }
+    // SAFETY: the text is a constant of the engine.
+    let version = unsafe { CStr::from_ptr(qjs::JS_GetVersion()) }.to_str()?;
+    println!("cargo::rustc-env=ISTHMUS_BYTECODE_ENGINE={version}");
     let sources = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("src");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut scripts = Vec::new();
