@@ -16,11 +16,10 @@ OBSERVER = """
     from pyodide.ffi import create_proxy
     from workers import Response, WorkerEntrypoint
 
-    timers, promises, handled = [], [], []
+    timers, handled = [], []
     streams = sys.stdout, sys.stderr
     threads = threading.main_thread(), threading.active_count()
     js.setTimeout(create_proxy(lambda *_: timers.append(os.getpid())), 0)
-    js.Promise.resolve().then(create_proxy(lambda *_: promises.append(os.getpid())))
     at_import = random.random()
 
     class Default(WorkerEntrypoint):
@@ -30,7 +29,6 @@ OBSERVER = """
             return Response(json.dumps({
                 "pid": os.getpid(),
                 "timers": timers,
-                "promises": promises,
                 "handled": len(handled),
                 "threads": [threading.main_thread() is threads[0], threads[1], threading.active_count()],
                 "locks": logging._lock.acquire(blocking=False),
@@ -74,7 +72,6 @@ def test_a_rehearsal_leaves_no_trace(make_worker: Make, serve: Serve) -> None:
     assert (first["handled"], second["handled"]) == (1, 2), "no handler ran before the first request"
     assert len(first["timers"]) == 1, "a timer of the module fires in the isolate, once"
     assert first["timers"] == [first["pid"]], "and not in the zygote"
-    assert len(first["promises"]) == 1
     assert first["threads"] == [True, 1, 1]
     assert first["locks"] is True
     assert first["loop"] == "IsolateLoop"
@@ -105,3 +102,109 @@ def test_private_memory_of_an_isolate(make_worker: Make, serve: Serve) -> None:
     clients.send(server.url, 200, clients=8)
     for isolate in pids.isolates:
         assert processes.private_bytes(isolate) < 3 * 2**20
+
+
+# What a module leaves to JavaScript's jobs, and what those leave to the loop.
+LEAVING = """
+    import asyncio, json, os
+    import js
+    from pyodide.ffi import create_proxy
+    from workers import Response, WorkerEntrypoint
+
+    ran, refused = [], []
+
+    async def later():
+        await asyncio.sleep(0)
+        ran.append(os.getpid())
+
+    def begin(*_):
+        begin.task = asyncio.ensure_future(later())
+
+    js.Promise.resolve().then(create_proxy(begin))
+
+    class Default(WorkerEntrypoint):
+        async def fetch(self, request):
+            await asyncio.sleep(0.02)
+            return Response(json.dumps({"pid": os.getpid(), "ran": ran, "refused": refused}))
+"""
+
+REFUSED = LEAVING.replace(
+    "js.Promise.resolve().then(create_proxy(begin))",
+    "js.fetch('http://localhost/').catch(create_proxy(lambda error: (refused.append(str(error)), begin())))",
+)
+
+# A rehearsal's requests never end with this.
+ENDLESS = """
+    import asyncio
+    import workers
+    from pyodide.ffi import run_sync
+    from workers import Response, WorkerEntrypoint
+
+    begun = []
+
+    class Slow(workers.Request):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            begun.append(1)
+            if self.headers.get("accept") == "*/*":
+                run_sync(asyncio.sleep(1000))
+
+    workers.Request = Slow
+
+    class Default(WorkerEntrypoint):
+        async def fetch(self, request):
+            return Response(str(len(begun)))
+"""
+
+
+def test_what_a_module_leaves_to_jobs_is_done_in_each_isolate(make_worker: Make, serve: Serve) -> None:
+    for worker in (LEAVING, REFUSED):
+        server = serve(make_worker(worker), "--isolates", "1")
+        found = server.get().json()
+        assert found["ran"] == [found["pid"]], "the task runs in the isolate's loop, and nowhere else"
+        assert ("global scope" in str(found["refused"])) is (worker is REFUSED)
+        assert "destroyed" not in server.log
+        server.stop()
+
+
+def test_a_rehearsal_that_does_not_end_is_the_last(make_worker: Make, serve: Serve) -> None:
+    server = serve(make_worker(ENDLESS), "--isolates", "1")
+    # A rehearsal has three requests, and the isolate one.
+    assert server.get("/", headers={"accept": "text/plain"}).text == "4"
+    assert server.log.count("the rehearsal failed") == 1
+
+
+# Its rehearsals leave promises that keep their events open until the first request.
+REPORTING = """
+    import asyncio
+    import js
+    import workers
+    from _pyodide_entrypoint_helper import cloudflareWorkersModule
+    from pyodide.ffi import create_proxy
+    from workers import Response, WorkerEntrypoint
+
+    left = []
+
+    class Reporting(workers.Response):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            cloudflareWorkersModule.waitUntil(js.Promise.new(create_proxy(lambda resolve, _: left.append(resolve))))
+
+    workers.Response = Reporting
+
+    class Default(WorkerEntrypoint):
+        async def fetch(self, request):
+            if not left:
+                return Response(str(asyncio.get_running_loop()._engine.open_events()))
+            self.ctx.waitUntil(create_proxy(asyncio.sleep(3600)))
+            count = len(left)
+            while left:
+                left.pop()()
+            return Response(f"{count} resolved")
+"""
+
+
+def test_what_a_rehearsal_waits_for_ends_no_event(make_worker: Make, serve: Serve) -> None:
+    server = serve(make_worker(REPORTING), "--isolates", "1")
+    assert server.get().text == "3 resolved"
+    assert server.get().text == "2", "the first event still waits"

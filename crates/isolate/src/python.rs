@@ -40,6 +40,11 @@ impl Isolate {
         isthmus_bridge::jobs_pending(py)
     }
 
+    /// Whether a loop would find work that was left to JavaScript: jobs, or calls to be refused, which jobs follow.
+    fn is_owed_work(&self, py: Python<'_>) -> bool {
+        isthmus_bridge::jobs_pending(py) || !self.shared.refused.borrow().is_empty()
+    }
+
     /// The microtask checkpoint. What jobs throw, and rejections that nobody handles, go to the log.
     fn run_jobs(&self, py: Python<'_>) {
         isthmus_bridge::run_jobs(

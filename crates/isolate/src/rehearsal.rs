@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use isthmus_protocol::{
-    Body, Event, Frame, Header, LogLevel, LogSource, Open, Redirect, RequestHead, WireError, encode,
+    Body, Event, Frame, Header, LogLevel, LogSource, Open, Redirect, RequestHead, StreamId, WireError, encode,
 };
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
@@ -23,10 +23,13 @@ const ROUNDS: u32 = 20;
 /// Requests in a round.
 const REQUESTS: u32 = 3;
 
+/// The number of the first request; JavaScript takes such numbers up to 2^31.
+const FIRST_STREAM: StreamId = 1 << 30;
+
 /// Goes through an isolate's life; `serve` serves until the shutdown. What fails in it fails for nobody but is told.
 pub(crate) fn rehearse(shared: &Shared, serve: &Bound<'_, PyAny>) {
     shared.rehearsing.set(true);
-    let rehearsed = (0..ROUNDS).try_for_each(|_| round(shared, serve));
+    let rehearsed = (0..ROUNDS).try_for_each(|number| round(shared, serve, number));
     shared.rehearsing.set(false);
     if let Err(error) = rehearsed {
         let text = format!("isolates will use more memory than they need: the rehearsal failed: {error}");
@@ -36,11 +39,11 @@ pub(crate) fn rehearse(shared: &Shared, serve: &Bound<'_, PyAny>) {
     isthmus_bridge::safe_point();
 }
 
-fn round(shared: &Shared, serve: &Bound<'_, PyAny>) -> PyResult<()> {
+fn round(shared: &Shared, serve: &Bound<'_, PyAny>, number: u32) -> PyResult<()> {
     let (host_events, events) = pair()?;
     // Held open: an isolate whose host is gone ends.
     let (_host_broker, broker) = pair()?;
-    let script = script().map_err(|error| PyOSError::new_err(error.to_string()))?;
+    let script = script(number).map_err(|error| PyOSError::new_err(error.to_string()))?;
     rustix::io::write(&host_events, &script).map_err(io::Error::from)?;
     shared.connect(Connection::new(events)?, Connection::new(broker)?);
     let served = serve.call0();
@@ -57,10 +60,12 @@ fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     )?)
 }
 
-/// What the host would send: requests, and that this is all.
-fn script() -> Result<Vec<u8>, WireError> {
+/// What the host would send: requests, and that this is all. Their numbers are none that an isolate will see: what patches
+/// of the SDK left behind for them (`waitUntil`) must not count for its events.
+fn script(round: u32) -> Result<Vec<u8>, WireError> {
     let mut bytes = Vec::new();
-    for stream in 1..=REQUESTS {
+    for request in 0..REQUESTS {
+        let stream = FIRST_STREAM + round * REQUESTS + request;
         let header = |name, value: &'static str| Header {
             name,
             value: value.as_bytes(),

@@ -121,7 +121,9 @@ class Boot:
         the pages.
         """
         nesting.install_policy()
-        self._isolate.rehearse(self._rehearse)
+        # What the module left for JavaScript to do is done in each isolate, in a loop that lasts.
+        if not self._isolate.is_owed_work():
+            self._isolate.rehearse(self._rehearse)
         if self._worker is not None:
             self._prepared = self._prepare(self._worker)
         self._isolate.fill_heap()
@@ -130,15 +132,24 @@ class Boot:
 
     def _rehearse(self) -> None:
         """`serve` with a Worker of our own. The isolate is connected to nobody; the events are there already, and the last
-        of them ends it. Leaves the process as it was.
+        of them ends it. Leaves the process as it was. TimeoutError at the limit, so that no more are tried.
         """
         replaced = stdio.installed()
         prepared = self._prepare(rehearsal.worker(self._isolate.env))
-        prepared.loop.call_later(_REHEARSAL_LIMIT, prepared.loop.stop)
+        overdue = False
+
+        def give_up() -> None:
+            nonlocal overdue
+            overdue = True
+            prepared.loop.stop()
+
+        prepared.loop.call_later(_REHEARSAL_LIMIT, give_up)
         rehearsal.fork_hooks()
         try:
             self._begin()
             self._run(prepared)
+            if overdue:
+                raise TimeoutError(f"it took more than {_REHEARSAL_LIMIT} s")
         finally:
             stdio.install(replaced)
             asyncio.set_event_loop(None)
