@@ -3,8 +3,8 @@
   "use strict";
 
   const {
-    Map, String, TypeError, Uint8Array, apply, bufferByteLength, create, dataViewBuffer, dataViewByteLength,
-    dataViewByteOffset, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, isView,
+    Map, String, TypeError, Uint8Array, apply, bufferByteLength, bufferDetached, create, dataViewBuffer,
+    dataViewByteLength, dataViewByteOffset, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, isView,
     iteratorPrototype, mapGet, mapSet, ownKeys, sharedByteLength, symbolIterator, symbolToStringTag,
     toWellFormed, trunc, typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, typedArrayTag,
     uncurryThis,
@@ -83,11 +83,21 @@
     }
   };
 
+  // Whether `buffer` is an ArrayBuffer that has no memory any more; a shared one cannot be detached.
+  const isDetached = (buffer) => {
+    try {
+      return bufferDetached(buffer);
+    } catch {
+      return false;
+    }
+  };
+
   // The bytes of a BufferSource as an ArrayBuffer or a Uint8Array over the same memory, for
   // Rust to copy; undefined if `value` is no BufferSource. A detached one is empty.
   const bytes = (value) => {
     if (!isView(value)) {
-      return typeof value === "object" && value !== null && isBuffer(value) ? value : undefined;
+      if (typeof value !== "object" || value === null || !isBuffer(value)) return undefined;
+      return isDetached(value) ? new Uint8Array(0) : value;
     }
     const tag = typedArrayTag(value);
     if (tag === "Uint8Array") return typedArrayByteLength(value) === 0 ? new Uint8Array(0) : value;

@@ -12,6 +12,18 @@ fn call(name: &str, arguments: Value) -> Value {
 }
 
 #[test]
+fn detached_buffers_are_empty() {
+    assert_eq!(
+        World::new().eval(
+            "const array = new Uint8Array(4), { buffer } = array;
+             buffer.transfer();
+             return [new TextDecoder().decode(buffer), new TextDecoder().decode(array), new TextEncoder().encodeInto('a', array)]"
+        ),
+        json!(["", "", {"read": 0, "written": 0}])
+    );
+}
+
+#[test]
 fn decoding_in_pieces() {
     let world = World::new();
     assert_eq!(

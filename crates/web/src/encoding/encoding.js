@@ -29,7 +29,8 @@
       const capacity = typedArrayLength(destination);
       // Every UTF-16 unit needs a byte at least. A surrogate pair cut here would not have fitted.
       const { 0: read, 1: encoded } = native.encodeInto(usv(stringSlice(text, 0, capacity)), capacity);
-      typedArraySet(destination, encoded);
+      // Into a detached array nothing fits, but even that cannot be set.
+      if (typedArrayLength(encoded) > 0) typedArraySet(destination, encoded);
       return { read, written: typedArrayLength(encoded) };
     }
   }
