@@ -41,8 +41,9 @@ struct State<E> {
     running: usize,
     idle: usize,
     closed: bool,
-    /// Holds one byte while `done` is not empty.
+    /// Holds one byte while `announced`.
     wake: PipeWriter,
+    announced: bool,
 }
 
 impl<E: Send + 'static> Pool<E> {
@@ -62,6 +63,7 @@ impl<E: Send + 'static> Pool<E> {
                     idle: 0,
                     closed: false,
                     wake,
+                    announced: false,
                 }),
                 more: Condvar::new(),
                 ended: Condvar::new(),
@@ -76,7 +78,7 @@ impl<E: Send + 'static> Pool<E> {
         self.woken.as_raw_fd()
     }
 
-    /// Has `job` run. If the process may start no thread, that happens here.
+    /// Has `job` run. If the process may start no thread, [`Pool::finished`] does it.
     pub fn run(&self, job: Job<E>) {
         let mut state = self.threads.lock();
         state.jobs.push_back(job);
@@ -94,24 +96,30 @@ impl<E: Send + 'static> Pool<E> {
             .spawn(move || threads.work());
         if started.is_ok() {
             state.running += 1;
-        } else if state.running == 0
-            && let Some(job) = state.jobs.pop_back()
-        {
-            drop(state);
-            let done = run(job);
-            self.threads.lock().end(done);
+        } else if state.running == 0 {
+            // Not here and now: a job may wait for what its giver does next.
+            state.announce();
         }
     }
 
     /// Takes what is to be run on the engine's thread.
     pub fn finished(&self) -> Vec<E> {
         let mut state = self.threads.lock();
-        let done = std::mem::take(&mut state.done);
-        if !done.is_empty() {
-            state.outstanding -= done.len();
-            // The byte is there: it was written with the first of them, under this lock.
+        while state.running == 0
+            && let Some(job) = state.jobs.pop_front()
+        {
+            drop(state);
+            let done = run(job);
+            state = self.threads.lock();
+            state.end(done);
+        }
+        if state.announced {
+            state.announced = false;
+            // The byte is there: it was written under this lock.
             let _ = (&self.woken).read(&mut [0]);
         }
+        let done = std::mem::take(&mut state.done);
+        state.outstanding -= done.len();
         done
     }
 
@@ -123,9 +131,11 @@ impl<E: Send + 'static> Pool<E> {
     /// Waits, for as long at most, until [`Pool::finished`] has something or nothing is outstanding.
     pub fn wait(&self, limit: Duration) {
         let state = self.threads.lock();
-        drop(self.threads.ended.wait_timeout_while(state, limit, |state| {
-            state.done.is_empty() && state.outstanding > 0
-        }));
+        drop(
+            self.threads
+                .ended
+                .wait_timeout_while(state, limit, |state| !state.announced && state.outstanding > 0),
+        );
     }
 }
 
@@ -146,11 +156,16 @@ impl<E> State<E> {
             self.outstanding -= 1;
             return;
         };
-        if self.done.is_empty() {
-            // One byte into an empty pipe neither blocks nor fails; should it, ends would be late and not lost.
-            let _ = self.wake.write(&[1]);
-        }
         self.done.push(done);
+        self.announce();
+    }
+
+    /// Tells the loop that there is something to take.
+    fn announce(&mut self) {
+        if !self.announced {
+            // One byte into an empty pipe neither blocks nor fails.
+            self.announced = self.wake.write(&[1]).is_ok();
+        }
     }
 }
 

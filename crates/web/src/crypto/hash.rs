@@ -76,6 +76,11 @@ impl Hash {
         }
     }
 
+    /// Whether the processor hashes about as fast as memory is copied.
+    fn is_swift(self) -> bool {
+        matches!(self, Self::Sha1 | Self::Sha256) && has_instructions()
+    }
+
     pub(super) fn digest(self, bytes: &[u8]) -> Vec<u8> {
         with_hash!(self, D => D::digest(bytes).to_vec())
     }
@@ -91,6 +96,16 @@ impl Hash {
     }
 }
 
+/// Whether there are instructions for SHA-1 and SHA-256.
+fn has_instructions() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("sha");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("sha2");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return false;
+}
+
 /// How much of a long message is copied before the other thread gets it.
 const PIECE: usize = 1 << 20;
 
@@ -103,7 +118,8 @@ fn digest<'js>(
 ) -> Result<()> {
     let hash = Hash::of(&ctx, &name)?;
     let answer = Answer { done, fail };
-    if hash.cost(byte_length(&data) as u64) < 2 * task::LONG {
+    // Copying the bytes for another thread would hold this one up as long as hashing them, and take twice the memory.
+    if hash.is_swift() || hash.cost(byte_length(&data) as u64) < 2 * task::LONG {
         return task::start_with(
             &ctx,
             &data,
