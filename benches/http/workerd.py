@@ -31,13 +31,13 @@ def _binary() -> Path | None:
 
 
 class Workerd:
-    """A running workerd with the JavaScript hello."""
+    """A running workerd, with the JavaScript hello unless `config` names something else."""
 
-    def __init__(self, binary: Path, prefix: list[str]) -> None:
+    def __init__(self, binary: Path, prefix: list[str], config: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        command = [*prefix, str(binary), "serve", str(CONFIG), f"--socket-addr=http=127.0.0.1:{port}"]
+        command = [*prefix, str(binary), "serve", str(config), f"--socket-addr=http=127.0.0.1:{port}"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(500):
             try:
@@ -49,10 +49,10 @@ class Workerd:
         raise RuntimeError("workerd does not listen")
 
     @classmethod
-    def start(cls, prefix: list[str]) -> Self | None:
+    def start(cls, prefix: list[str], config: Path = CONFIG) -> Self | None:
         """Starts it, if it can be had here."""
         binary = _binary()
-        return cls(binary, prefix) if binary else None
+        return cls(binary, prefix, config) if binary else None
 
     @property
     def pid(self) -> int:

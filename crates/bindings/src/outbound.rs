@@ -29,13 +29,17 @@ pub fn fetch(ctx: &Ctx<'_>, broker: &Rc<dyn Broker>, request: OutgoingRequest, d
         UploadBody::None => (CallBody::None, None),
         UploadBody::Bytes(bytes) => (CallBody::Bytes(bytes), None),
         UploadBody::Stream { length } => (CallBody::Stream { length }, None),
-        UploadBody::Source { source, length } => match source.held() {
-            Some(call) => (CallBody::Held { call, length }, None),
-            None => (CallBody::Stream { length }, Some(source)),
-        },
+        UploadBody::Source { source, length } => {
+            let body = match source.held() {
+                Some(call) => CallBody::Held { call, length },
+                None => CallBody::Stream { length },
+            };
+            (body, Some(source))
+        }
     };
     let opened = broker.call(NETWORK, Operation::Fetch(head), body, when_done(done));
     let upload = match (opened.sink, source) {
+        // A source that is held has been handed over by now: letting go of it earlier would cancel it.
         (Some(sink), Some(source)) => {
             pump(ctx, source, sink);
             None

@@ -12,6 +12,7 @@
 //! | `launch`, `zygote` | where zygotes come from; one zygote's control connection |
 //! | `isolate` | one isolate: its two connections, its open events, its vital signs |
 //! | `broker` | capability calls, by grant |
+//! | `network` | outbound `fetch`: connections, TLS, addresses, bodies |
 //! | `streams` | bodies under credit |
 //! | `logs`, `pages` | what the developer and the client are told |
 //!
@@ -25,6 +26,7 @@ mod isolate;
 mod launch;
 mod limits;
 mod logs;
+mod network;
 mod pages;
 mod plan;
 mod pool;

@@ -27,6 +27,38 @@ pub(crate) const OUTGOING_HIGH_WATER: usize = 1024 * 1024;
 /// How much of a response body that nobody reads (`HEAD`) is thrown away before the event is cancelled.
 pub(crate) const DISCARD_MAX: u64 = 16 * 1024 * 1024;
 
+/// Timeouts of outbound requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NetworkLimits {
+    /// How long a connection may take to be made, its TLS handshake apart.
+    pub(crate) connect: Duration,
+    /// How long the other side may do nothing: neither take of the request nor answer, nor go on with its answer
+    /// while that is waited for (`ISTHMUS_FETCH_TIMEOUT`, seconds).
+    pub(crate) stall: Duration,
+}
+
+impl Default for NetworkLimits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(30),
+            stall: Duration::from_secs(300),
+        }
+    }
+}
+
+impl NetworkLimits {
+    /// The usual limits with what the environment says.
+    ///
+    /// # Errors
+    /// A sentence if the variable holds no positive number of seconds.
+    pub(crate) fn from_environment() -> Result<Self, String> {
+        let mut limits = Self::default();
+        read("ISTHMUS_FETCH_TIMEOUT", &mut limits.stall)?;
+        limits.connect = limits.connect.min(limits.stall);
+        Ok(limits)
+    }
+}
+
 /// Timeouts, some of which the environment may change.
 #[derive(Clone, Debug)]
 pub(crate) struct Timeouts {

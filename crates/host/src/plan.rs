@@ -10,6 +10,7 @@ use isthmus_stores::StoreError;
 use isthmus_stores::sqlite::SqliteStores;
 
 use crate::broker::{Grant, GrantTable};
+use crate::network::Network;
 
 /// What a project comes to.
 pub(crate) struct Plan {
@@ -45,14 +46,19 @@ pub(crate) enum PlanError {
 ///
 /// # Errors
 /// [`PlanError`].
-pub(crate) fn plan(project: &Project, stores: &SqliteStores, startup: Duration) -> Result<Plan, PlanError> {
+pub(crate) fn plan(
+    project: &Project,
+    stores: &SqliteStores,
+    network: Network,
+    startup: Duration,
+) -> Result<Plan, PlanError> {
     if let Some(unserved) = project.unserved.first() {
         return Err(PlanError::Unserved {
             binding: unserved.binding.clone(),
             kind: unserved.kind,
         });
     }
-    let mut grants = GrantTable::default();
+    let mut grants = GrantTable::new(network);
     let mut bindings = Vec::with_capacity(project.vars.len() + project.kv_namespaces.len());
     for (name, value) in &project.vars {
         let binding = match value {

@@ -14,8 +14,9 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::launch::PythonLauncher;
-use crate::limits::Timeouts;
+use crate::limits::{NetworkLimits, Timeouts};
 use crate::logs::{LogLevel, LogSink, Logs};
+use crate::network::{AddressPolicy, Network};
 use crate::plan::{self, Plan, PlanError};
 use crate::server::{Server, Setup};
 
@@ -102,8 +103,10 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::System)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::System)?;
     let stores = SqliteStores::new(options.persist_to.clone(), SqliteOptions::default());
+    let limits = NetworkLimits::from_environment().map_err(ServeError::Environment)?;
+    let network = Network::new(AddressPolicy::Any, limits);
     let Plan { spec, grants } =
-        plan::plan(&options.project, &stores, timeouts.startup).map_err(|error| match error {
+        plan::plan(&options.project, &stores, network, timeouts.startup).map_err(|error| match error {
             PlanError::Store(error) => ServeError::Stores {
                 path: options.persist_to,
                 reason: error.to_string(),

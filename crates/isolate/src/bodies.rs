@@ -7,7 +7,8 @@ use std::rc::{Rc, Weak};
 use bytes::Bytes;
 use isthmus_protocol::flow::{INLINE_MAX, Overrun, ReceiveWindow, SendWindow};
 use isthmus_protocol::{Body, Frame};
-use isthmus_web::body::{ByteSink, ByteSource, IncomingBody, PullDone, Pulled, WriteDone, pump};
+use isthmus_web::body::{ByteSink, ByteSource, IncomingBody, PullDone, Pulled, WriteDone};
+use isthmus_web::fetch::{Coding, Encoding};
 use rquickjs::Ctx;
 
 use crate::shared::{Shared, Side, StreamKey};
@@ -206,7 +207,7 @@ struct Leaving {
     finished: bool,
     /// The host wants no more.
     refused: bool,
-    /// What is moved into this sink by [`pump`], to be given up when the host wants no more.
+    /// What is moved into this sink without visiting JavaScript, to be given up when the host wants no more.
     source: Option<Rc<dyn ByteSource>>,
 }
 
@@ -262,11 +263,6 @@ impl Outgoing {
         if let Some(source) = source {
             source.cancel();
         }
-    }
-
-    /// Moves a source into this sink without visiting JavaScript.
-    pub(crate) fn take_all(self: Rc<Self>, ctx: &Ctx<'_>, source: Rc<dyn ByteSource>) {
-        pump(ctx, source, self);
     }
 
     /// Gives the body up: nothing more is sent, whoever writes it hears nothing more.
@@ -342,6 +338,12 @@ impl Outgoing {
         }
     }
 
+    /// The last bytes, and the end. Nothing waits for credit any more.
+    fn end_with(&self, last: Bytes) {
+        self.state.borrow_mut().pending = last;
+        self.finish(Ok(()));
+    }
+
     fn finish(&self, end: Result<(), String>) {
         // The engine is entered only to call a waiting writer, and none waits while its stream closes.
         let Some(shared) = self.shared.upgrade() else {
@@ -380,6 +382,22 @@ impl ByteSink for Outgoing {
         self.state.borrow_mut().pending = Bytes::new();
         self.finish(Err(reason.to_owned()));
     }
+}
+
+/// What puts codings on a body, in order, on its way into `outgoing`.
+///
+/// # Errors
+/// What a coder says if there is no memory for it.
+pub(crate) fn coded(outgoing: &Rc<Outgoing>, codings: &[Coding]) -> Result<Rc<dyn ByteSink>, String> {
+    let target = Rc::clone(outgoing);
+    let mut sink: Rc<dyn ByteSink> = Rc::clone(outgoing) as _;
+    let mut end: Box<dyn Fn(Bytes)> = Box::new(move |last| target.end_with(last));
+    for &coding in codings.iter().rev() {
+        let encoding = Rc::new(Encoding::new(sink, end, coding)?);
+        sink = Rc::clone(&encoding) as _;
+        end = Box::new(move |last| encoding.end_with(last));
+    }
+    Ok(sink)
 }
 
 /// The body to announce for bytes that are all there, and whether they go with the frame itself.

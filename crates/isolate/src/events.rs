@@ -7,14 +7,14 @@ use isthmus_protocol::{
     Body, Event, Failure, FailureKind, Frame, Header, Open, Outcome, Reply, RequestHead, ResponseHead,
     StreamId, decode,
 };
-use isthmus_web::body::{ByteSink, OutgoingBody, WriteDone};
+use isthmus_web::body::{ByteSink, OutgoingBody, WriteDone, pump};
 use isthmus_web::fetch::{self, RequestParts, ResponseParts};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use rquickjs::Ctx;
 
-use crate::bodies::{Incoming, Outgoing, announce};
+use crate::bodies::{Incoming, Outgoing, announce, coded};
 use crate::connection::ConnectionError;
 use crate::shared::{Shared, Side};
 
@@ -296,17 +296,28 @@ impl Shared {
                     self.hand_over(held);
                     reply(Body::Held { stream: held, length });
                 }
-                None => streamed(length).take_all(ctx, source),
+                None => {
+                    let outgoing = streamed(length);
+                    match coded(&outgoing, &parts.codings) {
+                        Ok(sink) => pump(ctx, source, sink),
+                        Err(reason) => {
+                            outgoing.abort(&reason);
+                            source.cancel();
+                        }
+                    }
+                }
             },
             OutgoingBody::Stream {
                 stream: readable,
                 length,
             } => {
-                let sink = streamed(length);
-                if isthmus_web::streams::drain(ctx, readable, sink.clone()).is_err() {
+                let outgoing = streamed(length);
+                let drained = coded(&outgoing, &parts.codings)
+                    .is_ok_and(|sink| isthmus_web::streams::drain(ctx, readable, sink).is_ok());
+                if !drained {
                     // The reply is sent: a failure may not be a second one.
                     ctx.catch();
-                    sink.abort("the response's body could not be read");
+                    outgoing.abort("the response's body could not be read");
                 }
             }
         }

@@ -8,6 +8,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use rquickjs::Ctx;
 
+use crate::fetch::Coding;
+
 /// What a [`ByteSource`] answers to a pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pulled {
@@ -35,6 +37,27 @@ pub trait ByteSource: 'static {
     fn held(&self) -> Option<u32> {
         None
     }
+
+    /// All of the body, if it is here and nothing of it has been read.
+    fn whole(&self) -> Option<Bytes> {
+        None
+    }
+
+    /// The body as it was sent, as long as nothing of it has been read: where its content coding is taken off as it is
+    /// read, and nobody has asked for that.
+    fn undecoded(&self) -> Option<Undecoded> {
+        None
+    }
+}
+
+/// See [`ByteSource::undecoded`].
+pub struct Undecoded {
+    /// Where from.
+    pub source: Rc<dyn ByteSource>,
+    /// Its length in bytes, where known beforehand.
+    pub length: Option<u64>,
+    /// Its codings, in the order they were applied.
+    pub codings: Vec<Coding>,
 }
 
 /// Called exactly once when a [`ByteSink`] can take more (`Ok`) or wants no more (`Err`, with the reason).

@@ -63,9 +63,10 @@ pub trait Host: 'static {
     /// stack.
     fn offload(&self, job: Job);
 
-    /// Begins one HTTP exchange with the world outside. Redirects are not followed: [`crate::fetch`] does that, one
-    /// exchange each. `done` is called once, not before this returns and with no JavaScript on the stack, or never
-    /// after [`Exchange::cancel`].
+    /// Begins one HTTP exchange with the world outside. Which content codings to ask for, where the headers say nothing,
+    /// is the host's choice among those that [`crate::fetch`] can take off again. Redirects are not followed:
+    /// [`crate::fetch`] does that, one exchange each. `done` is called once, not before this returns and with no
+    /// JavaScript on the stack, or never after [`Exchange::cancel`].
     ///
     /// # Errors
     /// The message of an `Error`, if nothing may be sent at all: then `done` is dropped.

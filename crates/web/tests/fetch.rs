@@ -297,6 +297,7 @@ fn a_text_response() {
                 ("set-cookie".to_owned(), b"a".to_vec()),
                 ("content-type".to_owned(), b"text/plain;charset=UTF-8".to_vec()),
             ],
+            codings: Vec::new(),
         }
     );
     assert_eq!(sent, Sent::Bytes("hé".as_bytes().to_vec()));
@@ -386,6 +387,7 @@ fn a_response_from_outside() {
             status: 302,
             status_text: "Found".to_owned(),
             headers: vec![("Location".to_owned(), b"/x".to_vec())],
+            codings: Vec::new(),
         };
         new_response(ctx, parts, Some("http://a.b/".to_owned()), bytes("moved"))
     });

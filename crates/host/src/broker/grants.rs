@@ -3,10 +3,12 @@
 use isthmus_protocol::ChannelId;
 use isthmus_stores::kv::KvNamespace;
 
+use crate::network::Network;
+
 /// What one channel is.
 pub(crate) enum Grant {
     /// Outbound `fetch`.
-    Fetch,
+    Fetch(Network),
     /// A KV namespace.
     Kv(KvNamespace),
 }
@@ -19,13 +21,18 @@ pub(crate) struct GrantTable {
 
 impl Default for GrantTable {
     fn default() -> Self {
-        Self {
-            rows: vec![Grant::Fetch],
-        }
+        Self::new(Network::default())
     }
 }
 
 impl GrantTable {
+    /// A table of outbound `fetch` alone.
+    pub(crate) fn new(network: Network) -> Self {
+        Self {
+            rows: vec![Grant::Fetch(network)],
+        }
+    }
+
     /// Adds a row; answers its channel.
     pub(crate) fn add(&mut self, grant: Grant) -> ChannelId {
         // A project has far fewer bindings than 2^32.

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
 use crate::limits::HELD_BYTES_MAX;
+use crate::network::Download;
 
 /// How many bytes the host holds for one isolate.
 #[derive(Default)]
@@ -51,28 +53,44 @@ impl Drop for Charge {
 }
 
 /// A body in the host's hands. It stays on the isolate's account wherever it goes.
-pub(crate) struct HeldBody {
-    bytes: Bytes,
-    _charge: Charge,
+pub(crate) enum HeldBody {
+    /// All of it.
+    Bytes {
+        /// What is left.
+        bytes: Bytes,
+        /// Its place on the account.
+        #[expect(dead_code, reason = "held for its drop")]
+        charge: Charge,
+    },
+    /// It comes from the network as it is asked for.
+    Network(Box<Download>),
 }
 
 impl HeldBody {
     /// A body whose bytes are on the account.
     pub(crate) fn new(bytes: Bytes, charge: Charge) -> Self {
-        Self {
-            bytes,
-            _charge: charge,
+        Self::Bytes { bytes, charge }
+    }
+
+    /// How many bytes are left, where known.
+    pub(crate) fn left(&self) -> Option<u64> {
+        match self {
+            Self::Bytes { bytes, .. } => Some(bytes.len() as u64),
+            Self::Network(download) => download.left(),
         }
     }
 
-    /// How many bytes are left.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// Takes up to `length` bytes from its beginning; empty at its end.
-    pub(crate) fn take(&mut self, length: usize) -> Bytes {
-        self.bytes.split_to(length.min(self.bytes.len()))
+    /// The next piece, of at most `max` bytes; `None` at the end, `Err` with the reason if it broke off.
+    pub(crate) fn poll_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+        max: usize,
+    ) -> Poll<Option<Result<Bytes, String>>> {
+        match self {
+            Self::Bytes { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
+            Self::Bytes { bytes, .. } => Poll::Ready(Some(Ok(bytes.split_to(max.min(bytes.len()))))),
+            Self::Network(download) => download.poll_chunk(cx, max),
+        }
     }
 }
 

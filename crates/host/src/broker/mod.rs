@@ -1,30 +1,34 @@
 //! The broker: what an isolate's capability calls come to.
 //!
 //! A call names a channel; [`GrantTable`] says what that is, and one module per kind of capability does the
-//! rest ([`kv`]). Here are the calls themselves: their table, the bodies that come with them, the bodies that
+//! rest ([`kv`], [`fetch`]). Here are the calls themselves: their table, the bodies that come with them, the bodies that
 //! are answers. A large answer is *held*: nothing of it is sent until the isolate grants credit, and the
 //! isolate may instead name it as the body of a response, which then never enters the isolate.
 
+mod fetch;
 mod grants;
 mod held;
 mod kv;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use isthmus_protocol::flow::{CHUNK_MAX, INLINE_MAX, ReceiveWindow};
 use isthmus_protocol::{Body, Call, Failure, FailureKind, Frame, Open, Operation, Reply, StreamId, decode};
 use isthmus_stores::kv::{KvNamespace, ValueBuffer};
+use tokio::task::AbortHandle;
 
+pub(crate) use fetch::Origin;
 pub(crate) use grants::{Grant, GrantTable};
 pub(crate) use held::HeldBody;
 
 use crate::isolate::{Outgoing, Violation};
 use crate::limits::OPEN_CALLS_MAX;
 use crate::logs::Logs;
-use crate::streams::{SendFlow, keep, lock};
+use crate::streams::{BodyQueue, SendFlow, keep, lock};
 use held::{Account, Charge};
 
 /// One isolate's capability calls.
@@ -39,6 +43,10 @@ pub(crate) struct Broker {
 #[derive(Default)]
 struct Calls {
     open: HashMap<StreamId, CallState>,
+    /// The bodies of outbound requests, which may go on after the answer.
+    uploads: HashMap<StreamId, Arc<BodyQueue>>,
+    /// Events that are not over.
+    events: HashMap<StreamId, Origin>,
     closed: bool,
 }
 
@@ -48,10 +56,24 @@ enum CallState {
     Collecting(Box<Collecting>),
     /// It is being done.
     Running,
+    /// An outbound request is under way.
+    Fetching {
+        /// On behalf of which event, if that is known.
+        event: Option<StreamId>,
+        task: AbortHandle,
+    },
     /// It was answered with a body that nobody has asked for yet.
-    Held(HeldBody),
+    Held {
+        body: HeldBody,
+        /// The event that an answer from the network belongs to.
+        event: Option<StreamId>,
+    },
     /// Its answer's body is being sent.
-    Sending(Arc<SendFlow>),
+    Sending {
+        flow: Arc<SendFlow>,
+        /// As above.
+        event: Option<StreamId>,
+    },
 }
 
 /// A value to put, as it arrives.
@@ -62,6 +84,17 @@ struct Collecting {
     value: ValueBuffer,
     window: ReceiveWindow,
     charge: Charge,
+}
+
+impl CallState {
+    /// Nobody wants it any more.
+    fn give_up(self) {
+        match self {
+            Self::Sending { flow, .. } => flow.stop(),
+            Self::Fetching { task, .. } => task.abort(),
+            Self::Collecting(_) | Self::Running | Self::Held { .. } => {}
+        }
+    }
 }
 
 /// Why a call failed.
@@ -113,9 +146,12 @@ impl Broker {
             std::mem::take(&mut calls.open)
         };
         for state in open.into_values() {
-            if let CallState::Sending(flow) = state {
-                flow.stop();
-            }
+            state.give_up();
+        }
+        // Requests that were sending a body end with it.
+        let uploads = std::mem::take(&mut lock(&self.calls).uploads);
+        for queue in uploads.into_values() {
+            queue.finish(Err("the Worker ended".to_owned()));
         }
         self.outgoing.close();
     }
@@ -126,11 +162,11 @@ impl Broker {
         let Entry::Occupied(entry) = calls.open.entry(stream) else {
             return None;
         };
-        if !matches!(entry.get(), CallState::Held(_)) {
+        if !matches!(entry.get(), CallState::Held { .. }) {
             return None;
         }
         match entry.remove() {
-            CallState::Held(body) => Some(body),
+            CallState::Held { body, .. } => Some(body),
             _ => None,
         }
     }
@@ -156,10 +192,7 @@ impl Broker {
                 Ok(())
             }
             Frame::Cancel { stream } => {
-                let state = lock(&self.calls).open.remove(&stream);
-                if let Some(CallState::Sending(flow)) = state {
-                    flow.stop();
-                }
+                self.give_up(stream);
                 Ok(())
             }
             Frame::Log(record) => {
@@ -211,10 +244,9 @@ impl Broker {
             (Some(Grant::Kv(namespace)), Operation::Kv(operation)) => {
                 self.begin_kv(raw, stream, namespace, operation, body)
             }
-            (Some(Grant::Fetch), Operation::Fetch(_)) => Err(CallFailure::new(
-                FailureKind::User,
-                "fetch() to the network isn't served by Isthmus yet",
-            )),
+            (Some(Grant::Fetch(network)), Operation::Fetch(head)) => {
+                self.begin_fetch(raw, stream, network, call.event, head, body)
+            }
             (Some(_), Operation::Rpc { .. }) => Err(CallFailure::new(
                 FailureKind::User,
                 "method calls on remote objects aren't served by Isthmus yet",
@@ -237,6 +269,10 @@ impl Broker {
     fn take_data(&self, raw: &Bytes, stream: StreamId, chunk: &[u8]) -> Result<(), Violation> {
         if chunk.len() > CHUNK_MAX {
             return Err(Violation(format!("a chunk of {} bytes", chunk.len())));
+        }
+        let upload = lock(&self.calls).uploads.get(&stream).cloned();
+        if let Some(upload) = upload {
+            return Ok(upload.push(raw, chunk)?);
         }
         let credit = {
             let mut calls = lock(&self.calls);
@@ -265,6 +301,10 @@ impl Broker {
     }
 
     fn take_end(self: &Arc<Self>, stream: StreamId, error: Option<&str>) {
+        let upload = lock(&self.calls).uploads.remove(&stream);
+        if let Some(upload) = upload {
+            return upload.finish(error.map_or(Ok(()), |error| Err(error.to_owned())));
+        }
         let collecting = {
             let mut calls = lock(&self.calls);
             let Some(state) = calls.open.get_mut(&stream) else {
@@ -295,20 +335,23 @@ impl Broker {
                 return;
             };
             match state {
-                CallState::Sending(flow) => {
+                CallState::Sending { flow, .. } => {
                     flow.credit(bytes);
                     return;
                 }
-                CallState::Held(_) => {
+                CallState::Held { event, .. } => {
                     let flow = Arc::new(SendFlow::held());
                     flow.credit(bytes);
-                    let held = std::mem::replace(state, CallState::Sending(flow.clone()));
-                    let CallState::Held(body) = held else {
+                    let sending = CallState::Sending {
+                        flow: flow.clone(),
+                        event: *event,
+                    };
+                    let CallState::Held { body, .. } = std::mem::replace(state, sending) else {
                         return;
                     };
                     (body, flow)
                 }
-                CallState::Collecting(_) | CallState::Running => return,
+                CallState::Collecting(_) | CallState::Running | CallState::Fetching { .. } => return,
             }
         };
         tokio::spawn(self.clone().send_held(stream, body, flow));
@@ -316,20 +359,35 @@ impl Broker {
 
     /// Sends a held body that the isolate has begun to read.
     async fn send_held(self: Arc<Self>, stream: StreamId, mut body: HeldBody, flow: Arc<SendFlow>) {
-        while body.len() > 0 {
+        let error = loop {
+            if body.left() == Some(0) {
+                break None;
+            }
             self.outgoing.room().await;
             let Some(length) = flow.next_chunk().await else {
                 return;
             };
-            let chunk = body.take(length);
-            flow.sent(chunk.len());
-            self.outgoing.send_short(&Frame::Data {
-                stream,
-                chunk: &chunk,
-            });
-        }
+            let chunk = tokio::select! {
+                chunk = poll_fn(|cx| body.poll_chunk(cx, length)) => chunk,
+                () = flow.stopped() => return,
+            };
+            match chunk {
+                Some(Ok(chunk)) => {
+                    flow.sent(chunk.len());
+                    self.outgoing.send_short(&Frame::Data {
+                        stream,
+                        chunk: &chunk,
+                    });
+                }
+                Some(Err(reason)) => break Some(reason),
+                None => break None,
+            }
+        };
         if lock(&self.calls).open.remove(&stream).is_some() {
-            self.outgoing.send_short(&Frame::End { stream, error: None });
+            self.outgoing.send_short(&Frame::End {
+                stream,
+                error: error.as_deref(),
+            });
         }
     }
 
@@ -354,7 +412,10 @@ impl Broker {
             drop(calls);
             return self.fail(stream, &CallFailure::no_room(), false);
         };
-        entry.insert(CallState::Held(HeldBody::new(value.clone(), charge)));
+        entry.insert(CallState::Held {
+            body: HeldBody::new(value.clone(), charge),
+            event: None,
+        });
         drop(calls);
         let length = Some(value.len() as u64);
         self.send_answer(stream, reply, Body::Held { stream, length });

@@ -111,8 +111,9 @@ impl Body for ResponseBody {
                 };
                 return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
             }
-            Self::Held(held) if held.len() > 0 => Some(Ok(held.take(CHUNK_MAX))),
-            Self::Held(_) => None,
+            Self::Held(held) => {
+                std::task::ready!(held.poll_chunk(cx, CHUNK_MAX)).map(|chunk| chunk.map_err(BrokenBody))
+            }
             Self::Stream(stream) => std::task::ready!(stream.poll_chunk(cx)),
         };
         // What has ended is let go of now, not when the client has taken the last byte.
@@ -126,7 +127,7 @@ impl Body for ResponseBody {
         match self {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_empty(),
-            Self::Held(held) => held.len() == 0,
+            Self::Held(held) => held.left() == Some(0),
             Self::Stream(_) => false,
         }
     }
@@ -135,7 +136,7 @@ impl Body for ResponseBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Held(held) => SizeHint::with_exact(held.len() as u64),
+            Self::Held(held) => held.left().map_or_else(SizeHint::new, SizeHint::with_exact),
             Self::Stream(StreamBody { remaining, .. }) => {
                 remaining.map_or_else(SizeHint::new, SizeHint::with_exact)
             }

@@ -13,7 +13,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Answer, AnswerBody, AnswerHead, EndReason, EventFailure, Isolate, Violation};
+use crate::broker::Origin;
 use crate::limits::OPEN_EVENTS_MAX;
+use crate::network::{LOOP_HEADER, accepts, depth_of};
 use crate::streams::{BodyQueue, SendFlow, keep, lock};
 use crate::supervisor::Note;
 
@@ -119,6 +121,22 @@ impl EventTable {
     }
 }
 
+/// Where an event comes from.
+fn origin(event: &Event<'_>) -> Origin {
+    let Event::Fetch(head) = event else {
+        return Origin::default();
+    };
+    let values = |name: &'static str| {
+        let own = head.headers.iter().filter(move |header| header.name == name);
+        own.map(|header| header.value)
+    };
+    Origin {
+        depth: depth_of(values(LOOP_HEADER)),
+        gzip: accepts(values("accept-encoding"), "gzip"),
+        brotli: accepts(values("accept-encoding"), "br"),
+    }
+}
+
 impl Isolate {
     /// Delivers an event.
     ///
@@ -154,6 +172,7 @@ impl Isolate {
             self.open.store(table.open.len(), Ordering::Relaxed);
             (stream, table.open.len() == 1)
         };
+        self.broker.event_begins(stream, origin(&event));
         if first {
             self.vitals.wake();
         }
@@ -218,6 +237,7 @@ impl Isolate {
 
     /// The client went away. The event stays open until the isolate is done with it.
     pub(crate) fn cancel(&self, stream: StreamId) {
+        let over;
         {
             let mut table = lock(&self.table);
             let Entry::Occupied(mut entry) = table.open.entry(stream) else {
@@ -230,10 +250,14 @@ impl Isolate {
                 flow.stop();
             }
             state.cancelled.get_or_insert_with(Instant::now);
-            if state.is_over() {
+            over = state.is_over();
+            if over {
                 entry.remove();
             }
             self.open.store(table.open.len(), Ordering::Relaxed);
+        }
+        if over {
+            self.broker.event_is_over(stream);
         }
         self.events.send_short(&Frame::Cancel { stream });
     }
@@ -247,9 +271,12 @@ impl Isolate {
     }
 
     fn forget(&self, stream: StreamId) {
-        let mut table = lock(&self.table);
-        table.open.remove(&stream);
-        self.open.store(table.open.len(), Ordering::Relaxed);
+        {
+            let mut table = lock(&self.table);
+            table.open.remove(&stream);
+            self.open.store(table.open.len(), Ordering::Relaxed);
+        }
+        self.broker.event_is_over(stream);
     }
 
     /// Takes one frame of the events connection.
@@ -388,25 +415,29 @@ impl Isolate {
     }
 
     fn take_end(&self, stream: StreamId, error: Option<&str>) {
-        let queue = {
+        let (queue, over) = {
             let mut table = lock(&self.table);
             let Entry::Occupied(mut entry) = table.open.entry(stream) else {
                 return;
             };
             let queue = entry.get_mut().response.take();
-            if entry.get().is_over() {
+            let over = entry.get().is_over();
+            if over {
                 entry.remove().close();
             }
             self.open.store(table.open.len(), Ordering::Relaxed);
-            queue
+            (queue, over)
         };
+        if over {
+            self.broker.event_is_over(stream);
+        }
         if let Some(queue) = queue {
             queue.finish(error.map_or(Ok(()), |error| Err(error.to_owned())));
         }
     }
 
     fn take_done(&self, stream: StreamId) -> Result<(), Violation> {
-        let waiter = {
+        let (waiter, over) = {
             let mut table = lock(&self.table);
             let Entry::Occupied(mut entry) = table.open.entry(stream) else {
                 return Err(Violation(format!("event {stream} is done, but was not open")));
@@ -416,12 +447,16 @@ impl Isolate {
                 return Err(Violation(format!("event {stream} was done twice")));
             }
             let waiter = state.waiter.take();
-            if state.is_over() {
+            let over = state.is_over();
+            if over {
                 entry.remove().close();
             }
             self.open.store(table.open.len(), Ordering::Relaxed);
-            waiter
+            (waiter, over)
         };
+        if over {
+            self.broker.event_is_over(stream);
+        }
         if let Some(waiter) = waiter {
             let _ = waiter.send(Err(Broken::NoAnswer));
         }

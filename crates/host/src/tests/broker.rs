@@ -283,7 +283,6 @@ async fn what_a_channel_is_not_is_refused() {
         };
         let delete = || Operation::Kv(kv::Operation::Delete { key: "k" });
         let cases = [
-            (0, fetch(), FailureKind::User, "isn't served by Isthmus yet"),
             (1, rpc, FailureKind::User, "aren't served by Isthmus yet"),
             (1, fetch(), FailureKind::Internal, "doesn't have this operation"),
             (0, delete(), FailureKind::Internal, "doesn't have this operation"),

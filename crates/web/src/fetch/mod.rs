@@ -11,6 +11,8 @@ use crate::script;
 mod body;
 mod body_init;
 mod cf;
+mod coded;
+mod coding;
 mod data_url;
 mod header_list;
 mod headers;
@@ -20,6 +22,8 @@ mod redirect;
 mod request;
 mod response;
 
+pub use coded::Encoding;
+pub use coding::Coding;
 pub use request::{abort_request, new_request};
 pub use response::{new_response, response_parts};
 
@@ -45,6 +49,8 @@ pub struct ResponseParts {
     pub status_text: String,
     /// Names in lower case, and values, in the order they were added.
     pub headers: Vec<(String, Vec<u8>)>,
+    /// The codings to put on a body that comes piece by piece (see [`Encoding`]), since the headers promise them.
+    pub codings: Vec<Coding>,
 }
 
 /// What Rust calls in `fetch.js`.

@@ -10,10 +10,12 @@ use rquickjs::class::{JsClass, Readable, Trace};
 use rquickjs::function::Constructor;
 use rquickjs::{Class, Ctx, Exception, Function, JsLifetime, Object, Result, Value};
 
+use super::coded::{Decoded, Whole};
+use super::coding::Coding;
 use super::request::{self, Request, Taken};
 use super::response::{self, Fetched};
 use super::{ResponseParts, data_url, redirect};
-use crate::body::{ByteSink, IncomingBody, OutgoingBody};
+use crate::body::{ByteSink, ByteSource, IncomingBody, OutgoingBody};
 use crate::host::{Exchange, FetchAnswer, Host, OutgoingRequest, UploadBody};
 use crate::script;
 use crate::streams::{self, Ticket};
@@ -246,6 +248,27 @@ impl Outbound {
     }
 }
 
+/// A coded body as what it means.
+fn decoded(body: IncomingBody, codings: Vec<Coding>) -> IncomingBody {
+    let (source, length) = match body {
+        IncomingBody::None => return IncomingBody::None,
+        // Without bytes there is no coding either.
+        IncomingBody::Bytes(bytes) if bytes.is_empty() => return IncomingBody::Bytes(bytes),
+        IncomingBody::Bytes(bytes) => {
+            let length = bytes.len() as u64;
+            (
+                Rc::new(Whole(Cell::new(bytes))) as Rc<dyn ByteSource>,
+                Some(length),
+            )
+        }
+        IncomingBody::Source { source, length } => (source, length),
+    };
+    IncomingBody::Source {
+        source: Decoded::new(source, codings, length),
+        length: None,
+    }
+}
+
 /// The `Response` of an answer that is final.
 fn respond<'js>(
     ctx: &Ctx<'js>,
@@ -265,12 +288,21 @@ fn respond<'js>(
         IncomingBody::None => IncomingBody::Bytes(bytes::Bytes::new()),
         body => body,
     };
-    let _ = undecoded;
+    let codings = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("content-encoding"))
+        .map(|(_, value)| value.as_slice());
+    let body = match Coding::list(codings) {
+        Some(codings) if !undecoded && !codings.is_empty() => decoded(body, codings),
+        _ => body,
+    };
     url.set_fragment(None);
     let parts = ResponseParts {
         status: answer.status,
         status_text: answer.status_text,
         headers: answer.headers,
+        codings: Vec::new(),
     };
     response::fetched(
         ctx,
@@ -279,6 +311,7 @@ fn respond<'js>(
             url: url.into(),
             redirected,
             body,
+            undecoded,
         },
     )
 }

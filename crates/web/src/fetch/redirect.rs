@@ -89,19 +89,9 @@ impl Trail {
         &self.method
     }
 
-    /// The headers to send: those of user code, and what every request has.
+    /// The headers to send.
     pub(super) fn headers(&self) -> Vec<(String, Vec<u8>)> {
-        let mut headers = self.headers.clone();
-        if !headers.has("accept-encoding") {
-            // A part of a compressed body is of no use.
-            let codings: &[u8] = if headers.has("range") {
-                b"identity"
-            } else {
-                b"gzip, br"
-            };
-            headers.append("accept-encoding".to_owned(), codings.to_vec());
-        }
-        headers.into_entries()
+        self.headers.clone().into_entries()
     }
 
     pub(super) fn cf(&self) -> Option<&str> {

@@ -9,6 +9,8 @@ use rquickjs::{Class, Coerced, Ctx, Exception, JsLifetime, Object, Result, Value
 use super::body::{Body, HasBody, mix_in};
 use super::body_init::{Extracted, extract};
 use super::cf::Cf;
+use super::coded;
+use super::coding::Coding;
 use super::header_list::HeaderList;
 use super::headers::{Slot, fill};
 use super::interface::{
@@ -28,6 +30,8 @@ pub(super) struct Response<'js> {
     redirected: bool,
     headers: RefCell<Slot<'js>>,
     body: Body<'js>,
+    /// The body has the codings that the headers promise.
+    manual: bool,
     cf: Cf<'js>,
 }
 
@@ -109,6 +113,7 @@ struct Init<'js> {
     status_text: Vec<u8>,
     headers: HeaderList,
     cf: Cf<'js>,
+    manual: bool,
 }
 
 impl<'js> Init<'js> {
@@ -118,6 +123,7 @@ impl<'js> Init<'js> {
             status_text: Vec::new(),
             headers: HeaderList::default(),
             cf: Cf::default(),
+            manual: false,
         };
         if absent(init) {
             return Ok(read);
@@ -160,7 +166,10 @@ impl<'js> Init<'js> {
                 "A Response with a 'webSocket' is not supported yet.",
             ));
         }
-        encode_body(ctx, object, "encodeBody")?;
+        read.manual = match Class::<Response>::from_object(object) {
+            Some(other) => other.borrow().manual,
+            None => encode_body(ctx, object, "encodeBody")? == Some(true),
+        };
         Ok(read)
     }
 }
@@ -225,6 +234,7 @@ fn assemble<'js>(ctx: &Ctx<'js>, init: Init<'js>, body: Extracted<'js>) -> Resul
         status_text: init.status_text,
         url: String::new(),
         redirected: false,
+        manual: init.manual,
         headers: RefCell::new(Slot::new(headers, false)),
         body,
         cf: init.cf,
@@ -246,6 +256,7 @@ fn error<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         status_text: Vec::new(),
         url: String::new(),
         redirected: false,
+        manual: false,
         headers: RefCell::new(Slot::new(HeaderList::default(), true)),
         body: Body::default(),
         cf: Cf::default(),
@@ -296,6 +307,7 @@ fn redirect<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         status_text: Vec::new(),
         url: String::new(),
         redirected: false,
+        manual: false,
         headers: RefCell::new(Slot::new(headers, true)),
         body: Body::default(),
         cf: Cf::default(),
@@ -312,6 +324,7 @@ fn clone<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         status_text: original.status_text.clone(),
         url: original.url.clone(),
         redirected: original.redirected,
+        manual: original.manual,
         body: original.body.copy(ctx)?,
         headers: RefCell::new(original.headers.borrow().copy()),
         cf: original.cf.copy(ctx)?,
@@ -331,6 +344,7 @@ pub fn new_response<'js>(
         status_text: parts.status_text.into_bytes(),
         url: url.unwrap_or_default(),
         redirected: false,
+        manual: false,
         headers: RefCell::new(Slot::new(HeaderList::trusted(parts.headers), true)),
         body: body.into(),
         cf: Cf::default(),
@@ -346,6 +360,8 @@ pub(super) struct Fetched {
     /// Whether a redirect was followed.
     pub(super) redirected: bool,
     pub(super) body: IncomingBody,
+    /// The body has the codings that the headers speak of.
+    pub(super) undecoded: bool,
 }
 
 /// The `Response` that `fetch` resolves to; its headers are immutable.
@@ -355,6 +371,7 @@ pub(super) fn fetched<'js>(ctx: &Ctx<'js>, fetched: Fetched) -> Result<Object<'j
         status_text: fetched.parts.status_text.into_bytes(),
         url: fetched.url,
         redirected: fetched.redirected,
+        manual: fetched.undecoded,
         headers: RefCell::new(Slot::new(HeaderList::trusted(fetched.parts.headers), true)),
         body: fetched.body.into(),
         cf: Cf::default(),
@@ -391,10 +408,17 @@ pub fn response_parts<'js>(
     }
     let headers = response.headers.borrow().with(HeaderList::clone);
     let body = response.body.send(ctx, headers.content_length())?;
+    let (body, codings) = if response.manual {
+        (body, Vec::new())
+    } else {
+        let codings = Coding::list(headers.all("content-encoding")).unwrap_or_default();
+        coded::settle(body, codings).map_err(|reason| Exception::throw_message(ctx, &reason))?
+    };
     let parts = ResponseParts {
         status: response.status,
         status_text: super::interface::latin1(&response.status_text),
         headers: headers.into_entries(),
+        codings,
     };
     Ok(Some((parts, body)))
 }

@@ -1,0 +1,227 @@
+//! Outbound `fetch`: calls on a channel, done by [`Network`].
+//!
+//! A request ends with the event on whose behalf it was made: what nobody waits for any more holds no connection.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use isthmus_protocol::{Body, FailureKind, Frame, Header, Reply, RequestHead, ResponseHead, StreamId};
+
+use super::{Broker, CallFailure, CallState, HeldBody, lock};
+use crate::network::{LOST, Network, NetworkAnswer, NetworkBody, Upload, UploadEvent};
+use crate::streams::{BodyQueue, keep};
+
+/// Where an event comes from, as far as its own requests need to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// Through how many Workers its request came.
+    pub(crate) depth: u32,
+    /// Its client takes bodies in the codings `gzip` and `br`. An answer may be passed on to it as it comes.
+    pub(crate) gzip: bool,
+    pub(crate) brotli: bool,
+}
+
+/// A failure whose message `fetch` rejects with.
+fn failure(message: impl Into<String>) -> CallFailure {
+    CallFailure {
+        kind: FailureKind::User,
+        name: "TypeError",
+        message: message.into(),
+    }
+}
+
+impl Broker {
+    /// An event begins.
+    pub(crate) fn event_begins(&self, event: StreamId, origin: Origin) {
+        lock(&self.calls).events.insert(event, origin);
+    }
+
+    /// An event is over: what it asked of the network is given up.
+    pub(crate) fn event_is_over(&self, event: StreamId) {
+        let over: Vec<_> = {
+            let mut calls = lock(&self.calls);
+            if calls.events.remove(&event).is_none() || calls.open.is_empty() {
+                return;
+            }
+            // A body of which nothing was read may be about to become another event's answer; it is let go of when
+            // the isolate does.
+            let of_event = |state: &CallState| match state {
+                CallState::Fetching { event: of, .. } | CallState::Sending { event: of, .. } => {
+                    *of == Some(event)
+                }
+                _ => false,
+            };
+            calls
+                .open
+                .iter()
+                .filter(|(_, state)| of_event(state))
+                .map(|(stream, _)| *stream)
+                .collect()
+        };
+        for stream in over {
+            let Some(state) = self.forget(stream) else {
+                continue;
+            };
+            if matches!(state, CallState::Sending { .. }) {
+                self.outgoing.send_short(&Frame::End {
+                    stream,
+                    error: Some(LOST),
+                });
+            } else {
+                self.answer_failure(stream, &failure(LOST));
+            }
+            state.give_up();
+        }
+    }
+
+    /// Forgets a call and the body it sends.
+    fn forget(&self, stream: StreamId) -> Option<CallState> {
+        let (state, upload) = {
+            let mut calls = lock(&self.calls);
+            (calls.open.remove(&stream), calls.uploads.remove(&stream))
+        };
+        if let Some(upload) = upload {
+            upload.finish(Err("the request was given up".to_owned()));
+        }
+        state
+    }
+
+    /// The isolate gives a call up, or wants no more of its answer.
+    pub(super) fn give_up(&self, stream: StreamId) {
+        if let Some(state) = self.forget(stream) {
+            state.give_up();
+        }
+    }
+
+    /// Begins an exchange; `raw` is the frame that opened the call.
+    pub(super) fn begin_fetch(
+        self: &Arc<Self>,
+        raw: &Bytes,
+        stream: StreamId,
+        network: &Network,
+        event: Option<StreamId>,
+        head: &RequestHead<'_>,
+        body: &Body<'_>,
+    ) -> Result<(), CallFailure> {
+        let origin = {
+            let calls = lock(&self.calls);
+            // A call that belongs to no event may belong to any.
+            match event.and_then(|event| calls.events.get(&event)) {
+                Some(origin) => *origin,
+                None => Origin {
+                    depth: calls
+                        .events
+                        .values()
+                        .map(|origin| origin.depth)
+                        .max()
+                        .unwrap_or(0),
+                    ..Origin::default()
+                },
+            }
+        };
+        let request = network
+            .request(head, !matches!(body, Body::None), origin)
+            .map_err(failure)?;
+        let upload = match *body {
+            Body::None => Upload::empty(),
+            Body::Inline(bytes) => Upload::full(keep(raw, bytes)),
+            Body::Held { stream: held, .. } => match self.take_held(held) {
+                Some(held) => Upload::held(held),
+                None => {
+                    let text = format!("the host doesn't hold the body of call {held}");
+                    return Err(CallFailure::new(FailureKind::Internal, text));
+                }
+            },
+            Body::Stream { length } => self.receive_upload(stream, length),
+        };
+        let (broker, network) = (self.clone(), network.clone());
+        let task = tokio::spawn(async move {
+            let answer = network.exchange(request, upload).await;
+            if !broker.outgoing.has_room() {
+                broker.outgoing.room().await;
+            }
+            match answer {
+                Ok(answer) => broker.answer_fetch(stream, answer),
+                Err(message) => broker.fail(stream, &failure(message), false),
+            }
+        });
+        let task = task.abort_handle();
+        let mut calls = lock(&self.calls);
+        // The answer may have come already.
+        if let Some(state @ CallState::Running) = calls.open.get_mut(&stream) {
+            *state = CallState::Fetching { event, task };
+        }
+        Ok(())
+    }
+
+    /// A body that comes from the isolate.
+    fn receive_upload(self: &Arc<Self>, stream: StreamId, length: Option<u64>) -> Upload {
+        let queue = Arc::new(BodyQueue::stream());
+        lock(&self.calls).uploads.insert(stream, queue.clone());
+        let broker = Arc::downgrade(self);
+        let tell = move |event| {
+            let Some(broker) = broker.upgrade() else { return };
+            match event {
+                UploadEvent::Credit(bytes) => broker.outgoing.send_short(&Frame::Credit { stream, bytes }),
+                UploadEvent::Unwanted => {
+                    if lock(&broker.calls).uploads.remove(&stream).is_some() {
+                        broker.outgoing.send_short(&Frame::Cancel { stream });
+                    }
+                }
+            }
+        };
+        Upload::queue(queue, length, Box::new(tell))
+    }
+
+    fn answer_fetch(&self, stream: StreamId, answer: NetworkAnswer) {
+        let reason: String = answer.reason.iter().map(|&byte| char::from(byte)).collect();
+        let head = ResponseHead {
+            status: answer.status.as_u16(),
+            status_text: &reason,
+            headers: answer
+                .headers
+                .iter()
+                .map(|(name, value)| Header {
+                    name: name.as_str(),
+                    value: value.as_bytes(),
+                })
+                .collect(),
+            upgrade: false,
+        };
+        let mut calls = lock(&self.calls);
+        let Some(state) = calls.open.get_mut(&stream) else {
+            return;
+        };
+        let (body, length) = match answer.body {
+            NetworkBody::Held(download) => {
+                let length = download.left();
+                let event = match state {
+                    CallState::Fetching { event, .. } => *event,
+                    _ => None,
+                };
+                *state = CallState::Held {
+                    body: HeldBody::Network(Box::new(download)),
+                    event,
+                };
+                drop(calls);
+                return self.send_answer(stream, Reply::Response(head), Body::Held { stream, length });
+            }
+            NetworkBody::None => (None, 0),
+            NetworkBody::Whole(bytes) => {
+                let length = bytes.len();
+                (Some(bytes), length)
+            }
+        };
+        debug_assert!(
+            length <= isthmus_protocol::flow::INLINE_MAX,
+            "longer bodies are held"
+        );
+        calls.open.remove(&stream);
+        drop(calls);
+        self.send_answer(
+            stream,
+            Reply::Response(head),
+            body.as_ref().map_or(Body::None, |bytes| Body::Inline(bytes)),
+        );
+    }
+}

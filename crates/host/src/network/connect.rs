@@ -1,0 +1,169 @@
+//! Connections to the network: names resolved, addresses checked, TLS where the URL says so.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::OnceCell;
+use tower_service::Service;
+
+use super::policy::AddressPolicy;
+use super::upload::Upload;
+
+/// How long an idle connection is kept for the next request.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// How many idle connections are kept for each server.
+const IDLE_MAX: usize = 64;
+
+/// The addresses of a name that the policy doesn't allow.
+#[derive(Debug, thiserror::Error)]
+#[error("the address of {host} is private, and outbound requests may reach public addresses alone")]
+pub(super) struct Forbidden {
+    pub(super) host: String,
+}
+
+/// A name that has no address.
+#[derive(Debug, thiserror::Error)]
+#[error("DNS lookup failed for {host}: {source}")]
+pub(super) struct Unresolved {
+    host: String,
+    source: io::Error,
+}
+
+/// The system's resolver, under a policy.
+#[derive(Clone)]
+pub(super) struct Resolver {
+    policy: AddressPolicy,
+}
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let policy = self.policy;
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let found: Vec<_> = match found {
+                Ok(found) => found.collect(),
+                Err(source) => return Err(Unresolved { host, source }.into()),
+            };
+            let allowed: Vec<_> = found
+                .into_iter()
+                .filter(|found| policy.allows(found.ip()))
+                .collect();
+            if allowed.is_empty() {
+                return Err(Forbidden { host }.into());
+            }
+            Ok(allowed.into_iter())
+        })
+    }
+}
+
+/// A pool of connections.
+pub(super) type Pool = Client<HttpsConnector<HttpConnector<Resolver>>, Upload>;
+
+/// The pools: connections without TLS need no certificates, which take a while to load.
+pub(super) struct Pools {
+    policy: AddressPolicy,
+    connect: Duration,
+    plain: Pool,
+    secure: OnceCell<Pool>,
+}
+
+impl Pools {
+    pub(super) fn new(policy: AddressPolicy, connect: Duration) -> Self {
+        Self {
+            policy,
+            connect,
+            plain: pool(policy, connect, RootCertStore::empty()),
+            secure: OnceCell::new(),
+        }
+    }
+
+    /// The pool for a URL.
+    ///
+    /// # Errors
+    /// A sentence if the machine has no certificates to trust, or [`Forbidden`] if the URL names an address outright.
+    pub(super) async fn of(&self, uri: &http::Uri) -> Result<&Pool, String> {
+        let host = uri.host().unwrap_or_default();
+        if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>()
+            && !self.policy.allows(address)
+        {
+            let host = host.to_owned();
+            return Err(Forbidden { host }.to_string());
+        }
+        if uri.scheme() != Some(&http::uri::Scheme::HTTPS) {
+            return Ok(&self.plain);
+        }
+        let load = || async {
+            let roots = tokio::task::spawn_blocking(roots)
+                .await
+                .map_err(|error| error.to_string())??;
+            Ok(pool(self.policy, self.connect, roots))
+        };
+        self.secure.get_or_try_init(load).await
+    }
+}
+
+/// The certificates that the system trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others.
+fn roots() -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let why = found
+            .errors
+            .first()
+            .map_or_else(String::new, |error| format!(": {error}"));
+        return Err(format!(
+            "there are no certificates to trust on this machine{why}; install the package ca-certificates, or name a \
+             file of certificates in SSL_CERT_FILE"
+        ));
+    }
+    Ok(roots)
+}
+
+fn pool(policy: AddressPolicy, connect: Duration, roots: RootCertStore) -> Pool {
+    let mut tcp = HttpConnector::new_with_resolver(Resolver { policy });
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(connect));
+    tcp.set_keepalive(Some(IDLE));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map(|config| config.with_root_certificates(roots).with_no_client_auth());
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => unreachable!("the provider has cipher suites for every version: {error}"),
+    };
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(config)
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(tcp);
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(IDLE_MAX)
+        .build(connector)
+}

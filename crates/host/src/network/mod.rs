@@ -1,0 +1,169 @@
+//! Outbound `fetch`: one HTTP exchange at a time, for whoever may have it.
+//!
+//! Redirects, `data:` URLs and content codings are the isolate's business: it asks for one exchange each. Here are
+//! connections ([`connect`]: pools, DNS, TLS), which addresses they may reach ([`policy`]), bodies both ways
+//! ([`upload`], [`download`]) and peers that stop talking ([`stall`]).
+
+mod connect;
+mod download;
+mod policy;
+mod request;
+mod stall;
+mod upload;
+
+use std::error::Error as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use hyper::ext::ReasonPhrase;
+use isthmus_protocol::RequestHead;
+
+use crate::broker::Origin;
+use crate::limits::NetworkLimits;
+use connect::{Forbidden, Pools, Unresolved};
+use download::Arrived;
+pub(crate) use download::Download;
+pub(crate) use policy::AddressPolicy;
+pub(crate) use request::{LOOP_HEADER, accepts, depth_of};
+use stall::Pulse;
+pub(crate) use upload::{Upload, UploadEvent};
+
+/// What upstream says of a connection that could not be made, or was cut.
+pub(crate) const LOST: &str = "Network connection lost.";
+
+/// The way to the network.
+#[derive(Clone)]
+pub(crate) struct Network(Arc<Inner>);
+
+struct Inner {
+    pools: Pools,
+    limits: NetworkLimits,
+}
+
+/// The answer to a request.
+pub(crate) struct NetworkAnswer {
+    /// 200 to 999.
+    pub(crate) status: StatusCode,
+    /// The reason phrase, one byte per code point.
+    pub(crate) reason: Bytes,
+    /// Names in lower case, and values, in order.
+    pub(crate) headers: http::HeaderMap,
+    /// The body.
+    pub(crate) body: NetworkBody,
+}
+
+/// The body of an answer.
+pub(crate) enum NetworkBody {
+    /// There can be none.
+    None,
+    /// It was short, and is here.
+    Whole(Bytes),
+    /// It comes on demand.
+    Held(Download),
+}
+
+impl Network {
+    pub(crate) fn new(policy: AddressPolicy, limits: NetworkLimits) -> Self {
+        Self(Arc::new(Inner {
+            pools: Pools::new(policy, limits.connect),
+            limits,
+        }))
+    }
+
+    /// Makes one exchange. Dropping the future gives it up and closes its connection.
+    ///
+    /// # Errors
+    /// The message of the error that `fetch` rejects with.
+    pub(crate) async fn exchange(
+        &self,
+        request: Request<()>,
+        mut upload: Upload,
+    ) -> Result<NetworkAnswer, String> {
+        let pool = self.0.pools.of(request.uri()).await?;
+        let pulse = Arc::new(Pulse::new());
+        if !upload.is_empty() {
+            upload.pulse = Some(Arc::clone(&pulse));
+        }
+        let is_head = request.method() == Method::HEAD;
+        let request = request.map(|()| upload);
+        let answer = tokio::select! {
+            answer = pool.request(request) => answer.map_err(|error| describe(&error))?,
+            () = pulse.stopped(self.0.limits.stall) => return Err(LOST.to_owned()),
+        };
+        let (head, body) = answer.into_parts();
+        let reason = match head.extensions.get::<ReasonPhrase>() {
+            Some(reason) => Bytes::copy_from_slice(reason.as_bytes()),
+            None => Bytes::from_static(head.status.canonical_reason().unwrap_or_default().as_bytes()),
+        };
+        let status = head.status;
+        if status.is_informational() {
+            return Err(format!(
+                "The server answered with the status {}, which fetch() can't make use of.",
+                status.as_u16()
+            ));
+        }
+        let bodiless = is_head || matches!(status.as_u16(), 204 | 205 | 304);
+        let body = if bodiless {
+            NetworkBody::None
+        } else {
+            match Download::take(body, self.0.limits.stall).await {
+                Arrived::Whole(bytes) => NetworkBody::Whole(bytes),
+                Arrived::Held(download) => NetworkBody::Held(download),
+            }
+        };
+        Ok(NetworkAnswer {
+            status,
+            reason,
+            headers: head.headers,
+            body,
+        })
+    }
+
+    /// The request that a head asks for, made in the course of an event that comes from `origin`.
+    ///
+    /// # Errors
+    /// The message of the error that `fetch` rejects with.
+    pub(crate) fn request(
+        &self,
+        head: &RequestHead<'_>,
+        has_body: bool,
+        origin: Origin,
+    ) -> Result<Request<()>, String> {
+        request::build(head, has_body, origin)
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self::new(AddressPolicy::default(), NetworkLimits::default())
+    }
+}
+
+/// What went wrong, in the words for user code.
+fn describe(error: &hyper_util::client::legacy::Error) -> String {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.is::<Forbidden>() || error.is::<Unresolved>() || error.is::<upload::BrokenUpload>() {
+            return error.to_string();
+        }
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return format!("TLS handshake failed: {tls}.");
+        }
+        if error
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_parse)
+        {
+            return "The server's answer is not valid HTTP.".to_owned();
+        }
+        // An error of the I/O that wraps another gives not that, but the other's source as its own.
+        cause = match error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    LOST.to_owned()
+}

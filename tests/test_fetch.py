@@ -1,0 +1,375 @@
+"""`fetch()` from a Worker to servers on this machine, in JavaScript and in Python, with peers that misbehave."""
+
+import gzip
+import json
+import subprocess
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from harness.origin import Origin
+from harness.processes import eventually, resident_bytes
+from harness.server import Server
+
+WORKER = '''
+    import json
+
+    import js
+    from js import fetch as js_fetch
+    from pyodide.code import run_js
+    from pyodide.http import pyfetch
+    from workers import Response, WorkerEntrypoint, fetch
+
+
+    class Default(WorkerEntrypoint):
+        async def fetch(self, request):
+            path, _, query = request.url.partition("://")[2].partition("/")[2].partition("?")
+            return await getattr(self, path)(js.decodeURIComponent(query), request)
+
+        async def javascript(self, origin, request):
+            function = run_js("(async (o) => {" + await request.text() + "})")
+            return Response(js.JSON.stringify(await function(origin)))
+
+        async def sdk(self, origin, _):
+            response = await fetch(origin + "/echo", method="PUT", body="text", headers={"x-a": "1"})
+            return Response(await response.text(), status=response.status)
+
+        async def pyfetch(self, origin, _):
+            answers = []
+            for body in (b"bytes", memoryview(b"view"), bytearray(b"array"), "text"):
+                response = await pyfetch(origin + "/echo", method="POST", body=body)
+                answers.append((await response.json())["body"])
+            return Response(json.dumps(answers))
+
+        async def js(self, origin, _):
+            response = await js_fetch(origin + "/echo", method="POST", body=json.dumps({"a": 1}))
+            return Response(await response.text())
+
+        async def ticks(self, origin, _):
+            response = await js_fetch(origin + "/ticks?count=5")
+            text = ""
+            async for chunk in response.body:
+                text += bytes(chunk).decode()
+            return Response(text)
+
+        async def through(self, url, _):
+            return await js_fetch(url)
+
+        async def wrapped(self, url, _):
+            response = await js_fetch(url)
+            return js.Response.new(response.body, response)
+
+        async def bare(self, url, _):
+            response = await js_fetch(url)
+            return js.Response.new(response.body)
+
+        async def upload(self, url, request):
+            return await js_fetch(url, method="POST", body=request.js_object.body, duplex="half")
+
+        async def relay(self, origin, _):
+            first = await js_fetch(origin + "/large?length=1000000")
+            return await js_fetch(origin + "/count", method="POST", body=first.body)
+
+        async def forward(self, url, request):
+            return await js_fetch(url, request.js_object)
+
+        async def itself(self, url, request):
+            return await js_fetch(request.url)
+
+        async def abandoned(self, origin, _):
+            self.promise = js_fetch(origin + "/silent")
+            return Response("gone")
+
+        async def unread(self, origin, _):
+            await js_fetch(origin + "/stalled")
+            return Response("unread")
+'''
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    with Origin() as origin:
+        yield origin
+
+
+@pytest.fixture
+def server(make_worker: Callable[..., Path], serve: Callable[..., Server]) -> Server:
+    return serve(make_worker(WORKER), environment={"ISTHMUS_FETCH_TIMEOUT": "2"})
+
+
+@pytest.fixture
+def run(server: Server, origin: Origin) -> Callable[[str], Any]:
+    """Runs the body of an async JavaScript function of `o`, the origin's URL."""
+
+    def run(code: str) -> Any:
+        response = server.post(f"/javascript?{origin.url}", content=code)
+        assert response.status_code == 200, response.text
+        return json.loads(response.text)
+
+    return run
+
+
+def failing(code: str) -> str:
+    return f"try {{ {code} }} catch (e) {{ return [e.name, e.message]; }}"
+
+
+LOST = ["TypeError", "Network connection lost."]
+
+
+def test_a_request_goes_out_and_its_answer_comes_back(run: Callable[[str], Any], origin: Origin) -> None:
+    status, text, url, kind, told = run(
+        "const r = await fetch(o + '/echo?q#f', { method: 'post', headers: { 'X-A': '1' }, body: 'é' });"
+        "return [r.status, r.statusText, r.url, r.headers.get('content-type'), await r.json()]"
+    )
+    assert (status, text, url, kind) == (200, "OK", f"{origin.url}/echo?q", "application/json")
+    assert told["method"] == "POST"
+    assert told["body"].encode("latin-1").decode() == "é"
+    headers = dict(told["headers"])
+    assert headers["x-a"] == "1"
+    assert headers["content-type"] == "text/plain;charset=UTF-8"
+    assert headers["content-length"] == "2"
+    assert headers["host"] == origin.url.partition("//")[2]
+
+
+def test_connections_are_used_again(run: Callable[[str], Any], origin: Origin) -> None:
+    run("for (let i = 0; i < 10; i++) await (await fetch(o + '/text')).text(); return 0")
+    assert origin.connections == 1
+
+
+def test_redirects(run: Callable[[str], Any], origin: Origin) -> None:
+    assert run("const r = await fetch(o + '/redirect?to=/text'); return [r.url, r.redirected, await r.text()]") == [
+        f"{origin.url}/text",
+        True,
+        "text",
+    ]
+    again = "const r = await fetch(o + '/redirect?status=307&to=/echo', { method: 'POST', body: 'again' }); return (await r.json()).body"
+    assert run(again) == "again"
+    assert run("return (await fetch(o + '/redirect?to=/x', { redirect: 'manual' })).status") == 302
+    loop = "await fetch(o + '/redirect?to=' + encodeURIComponent('/redirect?to=/redirect?to=/redirect?to=/x'))"
+    name, _ = run(failing(f"{loop}; await fetch('ftp://x/')"))
+    assert name == "TypeError"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("reset", LOST),
+        ("garbage", ["TypeError", "The server's answer is not valid HTTP."]),
+        ("short", LOST),
+        ("silent", LOST),
+        ("stalled", LOST),
+    ],
+)
+def test_peers_that_misbehave(run: Callable[[str], Any], origin: Origin, path: str, expected: list[str]) -> None:
+    assert run(failing(f"return await (await fetch(o + '/{path}')).text()")) == expected
+    eventually(lambda: origin.open == 0, f"{path} holds no connection")
+
+
+def test_nobody_is_there(run: Callable[[str], Any]) -> None:
+    assert run(failing("await fetch('http://127.0.0.1:1/')")) == LOST
+    name, text = run(failing("await fetch('http://nothing.invalid/')"))
+    assert name == "TypeError"
+    assert text.startswith("DNS lookup failed for nothing.invalid")
+
+
+@pytest.mark.parametrize("path", ["silent", "stalled"])
+def test_an_aborted_fetch_closes_its_connection(run: Callable[[str], Any], origin: Origin, path: str) -> None:
+    code = f"const r = await fetch(o + '/{path}', {{ signal: AbortSignal.timeout(100) }}); return await r.text()"
+    assert run(failing(code)) == ["TimeoutError", "The operation was aborted due to timeout"]
+    eventually(lambda: origin.given_up == 1, "the connection is closed")
+
+
+def test_what_an_event_leaves_behind_is_given_up(server: Server, origin: Origin) -> None:
+    assert server.get(f"/abandoned?{origin.url}").text == "gone"
+    assert server.get(f"/unread?{origin.url}").text == "unread"
+    eventually(lambda: origin.given_up == 2, "the connections are closed")
+
+
+def test_python_has_it_in_three_ways(server: Server, origin: Origin) -> None:
+    told = server.get(f"/sdk?{origin.url}").json()
+    assert (told["method"], told["body"]) == ("PUT", "text")
+    assert server.get(f"/pyfetch?{origin.url}").json() == ["bytes", "view", "array", "text"]
+    assert server.get(f"/js?{origin.url}").json()["body"] == '{"a": 1}'
+    assert server.get(f"/ticks?{origin.url}").text == "".join(f"tick{number}\n" for number in range(5))
+
+
+def test_bodies_pass_through(server: Server, origin: Origin) -> None:
+    length = 3_000_000
+    for chunked in ("", "%26chunked=1"):
+        body = server.get(f"/through?{origin.url}/large%3Flength={length}{chunked}").content
+        assert len(body) == length
+        assert body[:300] == bytes(range(256)) + bytes(range(44))
+    assert server.post(f"/upload?{origin.url}/count", content=b"x" * length).text == str(length)
+    assert server.post(f"/upload?{origin.url}/count", content=iter([b"x" * 1000] * 100)).text == "100000"
+    assert server.get(f"/relay?{origin.url}").text == "1000000"
+    broken = server.get(f"/through?{origin.url}/text%3Ftext=fine")
+    assert broken.text == "fine"
+
+
+def test_a_forwarded_request_keeps_its_headers_but_the_host(server: Server, origin: Origin) -> None:
+    told = server.post(f"/forward?{origin.url}/echo", content=b"body", headers={"x-mine": "1"}).json()
+    headers = dict(told["headers"])
+    assert (headers["x-mine"], headers["host"]) == ("1", origin.url.partition("//")[2])
+    assert told["body"] == "body"
+
+
+def test_a_worker_that_calls_itself_is_stopped(server: Server) -> None:
+    response = server.get("/itself?x")
+    assert response.status_code == 500
+    assert "Subrequest depth limit exceeded" in server.log
+
+
+def test_the_global_scope_may_not_fetch(make_worker: Callable[..., Path], serve: Callable[..., Server]) -> None:
+    server = serve(
+        make_worker("""
+            from js import fetch as js_fetch
+            from workers import Response, WorkerEntrypoint
+
+            failure = "none"
+            def failed(error):
+                global failure
+                failure = str(error)
+            js_fetch("http://127.0.0.1/").catch(failed)
+
+            class Default(WorkerEntrypoint):
+                async def fetch(self, request):
+                    return Response(failure)
+        """)
+    )
+    assert "Disallowed operation called within global scope" in server.get().text
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """A CA's certificate, and a PEM file with certificate and key of a server on this machine."""
+    folder = tmp_path_factory.mktemp("tls")
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test CA", "-days", "2")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=127.0.0.1")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
+    openssl(
+        "x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+        "-out", "cert.pem", "-days", "2", "-extfile", "names",
+    )  # fmt: skip
+    both = folder / "both.pem"
+    both.write_text((folder / "cert.pem").read_text() + (folder / "key.pem").read_text())
+    return str(folder / "ca.pem"), str(both)
+
+
+def test_tls_is_verified(
+    make_worker: Callable[..., Path], serve: Callable[..., Server], certificate: tuple[str, str]
+) -> None:
+    authority, both = certificate
+    folder = make_worker(WORKER)
+    with Origin(both) as origin:
+        trusting = serve(folder, environment={"SSL_CERT_FILE": authority})
+        assert trusting.get(f"/through?{origin.url}/text").text == "text"
+        strict = serve(folder)
+        code = failing("await fetch(o + '/text')")
+        name, text = strict.post(f"/javascript?{origin.url}", content=code).json()
+        assert name == "TypeError"
+        assert "certificate" in text
+
+
+PLAIN = b"hello " * 1000
+CODED = {
+    "gzip": gzip.compress(PLAIN),
+    "x-gzip": gzip.compress(PLAIN[:3000]) + gzip.compress(PLAIN[3000:]),
+    "deflate": zlib.compress(PLAIN),
+    "identity": PLAIN,
+    "deflate, gzip": gzip.compress(zlib.compress(PLAIN)),
+}
+
+
+@pytest.mark.parametrize("coding", CODED)
+def test_codings_are_taken_off_as_a_body_is_read(
+    run: Callable[[str], Any], server: Server, origin: Origin, coding: str
+) -> None:
+    origin.bodies["it"] = CODED[coding]
+    path = f"/coded?name=it&coding={quote(coding)}"
+    assert run(f"const r = await fetch(o + '{path}'); return [r.headers.get('content-encoding'), await r.text()]") == [
+        coding,
+        PLAIN.decode(),
+    ]
+    raw = f"return (await (await fetch(o + '{path}', {{ encodeResponseBody: 'manual' }})).bytes()).length"
+    assert run(raw) == len(CODED[coding])
+    target = quote(origin.url + path)
+    for way in ("through", "wrapped"):
+        # It passes as it came.
+        with server.client.stream("GET", f"/{way}?{target}", headers={"accept-encoding": "identity"}) as response:
+            assert response.headers["content-encoding"] == coding
+            assert b"".join(response.iter_raw()) == CODED[coding]
+    # The headers promise no coding.
+    assert server.get(f"/bare?{target}").content == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "message"),
+    [
+        ("gzip", CODED["gzip"][:-10], "Gzip compressed stream ended prematurely."),
+        ("gzip", b"", ""),
+        ("gzip", b"no gzip at all", "Gzip decompression failed."),
+        ("deflate", CODED["deflate"][:20], "Deflate compressed stream ended prematurely."),
+        ("br", b"\xff" * 100, "Brotli decompression failed."),
+        ("zstd", b"nothing", "Zstandard decompression failed."),
+    ],
+)
+def test_broken_codings_are_errors(
+    run: Callable[[str], Any], origin: Origin, coding: str, body: bytes, message: str
+) -> None:
+    origin.bodies["it"] = body
+    code = f"return await (await fetch(o + '/coded?name=it&coding={coding}')).text()"
+    assert run(failing(code)) == (["TypeError", message] if message else "")
+
+
+def test_a_bomb_is_read_piece_by_piece(run: Callable[[str], Any], server: Server, origin: Origin) -> None:
+    squeezer = zlib.compressobj(9)
+    zeros = bytes(1 << 20)
+    origin.bodies["it"] = b"".join(squeezer.compress(zeros) for _ in range(400)) + squeezer.flush()
+    code = """
+        let length = 0;
+        for await (const chunk of (await fetch(o + '/coded?name=it&coding=deflate')).body) length += chunk.length;
+        return length;
+    """
+    before = resident_bytes(server.pids().isolates[0])
+    assert run(code) == 400 << 20
+    assert resident_bytes(server.pids().isolates[0]) - before < 64 << 20
+
+
+def test_what_headers_promise_is_put_on(make_worker: Callable[..., Path], serve: Callable[..., Server]) -> None:
+    server = serve(
+        make_worker("""
+            import js
+            from pyodide.code import run_js
+            from workers import WorkerEntrypoint
+
+            make = run_js('''(coding, mode, kind) => {
+                const headers = { "content-encoding": coding };
+                const text = new TextEncoder().encode("hello ".repeat(50000));
+                const stream = () => new ReadableStream({
+                    start(c) { for (let i = 0; i < 300000; i += 1000) c.enqueue(text.slice(i, i + 1000)); c.close(); },
+                });
+                return new Response(kind === "stream" ? stream() : text, { headers, encodeBody: mode });
+            }''')
+
+            class Default(WorkerEntrypoint):
+                async def fetch(self, request):
+                    return make(*js.decodeURIComponent(request.url.partition("?")[2]).split("/"))
+        """)
+    )
+    expected = b"hello " * 50000
+    for coding, decode in (("gzip", gzip.decompress), ("deflate", zlib.decompress)):
+        for kind in ("bytes", "stream"):
+            with server.client.stream("GET", f"/?{coding}/automatic/{kind}") as response:
+                coded = b"".join(response.iter_raw())
+            assert len(coded) < len(expected) / 2
+            assert decode(coded) == expected
+    for target in ("gzip/manual/bytes", "unknown/automatic/stream"):
+        with server.client.stream("GET", f"/?{target}") as response:
+            assert b"".join(response.iter_raw()) == expected
