@@ -28,7 +28,8 @@ export ISTHMUS_LEAK_ITERATIONS=${ISTHMUS_LEAK_ITERATIONS:-20}
 tests=("$@")
 if [ $# -eq 0 ]; then
 	# Left out is what repeats by the 10^5 or takes texts of megabytes.
-	tests=(tests/bridge/test_reentry.py tests/bridge/test_leaks.py tests/bridge/test_run_sync_engine.py
+	tests=(tests/bridge/test_reentry.py tests/bridge/test_hostile.py tests/bridge/test_many.py
+		tests/bridge/test_leaks.py tests/bridge/test_run_sync_engine.py
 		tests/bridge/test_fork.py tests/bridge/test_thread_ends.py tests/bridge/test_fuzz.py
 		-k "not large and not any_length and not 2_to_the_16 and not switch_interval and not two_hundred")
 fi
