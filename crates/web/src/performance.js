@@ -1,7 +1,7 @@
 (function (native, shared) {
   "use strict";
 
-  const { TypeError } = shared.primordials;
+  const { TypeError, defineProperty, getOwnPropertyDescriptor } = shared.primordials;
   const { defineGlobal, expose } = shared.webidl;
   const { EventTarget } = shared.events;
   const key = {};
@@ -30,5 +30,24 @@
   }
 
   expose(Performance, "Performance");
-  defineGlobal("performance", new Performance(key), true);
+
+  // `[Replaceable]`, on the prototype: https://html.spec.whatwg.org/#windoworworkerglobalscope
+  const global = globalThis;
+  const performance = new Performance(key);
+  const check = (object) => {
+    if (object !== undefined && object !== null && object !== global) throw new TypeError("Illegal invocation");
+  };
+  const accessors = {
+    get performance() {
+      check(this);
+      return performance;
+    },
+    set performance(value) {
+      check(this);
+      defineGlobal("performance", value, true);
+    },
+  };
+  // The engine's own would hide it.
+  delete global.performance;
+  defineProperty(global.WorkerGlobalScope.prototype, "performance", getOwnPropertyDescriptor(accessors, "performance"));
 })
