@@ -15,6 +15,7 @@ from harness.processes import eventually, resident_bytes
 from harness.server import Server
 
 WORKER = '''
+    import asyncio
     import json
 
     import js
@@ -81,6 +82,7 @@ WORKER = '''
 
         async def abandoned(self, origin, _):
             self.promise = js_fetch(origin + "/silent")
+            await asyncio.sleep(0.3)
             return Response("gone")
 
         async def unread(self, origin, _):

@@ -35,7 +35,7 @@ impl Broker for IsolateBroker {
         let open = |body: Body<'_>| {
             let call = Call {
                 channel,
-                event: shared.current_event(),
+                event: shared.open_event(),
                 operation: operation.clone(),
             };
             shared.send(

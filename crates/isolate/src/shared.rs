@@ -220,6 +220,12 @@ impl Shared {
         })
     }
 
+    /// The same, unless that event is over: what goes on after its end goes on for nobody.
+    pub(crate) fn open_event(&self) -> Option<StreamId> {
+        self.current_event()
+            .filter(|event| self.open.borrow().contains_key(event))
+    }
+
     /// A number for a new call.
     pub(crate) fn next_call(&self) -> StreamId {
         let stream = self.next_call.get();

@@ -105,9 +105,11 @@ impl Broker {
     ) -> Result<(), CallFailure> {
         let origin = {
             let calls = lock(&self.calls);
-            // A call that belongs to no event may belong to any.
-            match event.and_then(|event| calls.events.get(&event)) {
-                Some(origin) => *origin,
+            match event.map(|event| calls.events.get(&event)) {
+                Some(Some(origin)) => *origin,
+                // It was made while the event was open; that it is over came first, on the other connection.
+                Some(None) => return Err(failure(LOST)),
+                // A call that belongs to no event may belong to any.
                 None => Origin {
                     depth: calls
                         .events
