@@ -11,6 +11,8 @@ from harness.server import Server, copy_worker
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 CLIENTS = 100
+# Those that need a server of their own would measure that server.
+ALONE = sorted(path.name for path in EXAMPLES.iterdir() if not (path / "upstream.py").exists())
 
 
 def load(url: str, requests: int) -> None:
@@ -20,7 +22,7 @@ def load(url: str, requests: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.iterdir()))
+@pytest.mark.parametrize("example", ALONE)
 def test_a_hundred_clients_at_once(serve: Callable[..., Server], tmp_path: Path, example: str) -> None:
     server = serve(copy_worker(EXAMPLES / example, tmp_path / example))
     load(server.url, 3000)
