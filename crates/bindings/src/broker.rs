@@ -1,4 +1,5 @@
-//! How the classes behind `env.*` reach the host: calls on channels. The isolate implements it.
+//! How the classes behind `env.*` reach the host: calls on channels. The process around implements it, over
+//! [`crate::link::Calls`].
 
 use std::rc::Rc;
 

@@ -10,7 +10,8 @@
 //! | `collect` | a body that comes in pieces, as one |
 //! | `workers` | `cloudflare:workers`, `ctx`, the SDK's entrypoint helper |
 //! | `outbound` | `fetch()` through the host: the Web platform's way out |
-//! | `broker` | the seam to the isolate |
+//! | `broker` | the seam to the process around |
+//! | [`link`] | the link to the host, under that seam: connection, bodies, calls |
 //!
 //! **Lifetimes.** The closures given to [`Broker::call`] and to body sources hold no JavaScript value, only a number
 //! (see `settle`): their owner may drop them whenever it likes, also after the runtime. Nothing needs to be torn down.
@@ -22,6 +23,7 @@ mod collect;
 mod convert;
 mod env;
 mod kv;
+pub mod link;
 mod outbound;
 mod settle;
 mod workers;

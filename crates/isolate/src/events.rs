@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
+use isthmus_bindings::link::{ConnectionError, Incoming, Outgoing, announce, coded};
 use isthmus_protocol::{
     Body, Event, Failure, FailureKind, Frame, Header, Open, Outcome, Reply, RequestHead, ResponseHead,
     StreamId, decode,
@@ -14,9 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use rquickjs::Ctx;
 
-use crate::bodies::{Incoming, Outgoing, announce, coded};
-use crate::connection::ConnectionError;
-use crate::shared::{Shared, Side};
+use crate::shared::Shared;
 
 /// An event that is not over: it ends when nothing of this is missing any more.
 #[derive(Debug, Default)]
@@ -47,10 +46,9 @@ impl ByteSink for Unwanted {
 impl Shared {
     /// Reads and handles all frames that have arrived.
     pub(crate) fn read_events(self: &Rc<Self>, py: Python<'_>) -> Result<(), ConnectionError> {
-        let Some(serving) = self.serving() else {
+        let Some(connection) = self.events.connection() else {
             return Ok(());
         };
-        let connection = serving.connection(Side::Events);
         connection.fill()?;
         while let Some(frame) = connection.next_frame()? {
             self.engine.with(py, |ctx| self.event_frame(py, &ctx, &frame))?;
@@ -80,55 +78,16 @@ impl Shared {
                 if let Some(event) = self.open.borrow_mut().get_mut(&stream) {
                     event.cancelled = true;
                 }
-                let outgoing = self.outgoing.borrow_mut().remove(&(Side::Events, stream));
-                if let Some(outgoing) = outgoing {
-                    outgoing.refuse(ctx, "the client went away");
+                if self.events.refuse(ctx, stream, "the client went away") {
                     self.body_sent(stream);
                 }
                 self.tell_server(stream, intern!(py, "cancel"), (stream,));
             }
-            Frame::Ping { nonce } => self.send(Side::Events, &Frame::Pong { nonce }),
+            Frame::Ping { nonce } => self.events.send(&Frame::Pong { nonce }),
             Frame::Shutdown => self.tell_server(0, intern!(py, "shutdown"), ()),
-            frame => self.body_frame(ctx, Side::Events, frame, bytes),
+            frame => self.events.body_frame(ctx, frame, bytes),
         }
         Ok(())
-    }
-
-    /// `Data`, `End` and `Credit`, which both connections have. Frames for a stream that is over on this side
-    /// are ignored: they crossed with its end.
-    pub(crate) fn body_frame(&self, ctx: &Ctx<'_>, side: Side, frame: Frame<'_>, bytes: &Bytes) {
-        match frame {
-            Frame::Data { stream, chunk } => {
-                let incoming = self
-                    .incoming
-                    .borrow()
-                    .get(&(side, stream))
-                    .and_then(std::rc::Weak::upgrade);
-                if let Some(incoming) = incoming
-                    && let Err(overrun) = incoming.data(ctx, bytes.slice_ref(chunk))
-                {
-                    self.log_internal(&format!("the host sent more than allowed: {overrun}"));
-                    self.incoming.borrow_mut().remove(&(side, stream));
-                    self.send(side, &Frame::Cancel { stream });
-                    incoming.end(ctx, Err(overrun.to_string()));
-                }
-            }
-            Frame::End { stream, error } => {
-                let incoming = self.incoming.borrow_mut().remove(&(side, stream));
-                if let Some(incoming) = incoming.and_then(|incoming| incoming.upgrade()) {
-                    incoming.end(ctx, error.map_or(Ok(()), |error| Err(error.to_owned())));
-                }
-            }
-            Frame::Credit { stream, bytes } => {
-                let outgoing = self.outgoing.borrow().get(&(side, stream)).cloned();
-                if let Some(outgoing) = outgoing {
-                    outgoing.credit(ctx, bytes);
-                }
-            }
-            frame => self.log_internal(&format!(
-                "the host sent a frame that has no meaning here: {frame:?}"
-            )),
-        }
     }
 
     fn open_fetch(
@@ -140,10 +99,6 @@ impl Shared {
         body: &Body<'_>,
         bytes: &Bytes,
     ) {
-        let inline = match body {
-            Body::Inline(inline) => bytes.slice_ref(inline),
-            _ => Bytes::new(),
-        };
         let parts = RequestParts {
             method: head.method.to_owned(),
             url: head.url.to_owned(),
@@ -154,7 +109,7 @@ impl Shared {
                 .collect(),
             cf: head.cf.map(ToOwned::to_owned),
         };
-        let body = Incoming::open(self, (Side::Events, stream), body, inline);
+        let body = Incoming::open(&self.events, stream, body, bytes);
         let request = fetch::new_request(ctx, parts, body)
             .map_err(|_| isthmus_web::console::inspect(ctx, ctx.catch()).unwrap_or_default())
             .and_then(|request| {
@@ -223,7 +178,7 @@ impl Shared {
             reply: Reply::Failed(failure.clone()),
             body: Body::None,
         };
-        self.send(Side::Events, &frame);
+        self.events.send(&frame);
     }
 
     /// Answers an event that has no value.
@@ -231,14 +186,11 @@ impl Shared {
         if self.begin_reply(stream).is_none() {
             return;
         }
-        self.send(
-            Side::Events,
-            &Frame::Reply {
-                stream,
-                reply: Reply::Finished,
-                body: Body::None,
-            },
-        );
+        self.events.send(&Frame::Reply {
+            stream,
+            reply: Reply::Finished,
+            body: Body::None,
+        });
     }
 
     /// Answers a `fetch` event. Its body may go on after this.
@@ -265,14 +217,14 @@ impl Shared {
         };
         let reply = |body: Body<'_>| {
             let reply = Reply::Response(head.clone());
-            self.send(Side::Events, &Frame::Reply { stream, reply, body });
+            self.events.send(&Frame::Reply { stream, reply, body });
         };
         let streamed = |length| {
             reply(Body::Stream { length });
             if let Some(event) = self.open.borrow_mut().get_mut(&stream) {
                 event.sending = true;
             }
-            Outgoing::open(self, (Side::Events, stream))
+            Outgoing::open(&self.events, stream)
         };
         match body {
             // A handler that outlived its client has answered all the same; what the answer holds is given up.
@@ -288,12 +240,12 @@ impl Shared {
             }
             OutgoingBody::None => reply(Body::None),
             OutgoingBody::Bytes(bytes) => match announce(&bytes) {
-                Body::Stream { length } => streamed(length).send_all(ctx, bytes),
+                Body::Stream { length } => streamed(length).send_all(bytes),
                 inline => reply(inline),
             },
             OutgoingBody::Source { source, length } => match source.held() {
                 Some(held) => {
-                    self.hand_over(held);
+                    self.calls.link.hand_over(held);
                     reply(Body::Held { stream: held, length });
                 }
                 None => {
@@ -360,6 +312,6 @@ impl Shared {
                 _ => return,
             }
         };
-        self.send(Side::Events, &Frame::Done { stream, outcome });
+        self.events.send(&Frame::Done { stream, outcome });
     }
 }

@@ -10,19 +10,15 @@
 //! | `rehearsal.rs` | an isolate's life before the first fork, so that isolates share what it leaves in memory |
 //! | `serve.rs` | what a forked child does first |
 //! | `shared.rs` | the state that everything below shares |
-//! | `connection.rs` | one socket to the host: frames in, frames out |
 //! | `events.rs` | frames of the events connection |
-//! | `calls.rs` | frames of the broker connection; the `Broker` of the bindings |
-//! | `bodies.rs` | bodies under credit, both ways |
+//! | `calls.rs` | the broker connection; the `Broker` of the bindings |
 //! | `world.rs` | the `Host` of the Web platform |
 //! | `workers.rs` | the events and proxies behind `cloudflare:workers` |
 //! | `modules.rs` | the loader of JavaScript modules |
 
 #![warn(missing_docs)]
 
-mod bodies;
 mod calls;
-mod connection;
 mod events;
 mod jobs;
 mod modules;

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use isthmus_bindings::link::ConnectionError;
 use isthmus_bridge::Rejection;
 use isthmus_protocol::{Failure, FailureKind, LogLevel, LogSource, Outcome, StreamId};
 use isthmus_web::fetch;
@@ -9,8 +10,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use crate::connection::ConnectionError;
-use crate::shared::{Attached, Shared, Side};
+use crate::shared::{Attached, Shared};
 use crate::workers::Workers;
 
 /// What upstream says when `fetch` returns something else.
@@ -108,14 +108,10 @@ impl Isolate {
     fn before_poll(&self, py: Python<'_>) -> PyResult<()> {
         isthmus_bridge::safe_point();
         self.shared.answer_refused(py);
-        let Some(serving) = self.shared.serving() else {
-            return Ok(());
-        };
-        for side in [Side::Events, Side::Broker] {
-            let connection = serving.connection(side);
-            if !connection.has_outgoing() {
+        for link in [&self.shared.events, &self.shared.calls.link] {
+            let Some(connection) = link.connection().filter(|connection| connection.has_outgoing()) else {
                 continue;
-            }
+            };
             let was_blocked = connection.blocked();
             match connection.flush() {
                 Ok(()) => {}
@@ -137,10 +133,9 @@ impl Isolate {
 
     /// The descriptors of the events and the broker connection.
     fn descriptors(&self) -> (i32, i32) {
-        self.shared.serving().map_or((-1, -1), |serving| {
-            let raw = |side| serving.connection(side).raw_fd();
-            (raw(Side::Events), raw(Side::Broker))
-        })
+        let [events, broker] = [&self.shared.events, &self.shared.calls.link]
+            .map(|link| link.connection().map_or(-1, |connection| connection.raw_fd()));
+        (events, broker)
     }
 
     /// Handles what arrived on the events connection; False when the host closed it.
@@ -181,7 +176,7 @@ impl Isolate {
 
     /// Tells the host that events can come.
     fn ready(&self) {
-        self.shared.send(Side::Events, &isthmus_protocol::Frame::Ready);
+        self.shared.events.send(&isthmus_protocol::Frame::Ready);
     }
 
     /// A timer is due.

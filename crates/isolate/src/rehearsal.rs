@@ -7,6 +7,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
+use isthmus_bindings::link::Connection;
 use isthmus_protocol::{
     Body, Event, Frame, Header, LogLevel, LogSource, Open, Redirect, RequestHead, StreamId, WireError, encode,
 };
@@ -14,7 +15,6 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use crate::connection::Connection;
 use crate::shared::Shared;
 
 /// Enough for CPython to specialise what runs once in an isolate's life (after 8 to 16 executions).

@@ -2,10 +2,10 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use isthmus_bindings::link::Connection;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
-use crate::connection::Connection;
 use crate::python::Isolate;
 
 /// Makes this child an isolate and serves until the host closes the connections. Never returns but by an

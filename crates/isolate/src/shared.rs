@@ -6,34 +6,15 @@ use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use isthmus_bindings::CallDone;
+use isthmus_bindings::link::{Calls, Connection, Link, LinkOwner, Side};
 use isthmus_bridge::EngineHandle;
 use isthmus_jobs::Pool;
-use isthmus_protocol::{Frame, StreamId};
+use isthmus_protocol::StreamId;
 use isthmus_web::{Job, JobDone};
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use crate::bodies::{Incoming, Outgoing};
-use crate::connection::Connection;
 use crate::events::OpenEvent;
-
-/// Which of the two connections a stream belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Side {
-    /// Requests in.
-    Events,
-    /// Capabilities out.
-    Broker,
-}
-
-/// A stream, by its connection and number.
-pub(crate) type StreamKey = (Side, StreamId);
-
-/// What an isolate has and its zygote has not: the sockets to the host.
-pub(crate) struct Serving {
-    events: Connection,
-    broker: Connection,
-}
 
 /// Python's side, from when it serves.
 pub(crate) struct Attached {
@@ -43,33 +24,20 @@ pub(crate) struct Attached {
     pub(crate) current_event: Py<PyAny>,
 }
 
-impl Serving {
-    /// A connection.
-    pub(crate) fn connection(&self, side: Side) -> &Connection {
-        match side {
-            Side::Events => &self.events,
-            Side::Broker => &self.broker,
-        }
-    }
-}
-
 /// Everything but the engine itself.
 pub(crate) struct Shared {
     pub(crate) engine: EngineHandle,
-    serving: RefCell<Option<Rc<Serving>>>,
+    /// Requests in. An isolate has the connections to the host, its zygote has not.
+    pub(crate) events: Rc<Link>,
+    /// Capabilities out.
+    pub(crate) calls: Calls,
     /// Without connections, too: an engine alone has timers as soon as there is a loop.
     attached: RefCell<Option<Rc<Attached>>>,
     /// The zygote goes through an isolate's life with nobody there (`rehearsal.rs`). What user code does meanwhile
     /// finds the zygote: no broker, no timers, the zygote's own standard streams.
     pub(crate) rehearsing: Cell<bool>,
-    /// Calls that wait for their reply.
-    pub(crate) calls: RefCell<HashMap<StreamId, CallDone>>,
-    next_call: Cell<StreamId>,
     /// Calls made without a connection, to be refused with the next turn.
     pub(crate) refused: RefCell<Vec<CallDone>>,
-    /// Bodies arriving; who reads one owns it, and dropping it tells the host.
-    pub(crate) incoming: RefCell<HashMap<StreamKey, Weak<Incoming>>>,
-    pub(crate) outgoing: RefCell<HashMap<StreamKey, Rc<Outgoing>>>,
     /// Events that are not done.
     pub(crate) open: RefCell<HashMap<StreamId, OpenEvent>>,
     /// Timers asked for before there was an event loop.
@@ -88,16 +56,13 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(engine: EngineHandle) -> Rc<Self> {
-        Rc::new(Self {
+        Rc::new_cyclic(|shared| Self {
             engine,
-            serving: RefCell::default(),
+            events: Link::new(Side::Events, Box::new(Owner(Weak::clone(shared), Side::Events))),
+            calls: Calls::new(Box::new(Owner(Weak::clone(shared), Side::Broker))),
             attached: RefCell::default(),
             rehearsing: Cell::new(false),
-            calls: RefCell::default(),
-            next_call: Cell::new(1),
             refused: RefCell::default(),
-            incoming: RefCell::default(),
-            outgoing: RefCell::default(),
             open: RefCell::default(),
             early_timers: RefCell::default(),
             timers: RefCell::default(),
@@ -110,23 +75,19 @@ impl Shared {
 
     /// The isolate begins to serve: its connections are there, its clock starts.
     pub(crate) fn connect(&self, events: Connection, broker: Connection) {
-        self.serving.replace(Some(Rc::new(Serving { events, broker })));
+        self.events.connect(events);
+        self.calls.link.connect(broker);
         self.origin.set(now());
     }
 
     /// After a rehearsal: a zygote again.
     pub(crate) fn disconnect(&self) {
-        self.serving.replace(None);
+        self.events.disconnect();
+        self.calls.link.disconnect();
         self.attached.replace(None);
         self.open.borrow_mut().clear();
-        self.outgoing.borrow_mut().clear();
         self.waiting.borrow_mut().clear();
         self.origin.set(now());
-    }
-
-    /// The connections; `None` in the zygote but for its rehearsals.
-    pub(crate) fn serving(&self) -> Option<Rc<Serving>> {
-        self.serving.borrow().clone()
     }
 
     /// Joins Python's side; `false` if there is one.
@@ -144,19 +105,14 @@ impl Shared {
         self.attached.borrow().clone()
     }
 
-    /// The same as user code has it: in the zygote there is nobody to talk to.
-    pub(crate) fn serving_user(&self) -> Option<Rc<Serving>> {
-        self.serving().filter(|_| !self.rehearsing.get())
+    /// Whether there is a host, as user code has it: in the zygote there is nobody to talk to, but for its rehearsals.
+    pub(crate) fn serves_user(&self) -> bool {
+        self.events_of_user().is_some()
     }
 
-    /// Collects a frame for the next flush. Without a connection it is dropped: then nothing was opened either.
-    pub(crate) fn send(&self, side: Side, frame: &Frame<'_>) {
-        if let Some(serving) = self.serving()
-            && let Err(error) = serving.connection(side).send(frame)
-        {
-            // Everything of unbounded size is cut into chunks before; what remains is a bug worth a line.
-            self.log_internal(&format!("a frame to the host could not be sent: {error}"));
-        }
+    /// The events connection, as user code has it.
+    fn events_of_user(&self) -> Option<Rc<Connection>> {
+        self.events.connection().filter(|_| !self.rehearsing.get())
     }
 
     /// A line about the isolate itself.
@@ -178,7 +134,7 @@ impl Shared {
         text: &str,
         position: Option<&str>,
     ) {
-        let Some(serving) = self.serving_user() else {
+        let Some(events) = self.events_of_user() else {
             let stream = if level >= isthmus_protocol::LogLevel::Warn {
                 rustix::stdio::stderr()
             } else {
@@ -200,10 +156,10 @@ impl Shared {
                 position,
             };
             // A record is within the limit by construction; should it not be, there is nobody to tell.
-            let _ = serving.events.send(&Frame::Log(record));
+            let _ = events.send(&isthmus_protocol::Frame::Log(record));
         }
         // A closed connection is noticed by the event loop's next read.
-        let _ = serving.events.flush();
+        let _ = events.flush();
     }
 
     /// The stream of the event in whose course we are, if any.
@@ -225,12 +181,25 @@ impl Shared {
         self.current_event()
             .filter(|event| self.open.borrow().contains_key(event))
     }
+}
 
-    /// A number for a new call.
-    pub(crate) fn next_call(&self) -> StreamId {
-        let stream = self.next_call.get();
-        self.next_call.set(stream.wrapping_add(1).max(1));
-        stream
+/// What the links tell the isolate.
+struct Owner(Weak<Shared>, Side);
+
+impl LinkOwner for Owner {
+    fn body_sent(&self, stream: StreamId) {
+        // The bodies of calls end with nothing that waits for it.
+        if let Some(shared) = self.0.upgrade()
+            && self.1 == Side::Events
+        {
+            shared.body_sent(stream);
+        }
+    }
+
+    fn report(&self, text: &str) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.log_internal(text);
+        }
     }
 }
 

@@ -99,7 +99,7 @@ impl Host for World {
     }
 
     fn fetch(&self, ctx: &Ctx<'_>, request: OutgoingRequest, done: FetchDone) -> Result<Begun, String> {
-        if self.shared.serving_user().is_none() {
+        if !self.shared.serves_user() {
             return Err(GLOBAL_SCOPE.to_owned());
         }
         Ok(isthmus_bindings::fetch(ctx, &self.broker, request, done))

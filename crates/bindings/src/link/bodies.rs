@@ -6,17 +6,17 @@ use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
 use isthmus_protocol::flow::{INLINE_MAX, Overrun, ReceiveWindow, SendWindow};
-use isthmus_protocol::{Body, Frame};
+use isthmus_protocol::{Body, Frame, StreamId};
 use isthmus_web::body::{ByteSink, ByteSource, IncomingBody, PullDone, Pulled, WriteDone};
 use isthmus_web::fetch::{Coding, Encoding};
 use rquickjs::Ctx;
 
-use crate::shared::{Shared, Side, StreamKey};
+use super::{Link, Side};
 
 /// A body that comes from the host.
-pub(crate) struct Incoming {
-    shared: Weak<Shared>,
-    key: StreamKey,
+pub struct Incoming {
+    link: Weak<Link>,
+    stream: StreamId,
     state: RefCell<Arriving>,
 }
 
@@ -31,17 +31,17 @@ struct Arriving {
 }
 
 impl Incoming {
-    /// Makes the body that goes with a frame on `key`, whose bytes (if inline) are `inline`.
-    pub(crate) fn open(shared: &Rc<Shared>, key: StreamKey, body: &Body<'_>, inline: Bytes) -> IncomingBody {
+    /// Makes the body that goes with a frame on `stream`, which `bytes` holds.
+    pub fn open(link: &Rc<Link>, stream: StreamId, body: &Body<'_>, bytes: &Bytes) -> IncomingBody {
         let (length, held) = match body {
             Body::None => return IncomingBody::None,
-            Body::Inline(_) => return IncomingBody::Bytes(inline),
+            Body::Inline(inline) => return IncomingBody::Bytes(bytes.slice_ref(inline)),
             Body::Stream { length } => (*length, false),
             Body::Held { length, .. } => (*length, true),
         };
         let incoming = Rc::new(Self {
-            shared: Rc::downgrade(shared),
-            key,
+            link: Rc::downgrade(link),
+            stream,
             state: RefCell::new(Arriving {
                 chunks: VecDeque::new(),
                 window: if held {
@@ -55,7 +55,9 @@ impl Incoming {
                 cancelled: false,
             }),
         });
-        shared.incoming.borrow_mut().insert(key, Rc::downgrade(&incoming));
+        link.incoming
+            .borrow_mut()
+            .insert(stream, Rc::downgrade(&incoming));
         IncomingBody::Source {
             source: incoming,
             length,
@@ -63,7 +65,7 @@ impl Incoming {
     }
 
     /// A chunk arrived.
-    pub(crate) fn data(&self, ctx: &Ctx<'_>, chunk: Bytes) -> Result<(), Overrun> {
+    pub(super) fn data(&self, ctx: &Ctx<'_>, chunk: Bytes) -> Result<(), Overrun> {
         let waiting = {
             let mut state = self.state.borrow_mut();
             state.window.received(chunk.len())?;
@@ -85,7 +87,7 @@ impl Incoming {
 
     /// The host passes the held body on by itself: it must not hear of this one's end, which on the broker connection
     /// could come before the reply that names the body.
-    pub(crate) fn handed_over(&self) {
+    pub(super) fn handed_over(&self) {
         let mut state = self.state.borrow_mut();
         state.held = false;
         state.cancelled = true;
@@ -93,7 +95,7 @@ impl Incoming {
     }
 
     /// The body is complete, or broke off; the first of several ends counts.
-    pub(crate) fn end(&self, ctx: &Ctx<'_>, end: Result<(), String>) {
+    pub(super) fn end(&self, ctx: &Ctx<'_>, end: Result<(), String>) {
         let waiting = {
             let mut state = self.state.borrow_mut();
             if state.end.is_some() {
@@ -101,6 +103,7 @@ impl Incoming {
             }
             let waiting = state.waiting.take();
             state.end = Some(end.clone());
+            state.held = false;
             waiting
         };
         if let Some(waiting) = waiting {
@@ -112,15 +115,15 @@ impl Incoming {
         let credit = self.state.borrow_mut().window.consumed(bytes);
         if credit > 0 {
             self.send(&Frame::Credit {
-                stream: self.key.1,
+                stream: self.stream,
                 bytes: credit,
             });
         }
     }
 
     fn send(&self, frame: &Frame<'_>) {
-        if let Some(shared) = self.shared.upgrade() {
-            shared.send(self.key.0, frame);
+        if let Some(link) = self.link.upgrade() {
+            link.send(frame);
         }
     }
 }
@@ -150,7 +153,7 @@ impl ByteSource for Incoming {
         };
         if let Some(bytes) = open {
             self.send(&Frame::Credit {
-                stream: self.key.1,
+                stream: self.stream,
                 bytes,
             });
         }
@@ -171,15 +174,16 @@ impl ByteSource for Incoming {
             finished
         };
         if !finished {
-            if let Some(shared) = self.shared.upgrade() {
-                shared.incoming.borrow_mut().remove(&self.key);
+            if let Some(link) = self.link.upgrade() {
+                link.incoming.borrow_mut().remove(&self.stream);
             }
-            self.send(&Frame::Cancel { stream: self.key.1 });
+            self.send(&Frame::Cancel { stream: self.stream });
         }
     }
 
     fn held(&self) -> Option<u32> {
-        (self.key.0 == Side::Broker && self.state.borrow().held).then_some(self.key.1)
+        let named = self.link.upgrade().is_some_and(|link| link.side == Side::Broker);
+        (named && self.state.borrow().held).then_some(self.stream)
     }
 }
 
@@ -191,9 +195,9 @@ impl Drop for Incoming {
 }
 
 /// A body that goes to the host.
-pub(crate) struct Outgoing {
-    shared: Weak<Shared>,
-    key: StreamKey,
+pub struct Outgoing {
+    link: Weak<Link>,
+    stream: StreamId,
     state: RefCell<Leaving>,
 }
 
@@ -212,11 +216,11 @@ struct Leaving {
 }
 
 impl Outgoing {
-    /// Makes the sink of the body that the isolate sends on `key`.
-    pub(crate) fn open(shared: &Rc<Shared>, key: StreamKey) -> Rc<Self> {
+    /// Makes the sink of the body that this process sends on `stream`.
+    pub fn open(link: &Rc<Link>, stream: StreamId) -> Rc<Self> {
         let outgoing = Rc::new(Self {
-            shared: Rc::downgrade(shared),
-            key,
+            link: Rc::downgrade(link),
+            stream,
             state: RefCell::new(Leaving {
                 window: SendWindow::stream(),
                 pending: Bytes::new(),
@@ -227,28 +231,24 @@ impl Outgoing {
                 source: None,
             }),
         });
-        shared.outgoing.borrow_mut().insert(key, Rc::clone(&outgoing));
+        link.outgoing.borrow_mut().insert(stream, Rc::clone(&outgoing));
         outgoing
     }
 
-    /// Sends all of `bytes`, as credit allows, then the end.
-    pub(crate) fn send_all(&self, ctx: &Ctx<'_>, bytes: Bytes) {
-        {
-            let mut state = self.state.borrow_mut();
-            state.pending = bytes;
-            state.closing = Some(Ok(()));
-        }
-        self.advance(ctx);
+    /// Sends all of `bytes`, the last ones, as credit allows, then the end. Nothing else may wait for credit.
+    pub fn send_all(&self, bytes: Bytes) {
+        self.state.borrow_mut().pending = bytes;
+        self.finish(Ok(()));
     }
 
     /// The host allows more.
-    pub(crate) fn credit(&self, ctx: &Ctx<'_>, bytes: u32) {
+    pub(super) fn credit(&self, ctx: &Ctx<'_>, bytes: u32) {
         self.state.borrow_mut().window.credit(bytes);
         self.advance(ctx);
     }
 
     /// The host wants no more of it.
-    pub(crate) fn refuse(&self, ctx: &Ctx<'_>, reason: &str) {
+    pub(super) fn refuse(&self, ctx: &Ctx<'_>, reason: &str) {
         let (waiting, source) = {
             let mut state = self.state.borrow_mut();
             state.refused = true;
@@ -266,7 +266,7 @@ impl Outgoing {
     }
 
     /// Gives the body up: nothing more is sent, whoever writes it hears nothing more.
-    pub(crate) fn give_up(&self) {
+    pub(super) fn give_up(&self) {
         let (waiting, source) = {
             let mut state = self.state.borrow_mut();
             state.refused = true;
@@ -282,75 +282,57 @@ impl Outgoing {
 
     /// Sends what credit allows; then the write is done, or the body ends.
     fn advance(&self, ctx: &Ctx<'_>) {
-        let Some(shared) = self.shared.upgrade() else {
-            return;
-        };
-        let mut waiting = None;
-        let mut source = None;
-        let mut over = false;
-        {
-            let mut state = self.state.borrow_mut();
-            if state.finished {
-                return;
-            }
-            while !state.pending.is_empty() {
-                let size = state.window.next_chunk().min(state.pending.len());
-                if size == 0 {
-                    break;
-                }
-                let chunk = state.pending.split_to(size);
-                state.window.sent(size);
-                shared.send(
-                    self.key.0,
-                    &Frame::Data {
-                        stream: self.key.1,
-                        chunk: &chunk,
-                    },
-                );
-            }
-            if state.pending.is_empty() {
-                if let Some(end) = state.closing.take() {
-                    let error = end.as_ref().err().map(String::as_str);
-                    shared.send(
-                        self.key.0,
-                        &Frame::End {
-                            stream: self.key.1,
-                            error,
-                        },
-                    );
-                    state.finished = true;
-                    source = state.source.take();
-                    over = true;
-                } else {
-                    waiting = state.waiting.take();
-                }
-            }
-        }
-        drop(source);
-        if over {
-            shared.outgoing.borrow_mut().remove(&self.key);
-            if self.key.0 == Side::Events {
-                shared.body_sent(self.key.1);
-            }
-        }
-        if let Some(waiting) = waiting {
-            waiting(ctx, Ok(()));
+        if let Some(written) = self.move_on() {
+            written(ctx, Ok(()));
         }
     }
 
-    /// The last bytes, and the end. Nothing waits for credit any more.
-    fn end_with(&self, last: Bytes) {
-        self.state.borrow_mut().pending = last;
-        self.finish(Ok(()));
+    /// The same, but for telling whoever wrote, which is left to the caller.
+    fn move_on(&self) -> Option<WriteDone> {
+        let link = self.link.upgrade()?;
+        loop {
+            let chunk = {
+                let mut state = self.state.borrow_mut();
+                if state.finished {
+                    return None;
+                }
+                if state.pending.is_empty() {
+                    break;
+                }
+                let size = state.window.next_chunk().min(state.pending.len());
+                if size == 0 {
+                    return None;
+                }
+                state.window.sent(size);
+                state.pending.split_to(size)
+            };
+            link.send(&Frame::Data {
+                stream: self.stream,
+                chunk: &chunk,
+            });
+        }
+        let (end, source) = {
+            let mut state = self.state.borrow_mut();
+            let Some(end) = state.closing.take() else {
+                return state.waiting.take();
+            };
+            state.finished = true;
+            (end, state.source.take())
+        };
+        drop(source);
+        link.outgoing.borrow_mut().remove(&self.stream);
+        link.send(&Frame::End {
+            stream: self.stream,
+            error: end.as_ref().err().map(String::as_str),
+        });
+        link.owner.body_sent(self.stream);
+        None
     }
 
     fn finish(&self, end: Result<(), String>) {
-        // The engine is entered only to call a waiting writer, and none waits while its stream closes.
-        let Some(shared) = self.shared.upgrade() else {
-            return;
-        };
         self.state.borrow_mut().closing = Some(end);
-        pyo3::Python::attach(|py| shared.engine.with(py, |ctx| self.advance(&ctx)));
+        // Nobody is told: a body that closes has no writer that waits.
+        drop(self.move_on());
     }
 }
 
@@ -388,10 +370,10 @@ impl ByteSink for Outgoing {
 ///
 /// # Errors
 /// What a coder says if there is no memory for it.
-pub(crate) fn coded(outgoing: &Rc<Outgoing>, codings: &[Coding]) -> Result<Rc<dyn ByteSink>, String> {
+pub fn coded(outgoing: &Rc<Outgoing>, codings: &[Coding]) -> Result<Rc<dyn ByteSink>, String> {
     let target = Rc::clone(outgoing);
     let mut sink: Rc<dyn ByteSink> = Rc::clone(outgoing) as _;
-    let mut end: Box<dyn Fn(Bytes)> = Box::new(move |last| target.end_with(last));
+    let mut end: Box<dyn Fn(Bytes)> = Box::new(move |last| target.send_all(last));
     for &coding in codings.iter().rev() {
         let encoding = Rc::new(Encoding::new(sink, end, coding)?);
         sink = Rc::clone(&encoding) as _;
@@ -401,7 +383,7 @@ pub(crate) fn coded(outgoing: &Rc<Outgoing>, codings: &[Coding]) -> Result<Rc<dy
 }
 
 /// The body to announce for bytes that are all there, and whether they go with the frame itself.
-pub(crate) fn announce(bytes: &Bytes) -> Body<'_> {
+pub fn announce(bytes: &Bytes) -> Body<'_> {
     if bytes.len() <= INLINE_MAX {
         Body::Inline(bytes)
     } else {

@@ -11,9 +11,9 @@ use rustix::buffer::spare_capacity;
 /// How much one read may bring.
 const READ_SIZE: usize = 256 * 1024;
 
-/// What is wrong with a connection; either way the isolate can't go on.
+/// What is wrong with a connection; either way nothing more comes or goes.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectionError {
+pub enum ConnectionError {
     /// The host closed it.
     #[error("the host closed the connection")]
     Closed,
@@ -25,11 +25,11 @@ pub(crate) enum ConnectionError {
     Wire(#[from] WireError),
 }
 
-/// One of an isolate's two sockets. Frames are collected and written once per turn of the event loop.
-pub(crate) struct Connection {
+/// A socket to the host. Frames are collected and written once per turn of the event loop.
+pub struct Connection {
     socket: OwnedFd,
     reader: RefCell<FrameReader>,
-    /// What a read fills. Never cleared memory: its pages are an isolate's own from the first byte written.
+    /// What a read fills. Never cleared memory: its pages are this process's own from the first byte written.
     scratch: RefCell<Vec<u8>>,
     outgoing: RefCell<Vec<u8>>,
     /// The kernel's buffer was full: the event loop watches for room.
@@ -38,7 +38,10 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Takes over a socket and makes it non-blocking.
-    pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn new(socket: OwnedFd) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&socket, true)?;
         Ok(Self {
             socket,
@@ -50,27 +53,33 @@ impl Connection {
     }
 
     /// The descriptor, for the event loop.
-    pub(crate) fn raw_fd(&self) -> RawFd {
+    pub fn raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
     }
 
     /// Puts a frame into the buffer.
-    pub(crate) fn send(&self, frame: &Frame<'_>) -> Result<(), WireError> {
+    ///
+    /// # Errors
+    /// If it is too long; nothing was added then.
+    pub fn send(&self, frame: &Frame<'_>) -> Result<(), WireError> {
         encode(frame, &mut self.outgoing.borrow_mut())
     }
 
     /// Whether frames wait for [`Self::flush`].
-    pub(crate) fn has_outgoing(&self) -> bool {
+    pub fn has_outgoing(&self) -> bool {
         !self.outgoing.borrow().is_empty()
     }
 
     /// Whether the kernel took less than all, so that its readiness is to be awaited.
-    pub(crate) fn blocked(&self) -> bool {
+    pub fn blocked(&self) -> bool {
         self.blocked.get()
     }
 
     /// Writes what the kernel takes of the collected frames.
-    pub(crate) fn flush(&self) -> Result<(), ConnectionError> {
+    ///
+    /// # Errors
+    /// If the connection is broken.
+    pub fn flush(&self) -> Result<(), ConnectionError> {
         let mut outgoing = self.outgoing.borrow_mut();
         let mut written = 0;
         while written < outgoing.len() {
@@ -90,7 +99,10 @@ impl Connection {
     }
 
     /// Reads what has arrived; whole frames are then had from [`Self::next_frame`].
-    pub(crate) fn fill(&self) -> Result<(), ConnectionError> {
+    ///
+    /// # Errors
+    /// If the connection is broken.
+    pub fn fill(&self) -> Result<(), ConnectionError> {
         let mut scratch = self.scratch.borrow_mut();
         loop {
             scratch.clear();
@@ -109,7 +121,10 @@ impl Connection {
     }
 
     /// The next whole frame that has arrived.
-    pub(crate) fn next_frame(&self) -> Result<Option<Bytes>, ConnectionError> {
+    ///
+    /// # Errors
+    /// If what arrived is no frame.
+    pub fn next_frame(&self) -> Result<Option<Bytes>, ConnectionError> {
         Ok(self.reader.borrow_mut().next_frame()?)
     }
 }

@@ -1,0 +1,145 @@
+//! Calls of capabilities and their answers, on the broker's link.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use isthmus_protocol::{
+    Body, Call, ChannelId, Failure, FailureKind, Frame, Open, Operation, Reply, StreamId, decode,
+};
+use isthmus_web::body::IncomingBody;
+use rquickjs::Ctx;
+
+use super::{ConnectionError, Incoming, Link, LinkOwner, Outgoing, Side, announce};
+use crate::{CallBody, CallDone, Opened};
+
+/// The calls of a process.
+pub struct Calls {
+    /// What they go over.
+    pub link: Rc<Link>,
+    /// Those that wait for their answer.
+    waiting: RefCell<HashMap<StreamId, CallDone>>,
+    next: Cell<StreamId>,
+}
+
+impl Calls {
+    /// Calls over a link that has no connection yet.
+    pub fn new(owner: Box<dyn LinkOwner>) -> Self {
+        Self {
+            link: Link::new(Side::Broker, owner),
+            waiting: RefCell::default(),
+            next: Cell::new(1),
+        }
+    }
+
+    /// A number for a new call.
+    pub fn name(&self) -> StreamId {
+        let stream = self.next.get();
+        self.next.set(stream.wrapping_add(1).max(1));
+        stream
+    }
+
+    /// Makes a call, on behalf of `event` if there is one; [`crate::Broker::call`] says the rest.
+    pub fn call(
+        &self,
+        event: Option<StreamId>,
+        channel: ChannelId,
+        operation: Operation<'_>,
+        body: CallBody,
+        done: CallDone,
+    ) -> Opened {
+        let stream = self.name();
+        self.waiting.borrow_mut().insert(stream, done);
+        let open = |body: Body<'_>| {
+            let call = Call {
+                channel,
+                event,
+                operation: operation.clone(),
+            };
+            self.link.send(&Frame::Open {
+                stream,
+                open: Open::Call(call),
+                body,
+            });
+        };
+        let mut opened = Opened {
+            call: stream,
+            sink: None,
+        };
+        match body {
+            CallBody::None => open(Body::None),
+            CallBody::Stream { length } => {
+                open(Body::Stream { length });
+                opened.sink = Some(Outgoing::open(&self.link, stream));
+            }
+            CallBody::Held { call, length } => {
+                self.link.hand_over(call);
+                open(Body::Held { stream: call, length });
+            }
+            CallBody::Bytes(bytes) => match announce(&bytes) {
+                body @ Body::Stream { .. } => {
+                    open(body);
+                    Outgoing::open(&self.link, stream).send_all(bytes);
+                }
+                inline => open(inline),
+            },
+        }
+        opened
+    }
+
+    /// Gives a call up; [`crate::Broker::cancel`] says the rest.
+    pub fn cancel(&self, call: StreamId) {
+        let done = self.waiting.borrow_mut().remove(&call);
+        if done.is_none() {
+            return;
+        }
+        let outgoing = self.link.outgoing.borrow_mut().remove(&call);
+        if let Some(outgoing) = outgoing {
+            outgoing.give_up();
+        }
+        self.link.send(&Frame::Cancel { stream: call });
+    }
+
+    /// Whether an answer or a body is on its way.
+    pub fn is_busy(&self) -> bool {
+        !self.waiting.borrow().is_empty() || self.link.has_bodies()
+    }
+
+    /// Handles a frame that has arrived.
+    ///
+    /// # Errors
+    /// If the bytes are none.
+    pub fn frame(&self, ctx: &Ctx<'_>, bytes: &Bytes) -> Result<(), ConnectionError> {
+        match decode::<Frame<'_>>(bytes)? {
+            Frame::Reply { stream, reply, body } => {
+                let done = self.waiting.borrow_mut().remove(&stream);
+                // A call that was given up: its answer crossed with that.
+                let Some(done) = done else { return Ok(()) };
+                let body = Incoming::open(&self.link, stream, &body, bytes);
+                done(ctx, reply, body);
+            }
+            Frame::Cancel { stream } => {
+                self.link
+                    .refuse(ctx, stream, "the host wants no more of this body");
+            }
+            frame => self.link.body_frame(ctx, frame, bytes),
+        }
+        Ok(())
+    }
+
+    /// The connection is lost: everything that is under way fails, for the reason given.
+    pub fn lose(&self, ctx: &Ctx<'_>, reason: &str) {
+        self.link.lose(ctx, reason);
+        let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
+        for done in waiting.into_values() {
+            let failure = Failure {
+                kind: FailureKind::Internal,
+                name: "TypeError",
+                message: reason,
+                trace: "",
+            };
+            done(ctx, Reply::Failed(failure), IncomingBody::None);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The link to the host: one socket, the bodies and the calls on it. An isolate has two, plain CPython one.
+//!
+//! | file | what |
+//! |---|---|
+//! | `connection` | [`Connection`]: frames in, frames out |
+//! | `bodies` | [`Incoming`], [`Outgoing`]: bodies under credit, both ways |
+//! | `calls` | [`Calls`]: calls of capabilities and their answers |
+//!
+//! All of it belongs to the engine's thread and is driven by whatever event loop runs there. Every borrow ends before
+//! foreign code can run, and [`LinkOwner`] counts as such.
+
+mod bodies;
+mod calls;
+mod connection;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+
+use bytes::Bytes;
+use isthmus_protocol::{Frame, StreamId};
+use rquickjs::Ctx;
+
+pub use bodies::{Incoming, Outgoing, announce, coded};
+pub use calls::Calls;
+pub use connection::{Connection, ConnectionError};
+
+/// What a link is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Requests in.
+    Events,
+    /// Capabilities out.
+    Broker,
+}
+
+/// What a link tells the process that it is part of.
+pub trait LinkOwner: 'static {
+    /// Frames wait to be written, and none did before.
+    fn has_outgoing(&self) {}
+
+    /// A body that went out on `stream` is complete.
+    fn body_sent(&self, _stream: StreamId) {}
+
+    /// The two sides do not understand each other: a line for the log.
+    fn report(&self, text: &str);
+}
+
+/// A socket to the host, from when it is there, and the bodies on it.
+pub struct Link {
+    side: Side,
+    owner: Box<dyn LinkOwner>,
+    connection: RefCell<Option<Rc<Connection>>>,
+    /// Bodies arriving; who reads one owns it, and dropping it tells the host.
+    incoming: RefCell<HashMap<StreamId, Weak<Incoming>>>,
+    outgoing: RefCell<HashMap<StreamId, Rc<Outgoing>>>,
+}
+
+impl Link {
+    /// A link without a connection.
+    pub fn new(side: Side, owner: Box<dyn LinkOwner>) -> Rc<Self> {
+        Rc::new(Self {
+            side,
+            owner,
+            connection: RefCell::default(),
+            incoming: RefCell::default(),
+            outgoing: RefCell::default(),
+        })
+    }
+
+    /// The connection is there.
+    pub fn connect(&self, connection: Connection) {
+        self.connection.replace(Some(Rc::new(connection)));
+    }
+
+    /// Forgets the connection and what was being sent.
+    pub fn disconnect(&self) {
+        self.connection.replace(None);
+        let outgoing = std::mem::take(&mut *self.outgoing.borrow_mut());
+        drop(outgoing);
+    }
+
+    /// The connection, if there is one.
+    pub fn connection(&self) -> Option<Rc<Connection>> {
+        self.connection.borrow().clone()
+    }
+
+    /// Collects a frame for the next flush. Without a connection it is dropped: then nothing was opened either.
+    pub fn send(&self, frame: &Frame<'_>) {
+        let Some(connection) = self.connection() else {
+            return;
+        };
+        let had_outgoing = connection.has_outgoing();
+        match connection.send(frame) {
+            Ok(()) if had_outgoing => {}
+            Ok(()) => self.owner.has_outgoing(),
+            // Everything of unbounded size is cut into chunks before; what remains is a bug worth a line.
+            Err(error) => self
+                .owner
+                .report(&format!("a frame to the host could not be sent: {error}")),
+        }
+    }
+
+    /// Whether bodies are on their way.
+    pub fn has_bodies(&self) -> bool {
+        !self.incoming.borrow().is_empty() || !self.outgoing.borrow().is_empty()
+    }
+
+    /// `Data`, `End` and `Credit`, which both sides have. Frames for a stream that is over on this side are ignored: they
+    /// crossed with its end.
+    pub fn body_frame(&self, ctx: &Ctx<'_>, frame: Frame<'_>, bytes: &Bytes) {
+        match frame {
+            Frame::Data { stream, chunk } => {
+                let incoming = self.incoming.borrow().get(&stream).and_then(Weak::upgrade);
+                if let Some(incoming) = incoming
+                    && let Err(overrun) = incoming.data(ctx, bytes.slice_ref(chunk))
+                {
+                    self.owner
+                        .report(&format!("the host sent more than allowed: {overrun}"));
+                    self.incoming.borrow_mut().remove(&stream);
+                    self.send(&Frame::Cancel { stream });
+                    incoming.end(ctx, Err(overrun.to_string()));
+                }
+            }
+            Frame::End { stream, error } => {
+                let incoming = self.incoming.borrow_mut().remove(&stream);
+                if let Some(incoming) = incoming.and_then(|incoming| incoming.upgrade()) {
+                    incoming.end(ctx, error.map_or(Ok(()), |error| Err(error.to_owned())));
+                }
+            }
+            Frame::Credit { stream, bytes } => {
+                let outgoing = self.outgoing.borrow().get(&stream).cloned();
+                if let Some(outgoing) = outgoing {
+                    outgoing.credit(ctx, bytes);
+                }
+            }
+            frame => self.owner.report(&format!(
+                "the host sent a frame that has no meaning here: {frame:?}"
+            )),
+        }
+    }
+
+    /// The host wants no more of the body that goes out on `stream`; whether there was one.
+    pub fn refuse(&self, ctx: &Ctx<'_>, stream: StreamId, reason: &str) -> bool {
+        let outgoing = self.outgoing.borrow_mut().remove(&stream);
+        if let Some(outgoing) = &outgoing {
+            outgoing.refuse(ctx, reason);
+        }
+        outgoing.is_some()
+    }
+
+    /// The host passes on by itself the body that it holds on `stream`.
+    pub fn hand_over(&self, stream: StreamId) {
+        let incoming = self.incoming.borrow_mut().remove(&stream);
+        if let Some(incoming) = incoming.and_then(|incoming| incoming.upgrade()) {
+            incoming.handed_over();
+        }
+    }
+
+    /// The connection is lost: every body breaks off.
+    fn lose(&self, ctx: &Ctx<'_>, reason: &str) {
+        self.connection.replace(None);
+        let incoming = std::mem::take(&mut *self.incoming.borrow_mut());
+        for incoming in incoming.into_values().filter_map(|incoming| incoming.upgrade()) {
+            incoming.end(ctx, Err(reason.to_owned()));
+        }
+        let outgoing = std::mem::take(&mut *self.outgoing.borrow_mut());
+        for outgoing in outgoing.into_values() {
+            outgoing.refuse(ctx, reason);
+        }
+    }
+}
