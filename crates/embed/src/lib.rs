@@ -8,6 +8,8 @@
 //! |---|---|
 //! | `python.rs` | the engine's start, and what Python sees of it |
 //! | `world.rs` | the `Host` of the Web platform |
+//! | `network.rs` | the link to the process that speaks to the network |
+//! | `jobs.rs` | work on other threads |
 //! | `modules.rs` | the loader of JavaScript modules |
 //!
 //! The engine lives until the process ends: proxies outlive everything here. After a fork the child goes on with a copy of
@@ -17,6 +19,7 @@
 
 mod jobs;
 mod modules;
+mod network;
 mod python;
 mod world;
 

@@ -13,6 +13,7 @@ use rquickjs::{CatchResultExt, Ctx, Object};
 
 use crate::jobs;
 use crate::modules::{Load, Resolve};
+use crate::network::Network;
 use crate::world::World;
 
 thread_local! {
@@ -43,7 +44,7 @@ pub fn start<'py>(
     let engine = Engine::new(py).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
     isthmus_bridge::configure(&py.import("isthmus._runtime.crossing")?)?;
     engine.runtime().set_loader(Resolve { root, packages }, Load);
-    let world = World::new(pump.clone().unbind());
+    let world = World::new(pump.clone().unbind(), Network::new(pump.clone().unbind()));
     let entrypoint_helper = engine
         .with(py, |ctx| set_up(py, &ctx, world))
         .map_err(PyRuntimeError::new_err)?;
@@ -123,13 +124,19 @@ impl Embedded {
         }
         let mut rejected = rejected;
         with_engine(py, |_| {
-            isthmus_bridge::run_jobs(
-                py,
-                &mut |ctx, thrown| {
-                    let _ = isthmus_web::report_exception(ctx, thrown);
-                },
-                if report { Some(&mut rejected) } else { None },
-            );
+            let mut run = || {
+                isthmus_bridge::run_jobs(
+                    py,
+                    &mut |ctx, thrown| {
+                        let _ = isthmus_web::report_exception(ctx, thrown);
+                    },
+                    if report { Some(&mut rejected) } else { None },
+                );
+            };
+            match Network::here() {
+                Some(network) => network.gather(run),
+                None => run(),
+            }
         })
     }
 
@@ -151,9 +158,23 @@ impl Embedded {
         with_engine(py, |ctx| jobs::finish(&ctx))
     }
 
-    /// In a forked child: random numbers other than the parent's, and no threads of its.
-    fn reseed(&self, py: Python<'_>) -> PyResult<()> {
+    /// The connection to the network has something to read, or room: goes on with what is under way.
+    fn exchange(&self, py: Python<'_>) -> PyResult<()> {
+        with_engine(py, |ctx| {
+            if let Some(network) = Network::here() {
+                network.exchange(&ctx);
+            }
+        })
+    }
+
+    /// In a forked child: random numbers other than the parent's, and no threads and no connection of its.
+    fn after_fork(&self, py: Python<'_>) -> PyResult<()> {
         jobs::forget();
+        with_engine(py, |ctx| {
+            if let Some(network) = Network::here() {
+                network.lose(&ctx);
+            }
+        })?;
         with_engine(py, |ctx| isthmus_web::crypto::reseed(&ctx))?
             .map_err(|error| PyRuntimeError::new_err(format!("fresh randomness: {error}")))
     }

@@ -1,12 +1,16 @@
-//! The world of the Web platform in plain CPython: console lines go to Python's standard streams, timers to its loop.
+//! The world of the Web platform in plain CPython: console lines go to Python's standard streams, timers to its loop,
+//! requests to a process of their own.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
+use isthmus_bindings::Broker;
 use isthmus_web::{Begun, FetchDone, Host, Job, LogLevel, OutgoingRequest, TimerId};
 use pyo3::prelude::*;
 use rquickjs::Ctx;
 
 use crate::jobs;
+use crate::network::{EmbedBroker, Network};
 
 /// The [`Host`] that plain CPython gives the Web platform.
 pub(crate) struct World {
@@ -14,16 +18,20 @@ pub(crate) struct World {
     pump: Py<PyAny>,
     /// When the engine started, on both clocks.
     origin: (Instant, Duration),
+    network: Rc<Network>,
+    broker: Rc<dyn Broker>,
 }
 
 impl World {
-    pub(crate) fn new(pump: Py<PyAny>) -> Self {
+    pub(crate) fn new(pump: Py<PyAny>, network: Rc<Network>) -> Self {
         let epoch = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
         Self {
             pump,
             origin: (Instant::now(), epoch),
+            broker: Rc::new(EmbedBroker(Rc::clone(&network))),
+            network,
         }
     }
 
@@ -81,7 +89,10 @@ impl Host for World {
         }
     }
 
-    fn fetch(&self, _: &Ctx<'_>, _: OutgoingRequest, _: FetchDone) -> Result<Begun, String> {
-        Err("fetch() to the network isn't served in plain CPython yet".to_owned())
+    fn fetch(&self, ctx: &Ctx<'_>, request: OutgoingRequest, done: FetchDone) -> Result<Begun, String> {
+        self.network.connect(ctx)?;
+        Ok(self
+            .network
+            .gather(|| isthmus_bindings::fetch(ctx, &self.broker, request, done)))
     }
 }

@@ -12,6 +12,7 @@
 //! | `launch`, `zygote` | where zygotes come from; one zygote's control connection |
 //! | `isolate` | one isolate: its two connections, its open events, its vital signs |
 //! | `broker` | capability calls, by grant |
+//! | `companion` | the network alone, for a program in plain CPython |
 //! | `network` | outbound `fetch`: connections, TLS, addresses, bodies |
 //! | `streams` | bodies under credit |
 //! | `logs`, `pages` | what the developer and the client are told |
@@ -21,6 +22,7 @@
 #![warn(missing_docs)]
 
 mod broker;
+mod companion;
 mod front;
 mod isolate;
 mod launch;
@@ -38,5 +40,6 @@ mod supervisor;
 mod tests;
 mod zygote;
 
+pub use companion::accompany;
 pub use logs::{LogLevel, LogLine, LogOrigin, LogSink, UnknownLogLevel};
 pub use serve::{ServeError, ServeOptions, serve};

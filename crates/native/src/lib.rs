@@ -1,7 +1,7 @@
 //! The extension module `isthmus._native`: the roles of the one wheel, and what Python needs of the bridge.
 
 use std::ffi::OsString;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::path::PathBuf;
 
 use isthmus_protocol::control::{CONTROL_FD, IsolateSpec};
@@ -29,6 +29,14 @@ fn zygote_main(py: Python<'_>) -> PyResult<()> {
     isthmus_isolate::zygote::run(py, control)
 }
 
+/// The life of the process that speaks to the network for a program in plain CPython, `program`; standard input is the
+/// connection to it.
+#[pyfunction]
+fn companion_main(py: Python<'_>, program: i32) -> PyResult<()> {
+    let connection = std::io::stdin().as_fd().try_clone_to_owned()?;
+    Ok(py.detach(|| isthmus_host::accompany(connection, program))?)
+}
+
 /// Makes a JavaScript engine in this process, without a host: for tests of the bridge.
 #[pyfunction]
 fn start_engine(py: Python<'_>) -> PyResult<Bound<'_, isthmus_isolate::python::Isolate>> {
@@ -42,6 +50,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(cli_main, module)?)?;
     module.add_function(wrap_pyfunction!(zygote_main, module)?)?;
+    module.add_function(wrap_pyfunction!(companion_main, module)?)?;
     module.add_function(wrap_pyfunction!(start_engine, module)?)?;
     module.add_function(wrap_pyfunction!(isthmus_isolate::python::process_counts, module)?)?;
     module.add_function(wrap_pyfunction!(isthmus_embed::start, module)?)?;

@@ -20,6 +20,7 @@ from isthmus._runtime.futures import PyodideFuture
 
 if TYPE_CHECKING:
     import asyncio
+    import subprocess
 
 __all__ = ["Pump"]
 
@@ -55,6 +56,9 @@ class Pump:
         self._context = contextvars.Context()
         self._timers: dict[int, _Timer] = {}
         self._jobs: int | None = None  # readable when another thread has done some work; None while none works
+        self._network: tuple[int, bool, bool] | None = None  # a descriptor; watch it for reading, for writing
+        self._watching: dict[Any, tuple[int, bool, bool]] = {}  # the loops that watch it, and for what
+        self._companion: subprocess.Popen[bytes] | None = None  # until its first process has ended
         # What JavaScript waits for, and the callbacks that settle its promises. Weak: who gave a future up gets no answer.
         self._awaited: weakref.WeakKeyDictionary[asyncio.Future[Any], list[Callable[[Any], object]]]
         self._awaited = weakref.WeakKeyDictionary()
@@ -97,6 +101,8 @@ class Pump:
                 self._start(loop, number, timer)
         if self._jobs is not None:
             loop.add_reader(self._jobs, self._finish_jobs, loop)
+        if self._network is not None:
+            self._watch_network(loop)
         for future in list(self._awaited):
             if future.get_loop().is_closed() and not future.done():
                 for callback in self._awaited.pop(future, ()):
@@ -205,6 +211,60 @@ class Pump:
             self._jobs = None
         self.engine.run_jobs()
 
+    # The network
+
+    def start_companion(self, descriptor: int) -> None:
+        """Starts the process that speaks to the network, at the other end of `descriptor`."""
+        from .network import start
+
+        self._companion = start(descriptor)
+
+    def watch_network(self, interest: tuple[int, bool, bool] | None) -> None:
+        """What of the connection to the network there is to watch; without a loop the next one does."""
+        self._network = interest
+        loop = _get_running_loop()
+        if loop is not None and interest is not None:
+            if loop is not self._loop:
+                self._adopt(loop)
+            self._watching.setdefault(loop, (interest[0], False, False))
+        for loop in list(self._watching):
+            self._watch_network(loop)
+
+    def _watch_network(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Has one loop watch what is to be watched, and no more. A loop that does not run now may be the next that does."""
+        was = self._watching.pop(loop, None)
+        if loop.is_closed():
+            return
+        descriptor, reading, writing = self._network or (-1, False, False)
+        was_reading, was_writing = was[1:] if was is not None else (False, False)
+        if was is not None and was[0] != descriptor:
+            if was_reading:
+                loop.remove_reader(was[0])
+            if was_writing:
+                loop.remove_writer(was[0])
+            was_reading = was_writing = False
+        if reading != was_reading:
+            if reading:
+                loop.add_reader(descriptor, self._exchange)
+            else:
+                loop.remove_reader(descriptor)
+        if writing != was_writing:
+            if writing:
+                loop.add_writer(descriptor, self._exchange)
+            else:
+                loop.remove_writer(descriptor)
+        if reading or writing:
+            self._watching[loop] = (descriptor, reading, writing)
+
+    def _exchange(self) -> None:
+        if self._companion is not None and self._companion.poll() is not None:
+            self._companion = None
+        self._context.copy().run(self._receive)
+
+    def _receive(self) -> None:
+        self.engine.exchange()
+        self.engine.run_jobs()
+
     # The process
 
     def log(self, grave: bool, text: str) -> None:
@@ -220,13 +280,19 @@ class Pump:
 
     def at_exit(self) -> None:
         """Tells of rejections that nobody handled before the end."""
+        if self._companion is not None and self._companion.poll() is None:
+            self._companion.returncode = 0  # it is about to end, and nobody waits for it any more
         if self.engine.is_home() and self.engine.jobs_pending():
             self.engine.run_jobs()
 
     def after_fork(self) -> None:
         """In a forked child: the parent's loop is not ours, its timers are."""
-        self._loop = self._scheduled = self._jobs = None
+        self._loop = self._scheduled = self._jobs = self._network = None
+        self._watching.clear()  # the parent's loops share what they watch with it: they are left alone
+        if self._companion is not None:
+            self._companion.returncode = 0  # the parent's
+            self._companion = None
         for timer in self._timers.values():
             timer.loop = timer.handle = None
         if self.engine.is_home():
-            self.engine.reseed()
+            self.engine.after_fork()

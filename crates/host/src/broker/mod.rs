@@ -19,13 +19,14 @@ use bytes::Bytes;
 use isthmus_protocol::flow::{CHUNK_MAX, INLINE_MAX, ReceiveWindow};
 use isthmus_protocol::{Body, Call, Failure, FailureKind, Frame, Open, Operation, Reply, StreamId, decode};
 use isthmus_stores::kv::{KvNamespace, ValueBuffer};
+use tokio::net::unix::OwnedReadHalf;
 use tokio::task::AbortHandle;
 
 pub(crate) use fetch::Origin;
 pub(crate) use grants::{Grant, GrantTable};
 pub(crate) use held::HeldBody;
 
-use crate::isolate::{Outgoing, Violation};
+use crate::isolate::{Frames, Outgoing, Violation};
 use crate::limits::OPEN_CALLS_MAX;
 use crate::logs::Logs;
 use crate::streams::{BodyQueue, SendFlow, keep, lock};
@@ -169,6 +170,22 @@ impl Broker {
             CallState::Held { body, .. } => Some(body),
             _ => None,
         }
+    }
+
+    /// Serves what comes through a connection, until its end. Its answers are in [`Self::outgoing`].
+    ///
+    /// # Errors
+    /// [`Violation`] if no honest isolate would send it.
+    pub(crate) async fn serve(self: &Arc<Self>, connection: OwnedReadHalf) -> Result<(), Violation> {
+        let mut frames = Frames::new(connection);
+        while let Some(frame) = frames.next().await? {
+            // An isolate that asks but doesn't read the answers is not asked what else it wants.
+            if !self.outgoing.has_room() {
+                self.outgoing.room().await;
+            }
+            self.take_frame(&frame)?;
+        }
+        Ok(())
     }
 
     /// Takes one frame of the broker connection. Runs in the tokio runtime; what takes long goes on in a task.

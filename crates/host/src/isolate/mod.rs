@@ -255,21 +255,9 @@ impl Isolate {
     }
 
     async fn read_broker(self: Arc<Self>, half: OwnedReadHalf) {
-        let mut frames = Frames::new(half);
-        loop {
-            match frames.next().await {
-                Ok(Some(frame)) => {
-                    // An isolate that asks but doesn't read the answers is not asked what else it wants.
-                    if !self.broker.outgoing().has_room() {
-                        self.broker.outgoing().room().await;
-                    }
-                    if let Err(violation) = self.broker.take_frame(&frame) {
-                        return self.end(EndReason::Violation(violation.0));
-                    }
-                }
-                Ok(None) => return self.end_soon().await,
-                Err(violation) => return self.end(EndReason::Violation(violation.0)),
-            }
+        match self.broker.serve(half).await {
+            Ok(()) => self.end_soon().await,
+            Err(violation) => self.end(EndReason::Violation(violation.0)),
         }
     }
 
@@ -303,13 +291,13 @@ impl Process {
 }
 
 /// Frames as they come from a connection.
-struct Frames {
+pub(crate) struct Frames {
     half: OwnedReadHalf,
     reader: FrameReader,
 }
 
 impl Frames {
-    fn new(half: OwnedReadHalf) -> Self {
+    pub(crate) fn new(half: OwnedReadHalf) -> Self {
         Self {
             half,
             reader: FrameReader::new(),
@@ -317,7 +305,7 @@ impl Frames {
     }
 
     /// The next frame, `None` at the end. All frames of one read come without waiting.
-    async fn next(&mut self) -> Result<Option<Bytes>, Violation> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Violation> {
         loop {
             if let Some(frame) = self.reader.next_frame()? {
                 return Ok(Some(frame));
