@@ -289,13 +289,18 @@ unsafe extern "C" fn create_proxy(
         let Some([capture_this, roundtrip]) = options("create_proxy", values, count, names, known) else {
             return ptr::null_mut();
         };
-        double_proxy_steal(pyproxy::new(
+        let proxy = pyproxy::new(
             *values,
             Origin {
                 roundtrip,
                 capture_this,
             },
-        ))
+        );
+        if pyproxy::keep_context(proxy).is_err() {
+            qjs::JS_FreeValue(state::context(), proxy);
+            return ptr::null_mut();
+        }
+        double_proxy_steal(proxy)
     }
 }
 

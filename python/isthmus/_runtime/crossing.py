@@ -6,12 +6,15 @@ Everything here is called rarely, or is too intricate to be worth native code.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import linecache
 import sys
-from asyncio import _get_running_loop
+from asyncio import _get_running_loop, current_task
 from collections.abc import AsyncGenerator, Callable, Generator, MutableSequence, Sequence
 from functools import cmp_to_key as compare_key
 from typing import Any
+
+from greenlet import getcurrent
 
 from .mixins import mixins_for
 from .tracebacks import FORMATTED_AT_ONCE, format_exception, format_kept
@@ -25,6 +28,7 @@ __all__ = [
     "async_throw",
     "call_with",
     "compare_key",
+    "context_of",
     "create_future",
     "ensure_future",
     "format_exception",
@@ -57,15 +61,26 @@ def create_future() -> asyncio.Future[Any] | None:
     return None if loop is None else loop.create_future()
 
 
-def ensure_future(awaitable: Any) -> asyncio.Future[Any]:
-    """A future of any awaitable; RuntimeError without a running loop."""
+def context_of(function: Any) -> contextvars.Context | None:
+    """The context of this moment, itself and no copy, if `function` is a coroutine function and a task runs."""
+    if not is_coroutine_function(function):
+        return None
+    loop = _get_running_loop()
+    if loop is None or current_task(loop) is None:
+        return None
+    context: contextvars.Context | None = getcurrent().gr_context
+    return context
+
+
+def ensure_future(awaitable: Any, context: contextvars.Context | None = None) -> asyncio.Future[Any]:
+    """A future of any awaitable; a coroutine's task runs in `context`. RuntimeError without a running loop."""
     loop = _get_running_loop()
     if loop is None:
         raise RuntimeError("a Python awaitable can only be awaited from JavaScript in a running event loop")
     if asyncio.isfuture(awaitable):
         return awaitable
     if asyncio.iscoroutine(awaitable):
-        return loop.create_task(awaitable)
+        return loop.create_task(awaitable) if context is None else loop.create_task(awaitable, context=context)
     return asyncio.ensure_future(awaitable, loop=loop)
 
 

@@ -403,11 +403,12 @@ pub(super) unsafe fn awaited_steal(awaitable: *mut PyObject) -> Result<JSValue, 
     }
 }
 
-/// Has the awaitable behind a proxy run, which ends the proxy; its promise stays. `Err` with a JavaScript exception set.
+/// Has the awaitable behind a proxy run, in the context that is given or a copy of this moment's, which ends the proxy; its
+/// promise stays. `Err` with a JavaScript exception set.
 ///
 /// # Safety
 /// At home with the GIL; the cell is alive.
-pub(super) unsafe fn start(cell: *mut Cell) -> Result<JSValue, ()> {
+pub(super) unsafe fn start(cell: *mut Cell, context: Option<&lifetime::Held>) -> Result<JSValue, ()> {
     // SAFETY: as the caller promises. The call may run code that destroys the proxy: the cell is looked at again.
     unsafe {
         let cell = source(cell);
@@ -418,7 +419,10 @@ pub(super) unsafe fn start(cell: *mut Cell) -> Result<JSValue, ()> {
                 return Err(());
             }
             let object = lifetime::Held::new(object);
-            let future = ffi::PyObject_CallOneArg((*state::state()).python.ensure_future, object.as_ptr());
+            let given = [object.as_ptr(), context.map_or(ptr::null_mut(), lifetime::Held::as_ptr)];
+            let count = if context.is_some() { 2 } else { 1 };
+            let ensure_future = (*state::state()).python.ensure_future;
+            let future = ffi::PyObject_Vectorcall(ensure_future, given.as_ptr(), count, ptr::null_mut());
             if future.is_null() {
                 error::throw();
                 return Err(());
@@ -443,7 +447,7 @@ unsafe fn promise_method(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
             receiver(arguments[0])?;
             return Ok(JS_UNDEFINED);
         };
-        start(cell).map_err(|()| Thrown::JavaScript)
+        start(cell, None).map_err(|()| Thrown::JavaScript)
     }
 }
 

@@ -6,7 +6,7 @@ use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JS_UNDEFINED, JSValue};
 
 use super::api::{Thrown, checked, start};
-use super::{Cell, Context, Origin, bound, cell_of, features, object_of, receiver, throw_destroyed};
+use super::{Cell, Context, Origin, bound, cell_of, context_of, features, object_of, receiver, throw_destroyed};
 use crate::lifetime::{self, Held};
 use crate::state::Entry;
 use crate::{error, js2python, python2js, state};
@@ -33,8 +33,9 @@ pub(super) unsafe extern "C" fn call(
         let Ok(_entry) = Entry::checked() else {
             return JS_EXCEPTION;
         };
-        // The proxy may be destroyed during the call: the callable must outlive it.
+        // The proxy may be destroyed during the call: the callable must outlive it, and its context.
         let _held = Held::new(object);
+        let context = context_of(cell);
         let arguments = std::slice::from_raw_parts(
             if count == 0 {
                 ptr::NonNull::dangling().as_ptr()
@@ -54,7 +55,7 @@ pub(super) unsafe extern "C" fn call(
         if result.is_null() {
             return error::throw();
         }
-        result_steal(object, result)
+        result_steal(object, result, context.as_ref())
     }
 }
 
@@ -97,16 +98,16 @@ unsafe fn invoke(object: *mut PyObject, arguments: &[JSValue]) -> *mut PyObject 
     }
 }
 
-/// Converts a result it takes. The coroutine of a coroutine function begins to run at once.
+/// Converts a result it takes. The coroutine of a coroutine function begins to run at once, in the context that is given.
 ///
 /// # Safety
 /// At home with the GIL; `function` is what was called.
 #[inline(always)]
-pub(super) unsafe fn result_steal(function: *mut PyObject, result: *mut PyObject) -> JSValue {
+pub(super) unsafe fn result_steal(function: *mut PyObject, result: *mut PyObject, context: Option<&Held>) -> JSValue {
     // SAFETY: as the caller promises.
     unsafe {
         if ffi::Py_TYPE(result) == &raw mut ffi::PyCoro_Type {
-            return coroutine_steal(function, result);
+            return coroutine_steal(function, result, context);
         }
         let value = python2js::convert(result);
         lifetime::release_object(result);
@@ -115,7 +116,7 @@ pub(super) unsafe fn result_steal(function: *mut PyObject, result: *mut PyObject
 }
 
 #[inline(never)]
-unsafe fn coroutine_steal(function: *mut PyObject, result: *mut PyObject) -> JSValue {
+unsafe fn coroutine_steal(function: *mut PyObject, result: *mut PyObject, context: Option<&Held>) -> JSValue {
     // SAFETY: as for `result_steal`.
     unsafe {
         let value = python2js::convert(result);
@@ -133,7 +134,7 @@ unsafe fn coroutine_steal(function: *mut PyObject, result: *mut PyObject) -> JSV
             let starts = answer == ffi::Py_True();
             ffi::Py_DECREF(answer);
             if starts {
-                match start(cell) {
+                match start(cell, context) {
                     Ok(promise) => qjs::JS_FreeValue(state::context(), promise),
                     Err(()) => {
                         qjs::JS_FreeValue(state::context(), value);
@@ -183,12 +184,13 @@ pub(super) unsafe fn with_this(arguments: &[JSValue]) -> Result<JSValue, Thrown>
         let given = elements(arguments[2])?;
         let all = bound::arguments(receiver.cell, arguments[1], &given);
         free_all(&given);
+        let context = context_of(receiver.cell);
         let result = invoke(receiver.as_ptr(), &all);
         free_all(&all);
         if result.is_null() {
             return Err(Thrown::Python);
         }
-        checked(result_steal(receiver.as_ptr(), result))
+        checked(result_steal(receiver.as_ptr(), result, context.as_ref()))
     }
 }
 
@@ -237,6 +239,7 @@ pub(super) unsafe fn with_options(arguments: &[JSValue]) -> Result<JSValue, Thro
         if (*cell).features & features::CALLABLE == 0 {
             return Err(error::throw_error(c"TypeError", c"the Python object is not callable").into());
         }
+        let kept = context_of(cell);
         let positional = tuple_of(arguments[1]);
         let named = if positional.is_null() {
             ptr::null_mut()
@@ -263,7 +266,7 @@ pub(super) unsafe fn with_options(arguments: &[JSValue]) -> Result<JSValue, Thro
         if result.is_null() {
             return Err(Thrown::Python);
         }
-        checked(result_steal(object, result))
+        checked(result_steal(object, result, kept.as_ref()))
     }
 }
 

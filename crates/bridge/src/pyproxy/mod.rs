@@ -30,6 +30,9 @@ use crate::{cycles, error, state};
 pub(crate) struct Cell {
     /// The Python object; owned, null once destroyed and in a twin.
     object: *mut PyObject,
+    /// The `contextvars.Context` that coroutines of its calls run in; owned, null where they run in a copy of the
+    /// caller's, as everything but what `create_proxy` made of a coroutine function does.
+    context: *mut PyObject,
     /// What it can do: a set of [`features`].
     features: u32,
     origin: Origin,
@@ -82,6 +85,7 @@ impl Cell {
     fn new(object: *mut PyObject, features: u32, origin: Origin) -> Self {
         Self {
             object,
+            context: ptr::null_mut(),
             features,
             origin,
             message: Message::Default,
@@ -148,6 +152,43 @@ pub(crate) unsafe fn new(object: *mut PyObject, origin: Origin) -> JSValue {
     }
 }
 
+/// Has the coroutines of calls of a proxy (borrowed; anything else is left alone) run in the context of this moment, all
+/// in the same one: what one call sets the next one sees, as in the callbacks of a stream. Only where the object is a
+/// coroutine function. `Err` with a Python exception set.
+///
+/// # Safety
+/// At home with the GIL.
+pub(crate) unsafe fn keep_context(value: JSValue) -> Result<(), ()> {
+    // SAFETY: as the caller promises; the cell is alive with its value, and looked at again after the call.
+    unsafe {
+        let Some(cell) = cell_of(value) else { return Ok(()) };
+        let context_of = (*state::state()).python.context_of;
+        if !is_callable(cell) || (*cell).object.is_null() || context_of.is_null() {
+            return Ok(());
+        }
+        let context = ffi::PyObject_CallOneArg(context_of, (*cell).object);
+        if context.is_null() {
+            return Err(());
+        }
+        if context == ffi::Py_None() {
+            ffi::Py_DECREF(context);
+        } else {
+            let old = std::mem::replace(&mut (*cell).context, context);
+            ffi::Py_XDECREF(old);
+        }
+        Ok(())
+    }
+}
+
+/// The context that a proxy's coroutines run in, if it is not the caller's.
+unsafe fn context_of(cell: *mut Cell) -> Option<lifetime::Held> {
+    // SAFETY: at home with the GIL, the cell alive.
+    unsafe {
+        let context = (*source(cell)).context;
+        (!context.is_null()).then(|| lifetime::Held::new(context))
+    }
+}
+
 /// A new proxy of a borrowed object that adapts it to JSON, if it has items.
 unsafe fn adapter(object: *mut PyObject) -> JSValue {
     // SAFETY: as for `new`.
@@ -202,11 +243,13 @@ unsafe fn copy(cell: *mut Cell) -> JSValue {
         let source = source(cell);
         let origin = Origin { ..(*cell).origin };
         let object = (*source).object;
+        let context = (*source).context;
         let table = attributes::table_of(source);
         let bound = (*cell).bound.as_deref().map(|bound| Box::new(bound.duplicate()));
         let value = with_cell((*cell).features, || {
             attributes::join(&table);
             Cell {
+                context,
                 table: Some(table),
                 bound,
                 ..Cell::new(object, (*cell).features, origin)
@@ -214,6 +257,7 @@ unsafe fn copy(cell: *mut Cell) -> JSValue {
         });
         if !qjs::JS_IsException(value) {
             ffi::Py_INCREF(object);
+            ffi::Py_XINCREF(context);
         }
         value
     }
@@ -366,6 +410,7 @@ unsafe fn end(cell: *mut Cell, message: Message) {
         if object.is_null() {
             return;
         }
+        let context = std::mem::replace(&mut (*cell).context, ptr::null_mut());
         (*cell).message = if (*state::state()).debug {
             with_details(message, object)
         } else {
@@ -384,6 +429,7 @@ unsafe fn end(cell: *mut Cell, message: Message) {
             qjs::JS_FreeValue(state::context(), attribute);
         }
         ffi::Py_DECREF(object);
+        ffi::Py_XDECREF(context);
     }
 }
 
@@ -446,6 +492,7 @@ unsafe extern "C" fn finalize(runtime: *mut JSRuntime, value: JSValue) {
         qjs::JS_FreeValueRT(runtime, cell.promise);
         qjs::JS_FreeValueRT(runtime, cell.twin);
         lifetime::drop_object(cell.object);
+        lifetime::drop_object(cell.context);
         (*state::state()).live_pyproxies -= 1;
         cycles::died();
     }
@@ -467,7 +514,7 @@ unsafe extern "C" fn mark(runtime: *mut JSRuntime, value: JSValue, mark: qjs::JS
             qjs::JS_MarkValue(runtime, (*cell).promise, mark);
             qjs::JS_MarkValue(runtime, (*cell).twin, mark);
             let references = cycles::References {
-                objects: [(*cell).object, ptr::null_mut()],
+                objects: [(*cell).object, (*cell).context],
                 number: &raw mut (*cell).number,
             };
             cycles::mark(runtime, value, references, mark);
@@ -485,9 +532,8 @@ pub(crate) unsafe fn give_up(value: JSValue, objects: &mut Vec<*mut PyObject>) {
     unsafe {
         let Some(cell) = cell_of(value) else { return };
         let object = std::mem::replace(&mut (*cell).object, ptr::null_mut());
-        if !object.is_null() {
-            objects.push(object);
-        }
+        let context = std::mem::replace(&mut (*cell).context, ptr::null_mut());
+        objects.extend([object, context].into_iter().filter(|given| !given.is_null()));
         for attribute in std::mem::take(&mut (*cell).kept) {
             qjs::JS_FreeValue(state::context(), attribute);
         }
