@@ -15,8 +15,7 @@ def app(fastapi: Twins) -> Twins:
 
 @pytest.mark.parametrize("path", ["async?count=5", "async?count=0", "sync?count=4", "empty", "large?megabytes=3"])
 def test_streams(app: Twins, path: str) -> None:
-    # Starlette's GZipMiddleware would compress them.
-    assert app.get(f"/streams/{path}", headers={"accept-encoding": "identity"}).status_code in (200, 206)
+    assert app.get(f"/streams/{path}").status_code in (200, 206)
 
 
 def test_a_compressed_stream(app: Twins) -> None:

@@ -89,9 +89,8 @@ class Twins:
 
     def __init__(self, isthmus: Server, peer: Peer) -> None:
         self.isthmus, self.peer = isthmus, peer
-        self.clients = [
-            httpx.Client(base_url=url, timeout=20.0, headers={"host": HOST}) for url in (isthmus.url, peer.url)
-        ]
+        headers = {"host": HOST, "accept-encoding": "identity"}
+        self.clients = [httpx.Client(base_url=url, timeout=20.0, headers=headers) for url in (isthmus.url, peer.url)]
 
     def request(
         self,

@@ -191,14 +191,6 @@ def crash():
     raise RuntimeError("a mistake in the application")
 
 
-@app.get("/async")
-async def asynchronous():
-    import asyncio
-
-    await asyncio.sleep(0)
-    return {"async": True}
-
-
 @app.get("/context")
 def context():
     return {"app": current_app.name, "g": g.seen, "method": request.method, "multithread": isinstance(request.is_multithread, bool)}
