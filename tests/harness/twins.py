@@ -90,7 +90,11 @@ class Twins:
     def __init__(self, isthmus: Server, peer: Peer) -> None:
         self.isthmus, self.peer = isthmus, peer
         headers = {"host": HOST, "accept-encoding": "identity"}
-        self.clients = [httpx.Client(base_url=url, timeout=20.0, headers=headers) for url in (isthmus.url, peer.url)]
+        # Peers end idle connections after seconds, just when a request may be on its way.
+        kept = {isthmus.url: httpx.Limits(), peer.url: httpx.Limits(max_keepalive_connections=0)}
+        self.clients = [
+            httpx.Client(base_url=url, timeout=20.0, headers=headers, limits=limits) for url, limits in kept.items()
+        ]
 
     def request(
         self,

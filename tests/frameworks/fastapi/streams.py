@@ -62,6 +62,30 @@ async def events(request: Request, count: int = 3, pause: float = 0):
     return StreamingResponse(tell(), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 
+@router.get("/endless")
+async def endless(pause: float = 0.05):
+    async def tell() -> AsyncIterator[str]:
+        global listeners
+        listeners += 1
+        try:
+            while True:
+                yield "data: tick\n\n"
+                await asyncio.sleep(pause)
+        finally:
+            listeners -= 1
+
+    return StreamingResponse(tell(), media_type="text/event-stream")
+
+
+listeners = 0
+
+
+@router.get("/live")
+async def live():
+    """What is under way beside this request."""
+    return {"tasks": len(asyncio.all_tasks()), "listeners": listeners, "threads": threading.active_count()}
+
+
 @router.get("/background/{name}")
 async def background(name: str, tasks: BackgroundTasks):
     tasks.add_task(finish, f"{name} async")

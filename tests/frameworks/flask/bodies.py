@@ -69,6 +69,14 @@ def ignored() -> str:
     return "unread"
 
 
+@blueprint.get("/live")
+def live():
+    """What is under way, this request included."""
+    import asyncio
+
+    return {"tasks": len(asyncio.all_tasks())}
+
+
 @blueprint.post("/limited")
 def limited():
     request.max_content_length = 1000

@@ -419,7 +419,10 @@ pub(super) unsafe fn start(cell: *mut Cell, context: Option<&lifetime::Held>) ->
                 return Err(());
             }
             let object = lifetime::Held::new(object);
-            let given = [object.as_ptr(), context.map_or(ptr::null_mut(), lifetime::Held::as_ptr)];
+            let given = [
+                object.as_ptr(),
+                context.map_or(ptr::null_mut(), lifetime::Held::as_ptr),
+            ];
             let count = if context.is_some() { 2 } else { 1 };
             let ensure_future = (*state::state()).python.ensure_future;
             let future = ffi::PyObject_Vectorcall(ensure_future, given.as_ptr(), count, ptr::null_mut());

@@ -6,7 +6,9 @@ use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JS_UNDEFINED, JSValue};
 
 use super::api::{Thrown, checked, start};
-use super::{Cell, Context, Origin, bound, cell_of, context_of, features, object_of, receiver, throw_destroyed};
+use super::{
+    Cell, Context, Origin, bound, cell_of, context_of, features, object_of, receiver, throw_destroyed,
+};
 use crate::lifetime::{self, Held};
 use crate::state::Entry;
 use crate::{error, js2python, python2js, state};
@@ -103,7 +105,11 @@ unsafe fn invoke(object: *mut PyObject, arguments: &[JSValue]) -> *mut PyObject 
 /// # Safety
 /// At home with the GIL; `function` is what was called.
 #[inline(always)]
-pub(super) unsafe fn result_steal(function: *mut PyObject, result: *mut PyObject, context: Option<&Held>) -> JSValue {
+pub(super) unsafe fn result_steal(
+    function: *mut PyObject,
+    result: *mut PyObject,
+    context: Option<&Held>,
+) -> JSValue {
     // SAFETY: as the caller promises.
     unsafe {
         if ffi::Py_TYPE(result) == &raw mut ffi::PyCoro_Type {
