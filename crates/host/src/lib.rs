@@ -38,6 +38,7 @@ mod streams;
 mod supervisor;
 #[cfg(test)]
 mod tests;
+mod websocket;
 mod zygote;
 
 pub use companion::accompany;

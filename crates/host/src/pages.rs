@@ -42,6 +42,14 @@ impl Page {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, page)
     }
 
+    /// A client asks for another WebSocket than there is.
+    pub(crate) fn websocket_version() -> Self {
+        Self::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "The requested WebSocket version is not supported: 13 is.\n",
+        )
+    }
+
     /// There is no isolate.
     pub(crate) fn unavailable(why: &Unavailable) -> Self {
         match why {

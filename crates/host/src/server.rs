@@ -68,6 +68,7 @@ impl Server {
             logs: setup.logs.clone(),
             timeouts: setup.timeouts.clone(),
             local: addr.to_string(),
+            shutdown: front_stopped.clone(),
         });
         let grace = setup.timeouts.shutdown_grace;
         let supervisor = Supervisor {

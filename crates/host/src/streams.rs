@@ -96,6 +96,24 @@ impl SendFlow {
         }
     }
 
+    /// How many bytes of a message may go into its next piece, as soon as any may; `None` once the receiver wants no
+    /// more. Only one task may wait.
+    pub(crate) async fn next_piece(&self) -> Option<usize> {
+        loop {
+            {
+                let state = lock(&self.state);
+                if state.stopped {
+                    return None;
+                }
+                // Less than a character would be no progress.
+                if let Some(length) = state.window.next_piece().filter(|length| *length >= 4) {
+                    return Some(length);
+                }
+            }
+            self.wake.notified().await;
+        }
+    }
+
     /// Ends once the receiver wants no more. Only one task may wait, here or in [`Self::next_chunk`].
     pub(crate) async fn stopped(&self) {
         while !lock(&self.state).stopped {

@@ -3,13 +3,14 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use isthmus_bindings::link::{ConnectionError, Incoming, Outgoing, announce, coded};
+use isthmus_bindings::link::{ConnectionError, Incoming, Outgoing, SocketLink, announce, coded};
 use isthmus_protocol::{
     Body, Event, Failure, FailureKind, Frame, Header, Open, Outcome, Reply, RequestHead, ResponseHead,
     StreamId, decode,
 };
 use isthmus_web::body::{ByteSink, OutgoingBody, WriteDone, pump};
 use isthmus_web::fetch::{self, RequestParts, ResponseParts};
+use isthmus_web::websocket;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -28,6 +29,8 @@ pub(crate) struct OpenEvent {
     cancelled: bool,
     /// Its one reply is sent.
     answered: bool,
+    /// Its client asks for a WebSocket.
+    upgradable: bool,
 }
 
 /// The sink of a body that nobody wants: whoever writes to it learns so.
@@ -41,6 +44,13 @@ impl ByteSink for Unwanted {
     fn close(&self) {}
 
     fn abort(&self, _: &str) {}
+}
+
+/// Whether the client of a request asks for a WebSocket.
+fn asks_for_socket(head: &RequestHead<'_>) -> bool {
+    head.headers
+        .iter()
+        .any(|header| header.name == "upgrade" && header.value.eq_ignore_ascii_case(b"websocket"))
 }
 
 impl Shared {
@@ -68,7 +78,12 @@ impl Shared {
                 open: Open::Event(event),
                 body,
             } => {
-                self.open.borrow_mut().insert(stream, OpenEvent::default());
+                let upgradable = matches!(&event, Event::Fetch(head) if asks_for_socket(head));
+                let event_state = OpenEvent {
+                    upgradable,
+                    ..OpenEvent::default()
+                };
+                self.open.borrow_mut().insert(stream, event_state);
                 match event {
                     Event::Fetch(head) => self.open_fetch(py, ctx, stream, &head, &body, bytes),
                     Event::Test => self.tell_server(stream, intern!(py, "test"), (stream,)),
@@ -81,6 +96,7 @@ impl Shared {
                 if self.events.refuse(ctx, stream, "the client went away") {
                     self.body_sent(stream);
                 }
+                self.events.lose_socket(ctx, stream, None);
                 self.tell_server(stream, intern!(py, "cancel"), (stream,));
             }
             Frame::Ping { nonce } => self.events.send(&Frame::Pong { nonce }),
@@ -272,6 +288,53 @@ impl Shared {
                     outgoing.abort("the response's body could not be read");
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Answers a `fetch` event with a connection, of which `socket` is the client's end.
+    pub(crate) fn upgrade<'js>(
+        self: &Rc<Self>,
+        ctx: &Ctx<'js>,
+        stream: StreamId,
+        parts: &ResponseParts,
+        socket: &rquickjs::Object<'js>,
+    ) -> rquickjs::Result<()> {
+        let upgradable = match self.open.borrow().get(&stream) {
+            Some(event) => event.upgradable,
+            None => return Ok(()),
+        };
+        if !upgradable {
+            return Err(rquickjs::Exception::throw_type(
+                ctx,
+                "Worker tried to return a WebSocket in a response to a request which did not contain the header \
+                 \"Upgrade: websocket\".",
+            ));
+        }
+        let link = SocketLink::new(&self.events, stream, Some(stream));
+        let receiver = websocket::couple(ctx, socket, Rc::clone(&link) as _)?;
+        let Some(cancelled) = self.begin_reply(stream) else {
+            return Ok(());
+        };
+        let head = ResponseHead {
+            status: parts.status,
+            status_text: &parts.status_text,
+            headers: parts
+                .headers
+                .iter()
+                .map(|(name, value)| Header { name, value })
+                .collect(),
+            upgrade: true,
+        };
+        let (reply, body) = (Reply::Response(head), Body::None);
+        self.events.send(&Frame::Reply { stream, reply, body });
+        if let Some(event) = self.open.borrow_mut().get_mut(&stream) {
+            event.sending = true;
+        }
+        // What was sent before goes after the reply, from which the host learns that this is a connection.
+        link.start(receiver);
+        if cancelled {
+            link.lost(ctx, None);
         }
         Ok(())
     }

@@ -216,10 +216,14 @@ impl Isolate {
         let py = response.py();
         self.shared.engine.with(py, |ctx| {
             let value = isthmus_bridge::js_value(&ctx, response)?;
+            let socket = fetch::response_socket(&value);
             let taken = fetch::response_parts(&ctx, &value);
             let sent = match taken {
                 Ok(None) => return Err(PyTypeError::new_err(NO_RESPONSE)),
-                Ok(Some((parts, body))) => self.shared.respond(&ctx, stream, &parts, body),
+                Ok(Some((parts, body))) => match socket {
+                    Some(socket) => self.shared.upgrade(&ctx, stream, &parts, &socket),
+                    None => self.shared.respond(&ctx, stream, &parts, body),
+                },
                 Err(error) => Err(error),
             };
             sent.map_err(|_| isthmus_bridge::raise(py, &ctx))

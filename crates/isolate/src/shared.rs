@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use isthmus_bindings::CallDone;
+use isthmus_bindings::{CallDone, Events as _};
 use isthmus_bindings::link::{Calls, Connection, Link, LinkOwner, Side};
 use isthmus_bridge::EngineHandle;
 use isthmus_jobs::Pool;
@@ -15,6 +15,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::events::OpenEvent;
+use crate::workers::Waiting;
 
 /// Python's side, from when it serves.
 pub(crate) struct Attached {
@@ -176,6 +177,19 @@ impl Shared {
         })
     }
 
+    /// Runs `body` in the course of an event, as code of its own task runs.
+    pub(crate) fn in_event(&self, py: Python<'_>, event: Option<StreamId>, body: impl FnOnce()) {
+        let attached = event.and_then(|_| self.attached());
+        let Some(attached) = attached else { return body() };
+        let variable = attached.current_event.bind(py);
+        // Setting a context variable fails only for want of memory; then the code belongs to no event.
+        let token = variable.call_method1(intern!(py, "set"), (event,));
+        body();
+        if let Ok(token) = token {
+            let _ = variable.call_method1(intern!(py, "reset"), (token,));
+        }
+    }
+
     /// The same, unless that event is over: what goes on after its end goes on for nobody.
     pub(crate) fn open_event(&self) -> Option<StreamId> {
         self.current_event()
@@ -193,6 +207,25 @@ impl LinkOwner for Owner {
             && self.1 == Side::Events
         {
             shared.body_sent(stream);
+        }
+    }
+
+    fn in_event(&self, event: Option<StreamId>, body: &mut dyn FnMut()) {
+        match self.0.upgrade() {
+            Some(shared) => Python::attach(|py| shared.in_event(py, event, body)),
+            None => body(),
+        }
+    }
+
+    fn socket_heard(&self, event: Option<StreamId>, is_heard: bool) {
+        // As a promise that was passed to `waitUntil` does, it keeps its event open.
+        if let (Some(shared), Some(event)) = (self.0.upgrade(), event) {
+            let events = Waiting(shared);
+            if is_heard {
+                events.begin(event);
+            } else {
+                events.end(event);
+            }
         }
     }
 

@@ -47,7 +47,7 @@ pub(crate) fn install(
 }
 
 /// Counts the promises that keep events open.
-struct Waiting(Rc<Shared>);
+pub(crate) struct Waiting(pub(crate) Rc<Shared>);
 
 impl Events for Waiting {
     fn begin(&self, event: StreamId) {

@@ -1,5 +1,6 @@
 //! The world of the Web platform inside an isolate.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,11 +18,14 @@ use crate::shared::Shared;
 pub(crate) struct World {
     shared: Rc<Shared>,
     broker: Rc<dyn Broker>,
+    /// Compatibility flags by the name that enables them.
+    flags: HashMap<String, bool>,
 }
 
 impl World {
-    pub(crate) fn new(shared: Rc<Shared>) -> Self {
+    pub(crate) fn new(shared: Rc<Shared>, flags: &[(String, bool)]) -> Self {
         Self {
+            flags: flags.iter().cloned().collect(),
             broker: Rc::new(IsolateBroker(Rc::clone(&shared))),
             shared,
         }
@@ -87,6 +91,11 @@ impl Host for World {
 
     fn time_origin(&self) -> Duration {
         self.shared.origin.get().1
+    }
+
+    fn is_enabled(&self, flag: &str) -> bool {
+        // Of flags that nobody has heard of the newest behaviour holds.
+        self.flags.get(flag).copied().unwrap_or(true)
     }
 
     fn fill_random(&self, bytes: &mut [u8]) {

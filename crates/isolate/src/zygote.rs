@@ -150,8 +150,11 @@ fn set_up<'py>(py: Python<'py>, engine: &Engine, spec: &IsolateSpec) -> PyResult
     engine.runtime().set_loader(Resolve(folders), Load);
     let workers = engine
         .with(py, |ctx| {
-            isthmus_web::install(&ctx, std::rc::Rc::new(World::new(std::rc::Rc::clone(&shared))))
-                .map_err(|error| format!("the Web platform: {error}: {:?}", ctx.catch()))?;
+            isthmus_web::install(
+                &ctx,
+                std::rc::Rc::new(World::new(std::rc::Rc::clone(&shared), &spec.flags)),
+            )
+            .map_err(|error| format!("the Web platform: {error}: {:?}", ctx.catch()))?;
             isthmus_web::console::set_position_hook(&ctx, std::rc::Rc::new(python_position));
             workers::install(py, &ctx, &shared, &spec.bindings)
         })

@@ -11,6 +11,12 @@ pub const CHUNK_MAX: usize = 256 * 1024;
 /// [`crate::Body::Held`] begins with none.
 pub const INITIAL_CREDIT: u32 = 256 * 1024;
 
+/// What each [`crate::Message`] costs beside its bytes.
+pub const MESSAGE_OVERHEAD: usize = 64;
+
+/// The longest message that the host passes on to an isolate, in bytes. Upstream's limit.
+pub const MESSAGE_MAX: usize = 32 * 1024 * 1024;
+
 /// The sender's side of one body.
 #[derive(Debug, Clone)]
 pub struct SendWindow {
@@ -33,6 +39,13 @@ impl SendWindow {
     /// How long the next chunk may be: zero means wait for credit.
     pub fn next_chunk(&self) -> usize {
         self.available.min(CHUNK_MAX as u64) as usize
+    }
+
+    /// How many bytes of a message may go into the next [`crate::Message`]; `None` means wait for credit.
+    pub fn next_piece(&self) -> Option<usize> {
+        self.next_chunk()
+            .checked_sub(MESSAGE_OVERHEAD)
+            .filter(|bytes| *bytes > 0)
     }
 
     /// Counts `bytes` as sent. They must have been at most [`Self::next_chunk`].

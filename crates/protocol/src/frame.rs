@@ -283,16 +283,27 @@ pub struct ResponseHead<'a> {
     pub upgrade: bool,
 }
 
-/// A message on an upgraded stream.
+/// A message on an upgraded stream. Under credit as bodies are: each frame costs its bytes and
+/// [`crate::flow::MESSAGE_OVERHEAD`], [`Message::Close`] nothing. A stream whose connection broke ends with
+/// [`Frame::End`] (the host's word) or [`Frame::Cancel`] (the isolate's).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message<'a> {
-    /// A text message.
+    /// A part of a message, which goes on in the next frame; the last one is [`Message::Text`] or
+    /// [`Message::Binary`]. Parts of a text end between two characters.
+    Part {
+        /// What kind of message it is.
+        is_text: bool,
+        /// The bytes.
+        #[serde(borrow, with = "serde_bytes")]
+        bytes: &'a [u8],
+    },
+    /// A text message, or the end of one.
     Text(&'a str),
-    /// A binary message.
+    /// A binary message, or the end of one.
     Binary(#[serde(borrow, with = "serde_bytes")] &'a [u8]),
-    /// The closing handshake.
+    /// The closing handshake: the sender's last message.
     Close {
-        /// The status code of RFC 6455.
+        /// The status code of RFC 6455; 1005 stands for none.
         code: u16,
         /// The reason.
         reason: &'a str,

@@ -56,6 +56,12 @@ pub trait Host: 'static {
         None
     }
 
+    /// Whether a compatibility flag is on, by the name that enables it. As of the newest date where there are none.
+    fn is_enabled(&self, flag: &str) -> bool {
+        let _ = flag;
+        true
+    }
+
     /// Fills `bytes` with cryptographically secure randomness.
     fn fill_random(&self, bytes: &mut [u8]);
 

@@ -40,6 +40,7 @@ pub mod structured_clone;
 pub mod timers;
 mod url;
 mod url_pattern;
+pub mod websocket;
 
 pub use console::report_exception;
 pub use host::{
@@ -72,12 +73,14 @@ pub fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
     messaging::install(ctx)?;
     form_data::install(ctx)?;
     fetch::install(ctx)?;
+    websocket::install(ctx)?;
     Ok(())
 }
 
 /// Lets go of every JavaScript value that Rust holds on behalf of the platform. Nothing of the
 /// platform may be used afterwards.
 pub fn teardown(ctx: &Ctx<'_>) {
+    websocket::teardown(ctx);
     fetch::teardown(ctx);
     structured_clone::teardown(ctx);
     form_data::teardown(ctx);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `connection` | [`Connection`]: frames in, frames out |
 //! | `bodies` | [`Incoming`], [`Outgoing`]: bodies under credit, both ways |
+//! | `sockets` | [`SocketLink`]: WebSockets under credit |
 //! | `calls` | [`Calls`]: calls of capabilities and their answers |
 //!
 //! All of it belongs to the engine's thread and is driven by whatever event loop runs there. Every borrow ends before
@@ -12,18 +13,20 @@
 mod bodies;
 mod calls;
 mod connection;
+mod sockets;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
-use isthmus_protocol::{Frame, StreamId};
+use isthmus_protocol::{Frame, Message, StreamId};
 use rquickjs::Ctx;
 
 pub use bodies::{Incoming, Outgoing, announce, coded};
 pub use calls::Calls;
 pub use connection::{Connection, ConnectionError};
+pub use sockets::SocketLink;
 
 /// What a link is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +42,16 @@ pub trait LinkOwner: 'static {
     /// Frames wait to be written, and none did before.
     fn has_outgoing(&self) {}
 
-    /// A body that went out on `stream` is complete.
+    /// A body that went out on `stream` is complete, or a connection on it over.
     fn body_sent(&self, _stream: StreamId) {}
+
+    /// Runs `body` in the course of an event, as the code of its own task runs.
+    fn in_event(&self, _event: Option<StreamId>, body: &mut dyn FnMut()) {
+        body();
+    }
+
+    /// User code listens to a connection that it made in the course of an event, or does so no longer.
+    fn socket_heard(&self, _event: Option<StreamId>, _is_heard: bool) {}
 
     /// The two sides do not understand each other: a line for the log.
     fn report(&self, text: &str);
@@ -54,6 +65,7 @@ pub struct Link {
     /// Bodies arriving; who reads one owns it, and dropping it tells the host.
     incoming: RefCell<HashMap<StreamId, Weak<Incoming>>>,
     outgoing: RefCell<HashMap<StreamId, Rc<Outgoing>>>,
+    sockets: RefCell<HashMap<StreamId, Rc<SocketLink>>>,
 }
 
 impl Link {
@@ -65,6 +77,7 @@ impl Link {
             connection: RefCell::default(),
             incoming: RefCell::default(),
             outgoing: RefCell::default(),
+            sockets: RefCell::default(),
         })
     }
 
@@ -78,6 +91,8 @@ impl Link {
         self.connection.replace(None);
         let outgoing = std::mem::take(&mut *self.outgoing.borrow_mut());
         drop(outgoing);
+        let sockets = std::mem::take(&mut *self.sockets.borrow_mut());
+        drop(sockets);
     }
 
     /// The connection, if there is one.
@@ -101,12 +116,43 @@ impl Link {
         }
     }
 
-    /// Whether bodies are on their way.
+    /// Whether bodies are on their way, or connections open.
     pub fn has_bodies(&self) -> bool {
-        !self.incoming.borrow().is_empty() || !self.outgoing.borrow().is_empty()
+        !self.incoming.borrow().is_empty()
+            || !self.outgoing.borrow().is_empty()
+            || !self.sockets.borrow().is_empty()
     }
 
-    /// `Data`, `End` and `Credit`, which both sides have. Frames for a stream that is over on this side are ignored: they
+    fn socket(&self, stream: StreamId) -> Option<Rc<SocketLink>> {
+        self.sockets.borrow().get(&stream).cloned()
+    }
+
+    /// The connection on `stream` broke, for the reason given, if it was failed; whether there was one.
+    pub fn lose_socket(&self, ctx: &Ctx<'_>, stream: StreamId, reason: Option<&str>) -> bool {
+        let Some(socket) = self.socket(stream) else {
+            return false;
+        };
+        self.owner
+            .in_event(socket.event(), &mut || socket.lost(ctx, reason));
+        true
+    }
+
+    fn message(&self, ctx: &Ctx<'_>, stream: StreamId, message: &Message<'_>, bytes: &Bytes) {
+        // It may have crossed with the connection's end.
+        let Some(socket) = self.socket(stream) else { return };
+        let mut arrived = Ok(());
+        self.owner.in_event(socket.event(), &mut || {
+            arrived = socket.arrived(ctx, message, bytes);
+        });
+        if let Err(overrun) = arrived {
+            self.owner
+                .report(&format!("the host sent more than allowed: {overrun}"));
+            self.send(&Frame::Cancel { stream });
+            self.lose_socket(ctx, stream, None);
+        }
+    }
+
+    /// `Data`, `Message`, `End` and `Credit`, which both sides have. Frames for a stream that is over on this side are ignored: they
     /// crossed with its end.
     pub fn body_frame(&self, ctx: &Ctx<'_>, frame: Frame<'_>, bytes: &Bytes) {
         match frame {
@@ -122,7 +168,11 @@ impl Link {
                     incoming.end(ctx, Err(overrun.to_string()));
                 }
             }
+            Frame::Message { stream, message } => self.message(ctx, stream, &message, bytes),
             Frame::End { stream, error } => {
+                if self.lose_socket(ctx, stream, error) {
+                    return;
+                }
                 let incoming = self.incoming.borrow_mut().remove(&stream);
                 if let Some(incoming) = incoming.and_then(|incoming| incoming.upgrade()) {
                     incoming.end(ctx, error.map_or(Ok(()), |error| Err(error.to_owned())));
@@ -132,6 +182,8 @@ impl Link {
                 let outgoing = self.outgoing.borrow().get(&stream).cloned();
                 if let Some(outgoing) = outgoing {
                     outgoing.credit(ctx, bytes);
+                } else if let Some(socket) = self.socket(stream) {
+                    socket.credit(bytes);
                 }
             }
             frame => self.owner.report(&format!(
@@ -167,6 +219,10 @@ impl Link {
         let outgoing = std::mem::take(&mut *self.outgoing.borrow_mut());
         for outgoing in outgoing.into_values() {
             outgoing.refuse(ctx, reason);
+        }
+        let sockets: Vec<_> = self.sockets.borrow().keys().copied().collect();
+        for stream in sockets {
+            self.lose_socket(ctx, stream, None);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use isthmus_protocol::{Body, FailureKind, Frame, Header, Reply, RequestHead, ResponseHead, StreamId};
+use tokio::task::AbortHandle;
 
 use super::{Broker, CallFailure, CallState, HeldBody, lock};
 use crate::network::{LOST, Network, NetworkAnswer, NetworkBody, Upload, UploadEvent};
@@ -22,7 +23,7 @@ pub(crate) struct Origin {
 }
 
 /// A failure whose message `fetch` rejects with.
-fn failure(message: impl Into<String>) -> CallFailure {
+pub(super) fn failure(message: impl Into<String>) -> CallFailure {
     CallFailure {
         kind: FailureKind::User,
         name: "TypeError",
@@ -46,9 +47,9 @@ impl Broker {
             // A body of which nothing was read may be about to become another event's answer; it is let go of when
             // the isolate does.
             let of_event = |state: &CallState| match state {
-                CallState::Fetching { event: of, .. } | CallState::Sending { event: of, .. } => {
-                    *of == Some(event)
-                }
+                CallState::Fetching { event: of, .. }
+                | CallState::Sending { event: of, .. }
+                | CallState::Socket { event: of, .. } => *of == Some(event),
                 _ => false,
             };
             calls
@@ -62,7 +63,7 @@ impl Broker {
             let Some(state) = self.forget(stream) else {
                 continue;
             };
-            if matches!(state, CallState::Sending { .. }) {
+            if matches!(state, CallState::Sending { .. } | CallState::Socket { .. }) {
                 self.outgoing.send_short(&Frame::End {
                     stream,
                     error: Some(LOST),
@@ -124,6 +125,14 @@ impl Broker {
         let request = network
             .request(head, !matches!(body, Body::None), origin)
             .map_err(failure)?;
+        let asks_for_socket = head
+            .headers
+            .iter()
+            .any(|header| header.name == "upgrade" && header.value.eq_ignore_ascii_case(b"websocket"));
+        if asks_for_socket && matches!(body, Body::None) {
+            self.begin_socket(stream, network, event, request);
+            return Ok(());
+        }
         let upload = match *body {
             Body::None => Upload::empty(),
             Body::Inline(bytes) => Upload::full(keep(raw, bytes)),
@@ -147,13 +156,17 @@ impl Broker {
                 Err(message) => broker.fail(stream, &failure(message), false),
             }
         });
-        let task = task.abort_handle();
+        self.fetching(stream, event, task.abort_handle());
+        Ok(())
+    }
+
+    /// A request is under way in `task`.
+    pub(super) fn fetching(&self, stream: StreamId, event: Option<StreamId>, task: AbortHandle) {
         let mut calls = lock(&self.calls);
         // The answer may have come already.
         if let Some(state @ CallState::Running) = calls.open.get_mut(&stream) {
             *state = CallState::Fetching { event, task };
         }
-        Ok(())
     }
 
     /// A body that comes from the isolate.
@@ -175,7 +188,7 @@ impl Broker {
         Upload::queue(queue, length, Box::new(tell))
     }
 
-    fn answer_fetch(&self, stream: StreamId, answer: NetworkAnswer) {
+    pub(super) fn answer_fetch(&self, stream: StreamId, answer: NetworkAnswer) {
         let reason: String = answer.reason.iter().map(|&byte| char::from(byte)).collect();
         let head = ResponseHead {
             status: answer.status.as_u16(),

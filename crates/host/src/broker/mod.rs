@@ -9,6 +9,7 @@ mod fetch;
 mod grants;
 mod held;
 mod kv;
+mod socket;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -30,6 +31,7 @@ use crate::isolate::{Frames, Outgoing, Violation};
 use crate::limits::OPEN_CALLS_MAX;
 use crate::logs::Logs;
 use crate::streams::{BodyQueue, SendFlow, keep, lock};
+use crate::websocket::{Gone, MessageQueue};
 use held::{Account, Charge};
 
 /// One isolate's capability calls.
@@ -63,6 +65,13 @@ enum CallState {
         event: Option<StreamId>,
         task: AbortHandle,
     },
+    /// It was answered with a WebSocket.
+    Socket {
+        queue: Arc<MessageQueue>,
+        flow: Arc<SendFlow>,
+        /// As above.
+        event: Option<StreamId>,
+    },
     /// It was answered with a body that nobody has asked for yet.
     Held {
         body: HeldBody,
@@ -93,6 +102,10 @@ impl CallState {
         match self {
             Self::Sending { flow, .. } => flow.stop(),
             Self::Fetching { task, .. } => task.abort(),
+            Self::Socket { queue, flow, .. } => {
+                queue.finish(Gone::GaveUp);
+                flow.stop();
+            }
             Self::Collecting(_) | Self::Running | Self::Held { .. } => {}
         }
     }
@@ -212,6 +225,11 @@ impl Broker {
                 self.give_up(stream);
                 Ok(())
             }
+            Frame::Message { stream, message } => match self.socket(stream) {
+                Some(queue) => Ok(queue.push(raw, &message)?),
+                // It crossed with the connection's end.
+                None => Ok(()),
+            },
             Frame::Log(record) => {
                 self.logs.record(&record);
                 Ok(())
@@ -352,7 +370,7 @@ impl Broker {
                 return;
             };
             match state {
-                CallState::Sending { flow, .. } => {
+                CallState::Sending { flow, .. } | CallState::Socket { flow, .. } => {
                     flow.credit(bytes);
                     return;
                 }

@@ -10,16 +10,19 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
+use hyper::upgrade::OnUpgrade;
 use isthmus_protocol::{Event, Redirect, RequestHead};
 
 use super::Front;
 use super::admin::{self, Admin};
 use super::body::{ResponseBody, StreamBody};
 use super::target::Target;
+use super::upgrade;
 use super::upload::{self, Upload};
 use crate::isolate::{Answer, AnswerBody, AnswerHead, Broken, EventFailure, EventHandle, RequestBody};
 use crate::logs::LogLevel;
 use crate::pages::Page;
+use crate::websocket::{self, Link};
 
 /// How many isolates are tried that end before they take the event.
 const TRIES: usize = 3;
@@ -31,7 +34,10 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
     let began = Instant::now();
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let upgrade = websocket::is_asked_for(&head)
+        .then(|| head.extensions.remove::<OnUpgrade>())
+        .flatten();
     let target = match Target::read(&head, &front.local) {
         Ok(target) => target,
         Err(page) => {
@@ -42,7 +48,7 @@ pub(super) async fn answer(
         }
     };
     let response = match admin::read(&head, &target, peer) {
-        Ok(None) => fetch(front, &head, &target, body).await,
+        Ok(None) => fetch(front, &head, &target, body, upgrade).await,
         Ok(Some(Admin::Test)) => test(front).await,
         Err(page) => page_response(page),
     };
@@ -51,7 +57,13 @@ pub(super) async fn answer(
 }
 
 /// Runs the Worker's `fetch` handler.
-async fn fetch(front: &Front, head: &Parts, target: &Target, body: Incoming) -> Response<ResponseBody> {
+async fn fetch(
+    front: &Front,
+    head: &Parts,
+    target: &Target,
+    body: Incoming,
+    upgrade: Option<OnUpgrade>,
+) -> Response<ResponseBody> {
     let upload = match Upload::take(body).await {
         Ok(upload) => upload,
         Err(body) => {
@@ -79,6 +91,19 @@ async fn fetch(front: &Front, head: &Parts, target: &Target, body: Incoming) -> 
     }
     match event.answer().await {
         Ok(Answer::Response { head: answer, body }) => respond(front, head, answer, body, event),
+        Ok(Answer::Upgrade {
+            head: answer,
+            queue,
+            flow,
+        }) => {
+            let link = Link {
+                carrier: event.isolate().clone(),
+                stream: event.stream(),
+                queue,
+                flow,
+            };
+            upgrade::respond(front, head, upgrade, answer, link, event).unwrap_or_else(page_response)
+        }
         Ok(Answer::Failed(failure)) => failed(front, &failure, &request_name(head, target)),
         Ok(Answer::Finished) => failed(
             front,
@@ -109,7 +134,7 @@ async fn test(front: &Front) -> Response<ResponseBody> {
             typed_response(StatusCode::OK, "application/json", body)
         }
         Ok(Answer::Failed(failure)) => failed(front, &failure, "the test handler"),
-        Ok(Answer::Response { .. }) => failed(
+        Ok(Answer::Response { .. } | Answer::Upgrade { .. }) => failed(
             front,
             &EventFailure::internal("the isolate answered a test with a response".into()),
             "the test handler",

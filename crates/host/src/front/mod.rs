@@ -4,6 +4,7 @@ mod admin;
 mod body;
 mod dispatch;
 mod target;
+mod upgrade;
 mod upload;
 
 use std::convert::Infallible;
@@ -45,6 +46,8 @@ pub(crate) struct Front {
     pub(crate) timeouts: Timeouts,
     /// The server's address as a URL has it.
     pub(crate) local: String,
+    /// Whether the server ends: WebSockets are closed then.
+    pub(crate) shutdown: watch::Receiver<bool>,
 }
 
 impl Front {
@@ -85,7 +88,7 @@ impl Front {
             tokio::spawn(async move {
                 let service = service_fn(move |request| front.clone().serve(peer, request));
                 let connection = builder
-                    .serve_connection(TokioIo::new(socket), service)
+                    .serve_connection_with_upgrades(TokioIo::new(socket), service)
                     .into_owned();
                 // An error is the client's: it went away or speaks another protocol.
                 let _ = watcher.watch(connection).await;

@@ -8,7 +8,8 @@ use http::{StatusCode, header};
 use isthmus_protocol::{Failure, FailureKind, Header, ResponseHead};
 
 use crate::broker::HeldBody;
-use crate::streams::BodyQueue;
+use crate::streams::{BodyQueue, SendFlow};
+use crate::websocket::MessageQueue;
 
 /// The answer to an event.
 pub(crate) enum Answer {
@@ -18,6 +19,15 @@ pub(crate) enum Answer {
         head: AnswerHead,
         /// The body.
         body: AnswerBody,
+    },
+    /// To `fetch`: the connection becomes a WebSocket.
+    Upgrade {
+        /// Status and headers.
+        head: AnswerHead,
+        /// What the isolate sends.
+        queue: Arc<MessageQueue>,
+        /// What may be sent to the isolate.
+        flow: Arc<SendFlow>,
     },
     /// To an event without a value.
     Finished,
@@ -105,12 +115,12 @@ impl AnswerHead {
     /// # Errors
     /// A sentence if it is no head of an HTTP response: the isolate should have refused it.
     pub(crate) fn read(head: &ResponseHead<'_>) -> Result<Self, String> {
-        if head.upgrade {
-            return Err("WebSockets are not served by Isthmus yet".into());
-        }
         let status = StatusCode::from_u16(head.status)
             .ok()
-            .filter(|status| (200..=599).contains(&status.as_u16()))
+            .filter(|status| match status.as_u16() {
+                101 => head.upgrade,
+                other => !head.upgrade && (200..=599).contains(&other),
+            })
             .ok_or_else(|| format!("a response cannot have the status {}", head.status))?;
         let reason = match head.status_text {
             "" => None,

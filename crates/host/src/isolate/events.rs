@@ -12,12 +12,13 @@ use isthmus_protocol::{Body, Event, Frame, Open, Reply, StreamId, decode};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Answer, AnswerBody, AnswerHead, EndReason, EventFailure, Isolate, Violation};
+use super::{Answer, AnswerBody, AnswerHead, EndReason, EventFailure, Isolate, Outgoing, Violation};
 use crate::broker::Origin;
 use crate::limits::OPEN_EVENTS_MAX;
 use crate::network::{LOOP_HEADER, accepts, depth_of};
 use crate::streams::{BodyQueue, SendFlow, keep, lock};
 use crate::supervisor::Note;
+use crate::websocket::{Carrier, Gone, MessageQueue};
 
 /// The events open in one isolate.
 #[derive(Default)]
@@ -38,8 +39,10 @@ pub(super) struct EventState {
     cancelled: Option<Instant>,
     /// The answer's body while it arrives.
     response: Option<Arc<BodyQueue>>,
-    /// The request's body while it is sent.
+    /// The request's body while it is sent, or the messages of a WebSocket.
     request: Option<Arc<SendFlow>>,
+    /// The messages of a WebSocket, from the isolate.
+    socket: Option<Arc<MessageQueue>>,
 }
 
 /// Why an event has no answer.
@@ -70,7 +73,7 @@ pub(crate) enum RequestBody<'a> {
 
 impl EventState {
     fn is_over(&self) -> bool {
-        self.done && self.response.is_none()
+        self.done && self.response.is_none() && self.socket.is_none()
     }
 
     fn close(self) {
@@ -81,7 +84,13 @@ impl EventState {
 
     /// Fails the event since its isolate ended; whether somebody still waited for it.
     pub(super) fn fail(self, reason: &EndReason) -> bool {
-        let waited = self.waiter.is_some() || self.response.is_some();
+        let waited = self.waiter.is_some() || self.response.is_some() || self.socket.is_some();
+        if let Some(queue) = self.socket {
+            queue.finish(match reason {
+                EndReason::Shutdown | EndReason::Zygote => Gone::Replaced,
+                _ => Gone::Failed,
+            });
+        }
         if let Some(waiter) = self.waiter {
             // Nobody hears it if the client goes away at this moment.
             let _ = waiter.send(Err(Broken::Ended(reason.to_string())));
@@ -137,6 +146,12 @@ fn origin(event: &Event<'_>) -> Origin {
     }
 }
 
+impl Carrier for Isolate {
+    fn outgoing(&self) -> &Outgoing {
+        &self.events
+    }
+}
+
 impl Isolate {
     /// Delivers an event.
     ///
@@ -167,6 +182,7 @@ impl Isolate {
                     cancelled: None,
                     response: None,
                     request: flow.clone(),
+                    socket: None,
                 },
             );
             self.open.store(table.open.len(), Ordering::Relaxed);
@@ -246,6 +262,7 @@ impl Isolate {
             let state = entry.get_mut();
             state.waiter = None;
             state.response = None;
+            state.socket = None;
             if let Some(flow) = state.request.take() {
                 flow.stop();
             }
@@ -309,8 +326,16 @@ impl Isolate {
                 if let Some(flow) = self.request_flow(stream) {
                     flow.stop();
                 }
+                if let Some(queue) = self.socket(stream) {
+                    queue.finish(Gone::GaveUp);
+                }
                 Ok(())
             }
+            Frame::Message { stream, message } => match self.socket(stream) {
+                Some(queue) => Ok(queue.push(raw, &message)?),
+                // It crossed with the connection's end.
+                None => Ok(()),
+            },
             Frame::Done { stream, .. } => self.take_done(stream),
             Frame::Log(record) => {
                 self.context.logs.record(&record);
@@ -327,9 +352,9 @@ impl Isolate {
                 self.vitals.answered(nonce);
                 Ok(())
             }
-            Frame::Open { .. } | Frame::Message { .. } | Frame::Release { .. } | Frame::Shutdown => Err(
-                Violation("a frame that an isolate may not send on its events connection".into()),
-            ),
+            Frame::Open { .. } | Frame::Release { .. } | Frame::Shutdown => Err(Violation(
+                "a frame that an isolate may not send on its events connection".into(),
+            )),
         }
     }
 
@@ -360,8 +385,21 @@ impl Isolate {
                 })?)
             }
         };
+        let mut socket = None;
         let answer = match reply {
             Reply::Response(head) => match AnswerHead::read(head) {
+                Ok(read) if head.upgrade => {
+                    if !matches!(answer_body, AnswerBody::None) {
+                        return Err(Violation("a WebSocket was answered with a body".into()));
+                    }
+                    let (queue, flow) = (Arc::new(MessageQueue::new()), Arc::new(SendFlow::stream()));
+                    socket = Some((queue.clone(), flow.clone()));
+                    Answer::Upgrade {
+                        head: read,
+                        queue,
+                        flow,
+                    }
+                }
                 Ok(head) => Answer::Response {
                     head,
                     body: answer_body,
@@ -384,6 +422,12 @@ impl Isolate {
         if let Some(waiter) = state.waiter.take() {
             let unread = queue.is_some() && !matches!(answer, Answer::Response { .. });
             state.response = queue;
+            if let Some((queue, flow)) = socket {
+                state.socket = Some(queue);
+                if let Some(body) = state.request.replace(flow) {
+                    body.stop();
+                }
+            }
             drop(table);
             // If the client goes away at this moment, the handle's drop cancels the event.
             let _ = waiter.send(Ok(answer));
@@ -463,6 +507,34 @@ impl Isolate {
         Ok(())
     }
 
+    fn socket(&self, stream: StreamId) -> Option<Arc<MessageQueue>> {
+        lock(&self.table)
+            .open
+            .get(&stream)
+            .and_then(|state| state.socket.clone())
+    }
+
+    /// The connection of an event is over; the isolate has been told.
+    fn socket_closed(&self, stream: StreamId) {
+        let over;
+        {
+            let mut table = lock(&self.table);
+            let Entry::Occupied(mut entry) = table.open.entry(stream) else {
+                return;
+            };
+            let state = entry.get_mut();
+            state.socket = None;
+            over = state.is_over();
+            if over {
+                entry.remove().close();
+            }
+            self.open.store(table.open.len(), Ordering::Relaxed);
+        }
+        if over {
+            self.broker.event_is_over(stream);
+        }
+    }
+
     fn request_flow(&self, stream: StreamId) -> Option<Arc<SendFlow>> {
         lock(&self.table)
             .open
@@ -507,9 +579,15 @@ impl EventHandle {
             Ok(Answer::Response {
                 body: AnswerBody::Stream { .. },
                 ..
-            })
+            } | Answer::Upgrade { .. })
         );
         answer
+    }
+
+    /// The connection that the event became is over: dropping the handle cancels nothing.
+    pub(crate) fn close_socket(mut self) {
+        self.settled = true;
+        self.isolate.socket_closed(self.stream);
     }
 
     /// The answer is complete: dropping the handle cancels nothing.

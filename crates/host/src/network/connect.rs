@@ -86,6 +86,8 @@ pub(super) struct Pools {
     connect: Duration,
     plain: Pool,
     secure: OnceCell<Pool>,
+    /// For WebSockets, which HTTP/1.1 alone has here.
+    sockets: OnceCell<Pool>,
 }
 
 impl Pools {
@@ -93,8 +95,9 @@ impl Pools {
         Self {
             policy,
             connect,
-            plain: pool(policy, connect, RootCertStore::empty()),
+            plain: pool(policy, connect, RootCertStore::empty(), Versions::All),
             secure: OnceCell::new(),
+            sockets: OnceCell::new(),
         }
     }
 
@@ -103,6 +106,34 @@ impl Pools {
     /// # Errors
     /// A sentence if the machine has no certificates to trust, or [`Forbidden`] if the URL names an address outright.
     pub(super) async fn of(&self, uri: &http::Uri) -> Result<&Pool, String> {
+        self.allow(uri)?;
+        if uri.scheme() != Some(&http::uri::Scheme::HTTPS) {
+            return Ok(&self.plain);
+        }
+        self.secure.get_or_try_init(|| self.load(Versions::All)).await
+    }
+
+    /// The pool for a URL that a WebSocket is asked of.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) async fn for_sockets(&self, uri: &http::Uri) -> Result<&Pool, String> {
+        self.allow(uri)?;
+        if uri.scheme() != Some(&http::uri::Scheme::HTTPS) {
+            return Ok(&self.plain);
+        }
+        self.sockets.get_or_try_init(|| self.load(Versions::First)).await
+    }
+
+    async fn load(&self, versions: Versions) -> Result<Pool, String> {
+        let roots = tokio::task::spawn_blocking(roots)
+            .await
+            .map_err(|error| error.to_string())??;
+        Ok(pool(self.policy, self.connect, roots, versions))
+    }
+
+    /// Whether the policy allows a URL that names an address outright.
+    fn allow(&self, uri: &http::Uri) -> Result<(), String> {
         let host = uri.host().unwrap_or_default();
         if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>()
             && !self.policy.allows(address)
@@ -110,16 +141,7 @@ impl Pools {
             let host = host.to_owned();
             return Err(Forbidden { host }.to_string());
         }
-        if uri.scheme() != Some(&http::uri::Scheme::HTTPS) {
-            return Ok(&self.plain);
-        }
-        let load = || async {
-            let roots = tokio::task::spawn_blocking(roots)
-                .await
-                .map_err(|error| error.to_string())??;
-            Ok(pool(self.policy, self.connect, roots))
-        };
-        self.secure.get_or_try_init(load).await
+        Ok(())
     }
 }
 
@@ -141,7 +163,15 @@ fn roots() -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-fn pool(policy: AddressPolicy, connect: Duration, roots: RootCertStore) -> Pool {
+/// The versions of HTTP that connections may speak.
+#[derive(Clone, Copy)]
+enum Versions {
+    All,
+    /// HTTP/1.1 alone.
+    First,
+}
+
+fn pool(policy: AddressPolicy, connect: Duration, roots: RootCertStore, versions: Versions) -> Pool {
     let mut tcp = HttpConnector::new_with_resolver(Resolver { policy });
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -157,9 +187,11 @@ fn pool(policy: AddressPolicy, connect: Duration, roots: RootCertStore) -> Pool 
     };
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(config)
-        .https_or_http()
-        .enable_all_versions()
-        .wrap_connector(tcp);
+        .https_or_http();
+    let connector = match versions {
+        Versions::All => connector.enable_all_versions().wrap_connector(tcp),
+        Versions::First => connector.enable_http1().wrap_connector(tcp),
+    };
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())

@@ -8,6 +8,7 @@ mod connect;
 mod download;
 mod policy;
 mod request;
+mod socket;
 mod stall;
 mod upload;
 
@@ -26,6 +27,7 @@ use download::Arrived;
 pub(crate) use download::Download;
 pub(crate) use policy::AddressPolicy;
 pub(crate) use request::{LOOP_HEADER, accepts, depth_of};
+pub(crate) use socket::{OpenSocket, Opened};
 use stall::Pulse;
 pub(crate) use upload::{Upload, UploadEvent};
 
@@ -91,11 +93,17 @@ impl Network {
             answer = pool.request(request) => answer.map_err(|error| describe(&error))?,
             () = pulse.stopped(self.0.limits.stall) => return Err(LOST.to_owned()),
         };
+        self.answered(answer, is_head).await
+    }
+
+    /// What an answer means.
+    async fn answered(
+        &self,
+        answer: http::Response<hyper::body::Incoming>,
+        is_head: bool,
+    ) -> Result<NetworkAnswer, String> {
+        let reason = reason_of(&answer);
         let (head, body) = answer.into_parts();
-        let reason = match head.extensions.get::<ReasonPhrase>() {
-            Some(reason) => Bytes::copy_from_slice(reason.as_bytes()),
-            None => Bytes::from_static(head.status.canonical_reason().unwrap_or_default().as_bytes()),
-        };
         let status = head.status;
         if status.is_informational() {
             return Err(format!(
@@ -137,6 +145,14 @@ impl Network {
 impl Default for Network {
     fn default() -> Self {
         Self::new(AddressPolicy::default(), NetworkLimits::default())
+    }
+}
+
+/// The reason phrase of an answer.
+fn reason_of<B>(answer: &http::Response<B>) -> Bytes {
+    match answer.extensions().get::<ReasonPhrase>() {
+        Some(reason) => Bytes::copy_from_slice(reason.as_bytes()),
+        None => Bytes::from_static(answer.status().canonical_reason().unwrap_or_default().as_bytes()),
     }
 }
 

@@ -25,4 +25,5 @@
   }
 
   expose(CloseEvent, "CloseEvent");
+  shared.events.CloseEvent = CloseEvent;
 })

@@ -106,5 +106,6 @@
   };
 
   expose(ErrorEvent, "ErrorEvent");
+  shared.events.ErrorEvent = ErrorEvent;
   expose(PromiseRejectionEvent, "PromiseRejectionEvent");
 })

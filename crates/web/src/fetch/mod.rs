@@ -25,7 +25,7 @@ mod response;
 pub use coded::Encoding;
 pub use coding::Coding;
 pub use request::{abort_request, new_request};
-pub use response::{new_response, response_parts};
+pub use response::{new_response, response_parts, response_socket};
 
 /// What a request is made of, its body apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct RequestParts {
 /// What a response is made of, its body apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseParts {
-    /// 200 to 599.
+    /// 101 or 200 to 599.
     pub status: u16,
     /// Often empty: the standard phrase is then up to whoever sends it.
     pub status_text: String,

@@ -19,6 +19,7 @@ use super::interface::{
 };
 use super::{IncomingBody, OutgoingBody, ResponseParts};
 use crate::mime_type::MimeType;
+use crate::websocket;
 
 /// A `Response` object.
 #[derive(JsLifetime)]
@@ -33,6 +34,8 @@ pub(super) struct Response<'js> {
     /// The body has the codings that the headers promise.
     manual: bool,
     cf: Cf<'js>,
+    /// The client's end of a connection that begins with this response.
+    web_socket: Option<Object<'js>>,
 }
 
 impl<'js> Trace<'js> for Response<'js> {
@@ -42,6 +45,7 @@ impl<'js> Trace<'js> for Response<'js> {
         }
         self.body.trace(tracer);
         self.cf.trace(tracer);
+        self.web_socket.trace(tracer);
     }
 }
 
@@ -99,8 +103,8 @@ pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
             receiver::<Response>(params)?.borrow().cf.object(params.ctx())
         })?
         .attribute("webSocket", |params| {
-            receiver::<Response>(params)?;
-            Ok(Value::new_null(params.ctx().clone()))
+            let socket = receiver::<Response>(params)?.borrow().web_socket.clone();
+            Ok(socket.map_or_else(|| Value::new_null(params.ctx().clone()), Object::into_value))
         })?
         .operation("clone", 0, clone)?;
     mix_in::<Response>(&interface)?;
@@ -114,6 +118,7 @@ struct Init<'js> {
     headers: HeaderList,
     cf: Cf<'js>,
     manual: bool,
+    web_socket: Option<Object<'js>>,
 }
 
 impl<'js> Init<'js> {
@@ -124,6 +129,7 @@ impl<'js> Init<'js> {
             headers: HeaderList::default(),
             cf: Cf::default(),
             manual: false,
+            web_socket: None,
         };
         if absent(init) {
             return Ok(read);
@@ -135,9 +141,7 @@ impl<'js> Init<'js> {
             ));
         };
         let status: Value = object.get("status")?;
-        if !absent(&status) {
-            read.status = status_code(ctx, &status)?;
-        }
+        let given = if absent(&status) { 200.0 } else { number(&status)? };
         let status_text: Value = object.get("statusText")?;
         if !absent(&status_text) {
             read.status_text = reason_phrase(ctx, &status_text)?;
@@ -161,24 +165,40 @@ impl<'js> Init<'js> {
         }
         let web_socket: Value = object.get("webSocket")?;
         if !absent(&web_socket) {
-            return Err(Exception::throw_type(
-                ctx,
-                "A Response with a 'webSocket' is not supported yet.",
-            ));
+            if !websocket::is_socket(ctx, &web_socket)? {
+                return Err(Exception::throw_type(
+                    ctx,
+                    "Incorrect type for the 'webSocket' field on 'InitializerDict': the provided value is not of type 'WebSocket'.",
+                ));
+            }
+            read.web_socket = web_socket.into_object();
         }
         read.manual = match Class::<Response>::from_object(object) {
             Some(other) => other.borrow().manual,
             None => encode_body(ctx, object, "encodeBody")? == Some(true),
         };
+        read.status = match &read.web_socket {
+            Some(_) if given == 101.0 => 101,
+            Some(_) => {
+                return Err(Exception::throw_range(
+                    ctx,
+                    "Responses with a WebSocket must have status code 101.",
+                ));
+            }
+            None => status_code(ctx, given)?,
+        };
         Ok(read)
     }
 }
 
-fn status_code<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<u16> {
-    let number = match value.as_int() {
-        Some(number) => f64::from(number),
-        None => value.get::<Coerced<f64>>()?.0.trunc(),
-    };
+fn number(value: &Value<'_>) -> Result<f64> {
+    match value.as_int() {
+        Some(number) => Ok(f64::from(number)),
+        None => Ok(value.get::<Coerced<f64>>()?.0.trunc()),
+    }
+}
+
+fn status_code(ctx: &Ctx<'_>, number: f64) -> Result<u16> {
     if (200.0..=599.0).contains(&number) {
         // In range, and a whole number.
         return Ok(number as u16);
@@ -218,7 +238,7 @@ pub(super) fn encode_body<'js>(ctx: &Ctx<'js>, init: &Object<'js>, member: &str)
 
 fn assemble<'js>(ctx: &Ctx<'js>, init: Init<'js>, body: Extracted<'js>) -> Result<Response<'js>> {
     let mut headers = init.headers;
-    let body = if !matches!(init.status, 204 | 205 | 304) {
+    let body = if !matches!(init.status, 101 | 204 | 205 | 304) {
         body.describe(&mut headers)
     } else if body.body.is_empty() {
         // Upstream lets an empty body pass for none.
@@ -238,6 +258,7 @@ fn assemble<'js>(ctx: &Ctx<'js>, init: Init<'js>, body: Extracted<'js>) -> Resul
         headers: RefCell::new(Slot::new(headers, false)),
         body,
         cf: init.cf,
+        web_socket: init.web_socket,
     })
 }
 
@@ -260,6 +281,7 @@ fn error<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         headers: RefCell::new(Slot::new(HeaderList::default(), true)),
         body: Body::default(),
         cf: Cf::default(),
+        web_socket: None,
     };
     Ok(Class::instance(params.ctx().clone(), response)?.into_value())
 }
@@ -311,6 +333,7 @@ fn redirect<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         headers: RefCell::new(Slot::new(headers, true)),
         body: Body::default(),
         cf: Cf::default(),
+        web_socket: None,
     };
     Ok(Class::instance(ctx.clone(), response)?.into_value())
 }
@@ -319,6 +342,12 @@ fn clone<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
     let ctx = params.ctx();
     let original = receiver::<Response>(params)?;
     let original = original.borrow();
+    if original.web_socket.is_some() {
+        return Err(Exception::throw_type(
+            ctx,
+            "Cannot clone a response to a WebSocket handshake.",
+        ));
+    }
     let response = Response {
         status: original.status,
         status_text: original.status_text.clone(),
@@ -328,6 +357,7 @@ fn clone<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         body: original.body.copy(ctx)?,
         headers: RefCell::new(original.headers.borrow().copy()),
         cf: original.cf.copy(ctx)?,
+        web_socket: None,
     };
     Ok(Class::instance(ctx.clone(), response)?.into_value())
 }
@@ -348,6 +378,7 @@ pub fn new_response<'js>(
         headers: RefCell::new(Slot::new(HeaderList::trusted(parts.headers), true)),
         body: body.into(),
         cf: Cf::default(),
+        web_socket: None,
     };
     Ok(Class::instance(ctx.clone(), response)?.into_inner())
 }
@@ -375,6 +406,7 @@ pub(super) fn fetched<'js>(ctx: &Ctx<'js>, fetched: Fetched) -> Result<Object<'j
         headers: RefCell::new(Slot::new(HeaderList::trusted(fetched.parts.headers), true)),
         body: fetched.body.into(),
         cf: Cf::default(),
+        web_socket: None,
     };
     Ok(Class::instance(ctx.clone(), response)?.into_inner())
 }
@@ -387,6 +419,13 @@ pub(super) fn arriving_body<'js>(ctx: Ctx<'js>, response: Class<'js, Response<'j
     } else {
         Ok(Value::new_undefined(ctx))
     }
+}
+
+/// The `WebSocket` of a response that begins a connection; `None` if `value` is another one, or none.
+pub fn response_socket<'js>(value: &Value<'js>) -> Option<Object<'js>> {
+    let response = Class::<Response>::from_object(value.as_object()?)?;
+    let socket = response.borrow().web_socket.clone();
+    socket
 }
 
 /// Takes a response apart for the process outside; its body is used up by it. `None` if `value` is no `Response`.

@@ -177,6 +177,8 @@
       const file = fileOf(value);
       return file === undefined ? [data, typeOf(value), null, null] : [data, typeOf(value), file[0], file[1]];
     },
+    // The data of a blob; undefined for other objects.
+    blobData: (value) => (isObject(value) ? dataOf(value) : undefined),
     isBlob: (value) => isObject(value) && dataOf(value) !== undefined,
     // The file itself, or a new one of the same bytes if `value` is a mere blob or is to have another name.
     toFile(value, name) {

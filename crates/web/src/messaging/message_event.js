@@ -38,6 +38,14 @@
     #ports;
 
     static {
+      // What a connection delivers; `origin` and `lastEventId` are strings.
+      messaging.newMessageEvent = (data, origin = "", lastEventId = "") => {
+        const event = new MessageEvent("message");
+        event.#data = data;
+        event.#origin = origin;
+        event.#lastEventId = lastEventId;
+        return event;
+      };
       // What a port delivers.
       messaging.newEvent = (data, ports) => {
         const event = new MessageEvent("message");

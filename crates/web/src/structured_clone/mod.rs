@@ -122,6 +122,7 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
         |native| {
             native.set("clone", Function::new(ctx.clone(), clone)?)?;
             native.set("pack", Function::new(ctx.clone(), pack)?)?;
+            native.set("size", Function::new(ctx.clone(), size)?)?;
             native.set("unpack", Function::new(ctx.clone(), unpack)?)
         },
     )?;
@@ -241,6 +242,11 @@ fn pack<'js>(ctx: Ctx<'js>, value: Value<'js>, transfer: Array<'js>) -> Result<A
     pair.set(0, Class::instance(ctx, packed)?)?;
     pair.set(1, list)?;
     Ok(pair)
+}
+
+/// How many bytes a packed value has, its blobs apart.
+fn size(packed: Class<'_, Packed>) -> usize {
+    packed.borrow().bytes.len()
 }
 
 fn unpack<'js>(ctx: Ctx<'js>, packed: Class<'js, Packed>, moved: Array<'js>) -> Result<Value<'js>> {

@@ -219,6 +219,8 @@
     // A value on its way: `[packed, moved]`, from which `unpack` reads it once.
     pack: native.pack,
     unpack: native.unpack,
+    // How many bytes it has.
+    size: native.size,
 
     fail: (text) => { throw dataCloneError(text); },
   };

@@ -1,0 +1,274 @@
+//! `WebSocket` and `WebSocketPair`: <https://websockets.spec.whatwg.org/>, as Workers have them.
+//!
+//! The classes are JavaScript (`websocket.js`). A connection to the world outside is a [`Socket`], which the process gives:
+//! [`couple`] makes it the other end of a pair whose one end is part of a response. What arrives on it is told by its
+//! [`Receiver`].
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use rquickjs::class::{JsClass, Readable, Trace};
+use rquickjs::function::Constructor;
+use rquickjs::{ArrayBuffer, Class, Ctx, Error, Exception, Function, JsLifetime, Object, Result, Value};
+
+use crate::file_api::{Builder, Data};
+use crate::{buffer_source, script};
+
+/// A message of a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketMessage {
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Binary(Bytes),
+    /// The closing handshake: the sender's last message.
+    Close {
+        /// The status code; 1005 stands for none.
+        code: u16,
+        /// The reason.
+        reason: String,
+    },
+}
+
+/// A connection to the world outside, as the platform uses it. Its methods must not run JavaScript themselves.
+pub trait Socket: 'static {
+    /// Sends a message, or queues it. After a [`SocketMessage::Close`] none comes.
+    fn send(&self, message: SocketMessage);
+
+    /// User code listens from now on: what arrived so far is not waiting any more.
+    fn accept(&self);
+
+    /// How many bytes of messages are queued.
+    fn buffered(&self) -> usize;
+}
+
+/// A [`Socket`] as `websocket.js` holds it.
+#[derive(Trace, JsLifetime)]
+struct Outside {
+    #[qjs(skip_trace)]
+    socket: Rc<dyn Socket>,
+}
+
+impl<'js> JsClass<'js> for Outside {
+    const NAME: &'static str = "Outside";
+    type Mutable = Readable;
+
+    fn constructor(_: &Ctx<'js>) -> Result<Option<Constructor<'js>>> {
+        Ok(None)
+    }
+}
+
+/// What Rust calls in `websocket.js`, and the sockets that are connected to the outside.
+#[derive(JsLifetime)]
+struct Sockets<'js> {
+    couple: Function<'js>,
+    is_socket: Function<'js>,
+    receive: Function<'js>,
+    connected: RefCell<HashMap<u32, Object<'js>>>,
+    next: Cell<u32>,
+    /// The receivers that were dropped.
+    forgotten: Rc<RefCell<Vec<u32>>>,
+}
+
+impl<'js> Sockets<'js> {
+    fn of<'a>(ctx: &'a Ctx<'js>) -> Result<rquickjs::runtime::UserDataGuard<'a, Self>> {
+        ctx.userdata::<Self>()
+            .ok_or_else(|| Exception::throw_internal(ctx, "WebSockets are not installed in this context"))
+    }
+}
+
+/// Brings a `WebSocket` what arrives from outside. The object lives as long as this.
+pub struct Receiver {
+    id: u32,
+    forgotten: Rc<RefCell<Vec<u32>>>,
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.forgotten.borrow_mut().push(self.id);
+    }
+}
+
+/// Adds the two classes. Needs events, messaging, timers, blobs and structured cloning.
+pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
+    let host = script::host(ctx)?;
+    script::evaluate(
+        ctx,
+        "websocket/websocket.js",
+        include_str!("websocket.js"),
+        |native| {
+            let blobs = host.is_enabled("websocket_standard_binary_type");
+            let half_open = !host.is_enabled("web_socket_auto_reply_to_close");
+            native.set("isBlobDefault", blobs)?;
+            native.set("isHalfOpenDefault", half_open)?;
+            native.set(
+                "isReasonLimited",
+                host.is_enabled("websocket_close_reason_byte_limit"),
+            )?;
+            native.set("accept", Function::new(ctx.clone(), accept)?)?;
+            native.set("sendText", Function::new(ctx.clone(), send_text)?)?;
+            native.set("sendBinary", Function::new(ctx.clone(), send_binary)?)?;
+            native.set("close", Function::new(ctx.clone(), close)?)?;
+            native.set("buffered", Function::new(ctx.clone(), buffered)?)?;
+            native.set("copy", Function::new(ctx.clone(), copy)?)?;
+            native.set("blobOf", Function::new(ctx.clone(), blob_of)?)?;
+            native.set("utf8Length", Function::new(ctx.clone(), utf8_length)?)
+        },
+    )?;
+    let functions: Object = script::shared(ctx)?.get("webSocket")?;
+    let sockets = Sockets {
+        couple: functions.get("couple")?,
+        is_socket: functions.get("isSocket")?,
+        receive: functions.get("receive")?,
+        connected: RefCell::default(),
+        next: Cell::new(0),
+        forgotten: Rc::default(),
+    };
+    ctx.store_userdata(sockets)
+        .map_err(|_| Exception::throw_internal(ctx, "WebSockets are in use and cannot be replaced"))?;
+    Ok(())
+}
+
+/// Lets go of every JavaScript value that Rust holds on behalf of WebSockets.
+pub(crate) fn teardown(ctx: &Ctx<'_>) {
+    // Fails only while a guard of `userdata` is alive, and no function here keeps one.
+    drop(ctx.remove_userdata::<Sockets<'_>>());
+}
+
+/// Whether `value` is a `WebSocket`.
+pub(crate) fn is_socket<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<bool> {
+    let is_socket = Sockets::of(ctx)?.is_socket.clone();
+    is_socket.call((value.clone(),))
+}
+
+/// Makes `socket` the other end of what `object`, a `WebSocket` of a response, is an end of. Throws a `TypeError` if
+/// `object` is in use: nothing is sent on `socket` then.
+pub fn couple<'js>(ctx: &Ctx<'js>, object: &Object<'js>, socket: Rc<dyn Socket>) -> Result<Receiver> {
+    let couple = Sockets::of(ctx)?.couple.clone();
+    let outside = Class::instance(ctx.clone(), Outside { socket })?;
+    let peer: Object<'js> = couple.call((object.clone(), outside))?;
+    let sockets = Sockets::of(ctx)?;
+    let mut connected = sockets.connected.borrow_mut();
+    // Dropped after the table is released: dropping a JavaScript object may run finalizers.
+    let freed: Vec<_> = sockets
+        .forgotten
+        .take()
+        .iter()
+        .filter_map(|id| connected.remove(id))
+        .collect();
+    let mut id = sockets.next.get();
+    while connected.contains_key(&id) {
+        id = id.wrapping_add(1);
+    }
+    sockets.next.set(id.wrapping_add(1));
+    connected.insert(id, peer);
+    let forgotten = Rc::clone(&sockets.forgotten);
+    drop(connected);
+    drop(sockets);
+    drop(freed);
+    Ok(Receiver { id, forgotten })
+}
+
+impl Receiver {
+    /// A message arrived. To be called with no JavaScript on the stack; what listeners throw is reported.
+    pub fn receive(&self, ctx: &Ctx<'_>, message: SocketMessage) {
+        let told = match message {
+            SocketMessage::Text(text) => self.tell(ctx, 0, text, ""),
+            SocketMessage::Binary(bytes) => {
+                ArrayBuffer::new_copy(ctx.clone(), &bytes).and_then(|buffer| self.tell(ctx, 1, buffer, ""))
+            }
+            SocketMessage::Close { code, reason } => self.tell(ctx, 2, code, &reason),
+        };
+        self.told(ctx, told);
+    }
+
+    /// The connection broke: nothing arrives any more. `reason` says what is wrong, unless the other side merely went
+    /// away.
+    pub fn lost(&self, ctx: &Ctx<'_>, reason: Option<&str>) {
+        let told = self.tell(ctx, 3, (), reason.unwrap_or_default());
+        self.told(ctx, told);
+    }
+
+    fn tell<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        kind: u8,
+        data: impl rquickjs::IntoJs<'js>,
+        reason: &str,
+    ) -> Result<()> {
+        let (receive, object) = {
+            let sockets = Sockets::of(ctx)?;
+            let object = sockets.connected.borrow().get(&self.id).cloned();
+            (sockets.receive.clone(), object)
+        };
+        match object {
+            Some(object) => receive.call((object, kind, data, reason)),
+            None => Ok(()),
+        }
+    }
+
+    fn told(&self, ctx: &Ctx<'_>, told: Result<()>) {
+        if told.is_err() {
+            // Only the engine's limits (memory, stack) can have thrown; there is nobody here to tell.
+            ctx.catch();
+        }
+    }
+}
+
+fn accept(outside: Class<'_, Outside>) {
+    let socket = Rc::clone(&outside.borrow().socket);
+    socket.accept();
+}
+
+fn buffered(outside: Class<'_, Outside>) -> f64 {
+    outside.borrow().socket.buffered() as f64
+}
+
+fn send_text<'js>(ctx: Ctx<'js>, outside: Class<'js, Outside>, text: rquickjs::String<'js>) -> Result<()> {
+    let text = match text.to_string() {
+        // The only way a string can fail to be UTF-8.
+        Err(Error::Utf8(_)) => {
+            let webidl: Object = script::shared(&ctx)?.get("webidl")?;
+            webidl.get::<_, Function>("usv")?.call((text,))?
+        }
+        text => text?,
+    };
+    let socket = Rc::clone(&outside.borrow().socket);
+    socket.send(SocketMessage::Text(text));
+    Ok(())
+}
+
+fn send_binary<'js>(outside: Class<'js, Outside>, data: Value<'js>) {
+    let socket = Rc::clone(&outside.borrow().socket);
+    socket.send(SocketMessage::Binary(bytes_of(&data)));
+}
+
+fn close(outside: Class<'_, Outside>, code: u16, reason: String) {
+    let socket = Rc::clone(&outside.borrow().socket);
+    socket.send(SocketMessage::Close { code, reason });
+}
+
+/// The bytes of a buffer, or of a blob's data.
+fn bytes_of(data: &Value<'_>) -> Bytes {
+    match data.as_object().and_then(Class::<Data>::from_object) {
+        Some(data) => data.borrow().rope.to_bytes(),
+        None => buffer_source::copy_bytes(data).unwrap_or_default().into(),
+    }
+}
+
+fn copy<'js>(ctx: Ctx<'js>, data: Value<'js>) -> Result<ArrayBuffer<'js>> {
+    ArrayBuffer::new_copy(ctx, bytes_of(&data))
+}
+
+/// A blob's data with the bytes of `buffer`.
+fn blob_of<'js>(ctx: Ctx<'js>, buffer: Value<'js>) -> Result<Class<'js, Data>> {
+    let mut builder = Builder::default();
+    builder.share(bytes_of(&buffer));
+    Data::new(&ctx, builder.finish())
+}
+
+fn utf8_length(text: String) -> usize {
+    text.len()
+}
