@@ -48,6 +48,15 @@ def test_synchronous_routes_have_threads(app: Twins) -> None:
     assert app.get("/streams/from-thread").json() == {"answer": 42}
 
 
+def test_synchronous_routes_keep_their_threads(fastapi: Twins) -> None:
+    def names() -> set[str]:
+        told = (client.get("/streams/thread-id").json() for client in fastapi.clients for _ in range(10))
+        return set(told)
+
+    # One thread each: what one request needed serves the next.
+    assert len(names()) == 2
+
+
 def test_synchronous_routes_run_at_once(app: Twins) -> None:
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for url in (app.isthmus.url, app.peer.url):

@@ -122,8 +122,10 @@ class Pump:
             self._adopt(loop)
         return PyodideFuture(loop=loop)
 
-    def ensure_future(self, awaitable: Any) -> asyncio.Future[Any]:
-        """A future of an awaitable that JavaScript awaits or starts; RuntimeError without a running loop."""
+    def ensure_future(self, awaitable: Any, context: contextvars.Context | None = None) -> asyncio.Future[Any]:
+        """A future of an awaitable that JavaScript awaits or starts, a coroutine's in `context`; RuntimeError without a
+        running loop.
+        """
         import asyncio
 
         from .tasks import Suspendable
@@ -136,7 +138,8 @@ class Pump:
         if asyncio.isfuture(awaitable):
             return awaitable
         if asyncio.iscoroutine(awaitable):
-            return loop.create_task(Suspendable(awaitable))
+            options = {} if context is None else {"context": context}
+            return loop.create_task(Suspendable(awaitable), **options)
         return asyncio.ensure_future(awaitable, loop=loop)
 
     def watch(self, future: asyncio.Future[Any], callback: Callable[[Any], object]) -> None:

@@ -141,7 +141,7 @@ class Boot:
         def give_up() -> None:
             nonlocal overdue
             overdue = True
-            prepared.loop.stop()
+            prepared.server.stop()
 
         prepared.loop.call_later(_REHEARSAL_LIMIT, give_up)
         rehearsal.fork_hooks()

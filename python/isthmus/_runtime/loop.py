@@ -137,6 +137,8 @@ class IsolateLoop(asyncio.SelectorEventLoop):
         self._next_poll = 0.0
         self._base_context: contextvars.Context | None = None
         self._wake_context = contextvars.Context()
+        self.root_task: asyncio.Task[Any] | None = None
+        """The task that serves, which never ends while others run and is not counted among them."""
         self._adopt_task: Callable[[asyncio.Task[Any]], None] | None = None
         enter = getattr(engine, "context_enter", None)
         leave = getattr(engine, "context_exit", None)
@@ -265,8 +267,8 @@ class IsolateLoop(asyncio.SelectorEventLoop):
             await super().shutdown_default_executor()
 
     def _serves_others(self) -> bool:
-        task = tasks.current_task(self)
-        return bool(self._parked) and any(other is not task and not other.done() for other in tasks.all_tasks(self))
+        own = {tasks.current_task(self), self.root_task}
+        return bool(self._parked) and any(other not in own and not other.done() for other in tasks.all_tasks(self))
 
     # Turns
 

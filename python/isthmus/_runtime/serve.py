@@ -31,20 +31,33 @@ class Server:
         self._requests: dict[int, Any] = {}
         self._canceled: set[int] = set()
         self._draining = False
+        self._ended: asyncio.Future[None] | None = None
 
     def run(self) -> None:
-        """Serves until the host closes the connections."""
+        """Serves until the host closes the connections, or `stop`."""
+        # A task that the loop is run for: anyio keeps its threads for as long as it finds one, and else for the task that
+        # needed them first, which would be a thread per request.
+        self._loop.run_until_complete(self._serve())
+
+    def stop(self) -> None:
+        """Ends serving."""
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    async def _serve(self) -> None:
         isolate, loop = self._isolate, self._loop
+        self._ended = loop.create_future()
+        loop.root_task = asyncio.current_task()
         events, broker = isolate.descriptors()
         isolate.attach(self, current_event)
         loop.add_reader(events, self._read, isolate.read_events)
         loop.add_reader(broker, self._read, isolate.read_broker)
         isolate.ready()
-        loop.run_forever()
+        await self._ended
 
     def _read(self, read: Any) -> None:
         if not read():
-            self._loop.stop()
+            self.stop()
 
     # Called by the native side.
 
@@ -133,7 +146,7 @@ class Server:
         if self._draining:
             if self._isolate.open_events() == 0:
                 self._isolate.before_poll()
-                self._loop.stop()
+                self.stop()
             else:
                 self._loop.call_later(0.01, self._end_if_drained)
 

@@ -9,6 +9,7 @@ import dependencies
 import parameters
 import responses
 import security
+import sockets
 import streams
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -36,7 +37,7 @@ app.add_middleware(GZipMiddleware, minimum_size=500)
 app.add_middleware(SessionMiddleware, secret_key="not a secret", max_age=None)
 app.add_middleware(CORSMiddleware, allow_origins=["https://app.test"], allow_methods=["GET", "PUT"], allow_headers=["x-token"])
 app.add_middleware(TrustedHostMiddleware, allowed_hosts=["example.test", "*.example.test"])
-for part in (parameters, bodies, responses, streams, dependencies, security):
+for part in (parameters, bodies, responses, streams, dependencies, security, sockets):
     app.include_router(part.router)
 app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static", html=True), name="static")
 

@@ -1,6 +1,7 @@
 """Streams, server-sent events, background tasks, and synchronous routes on threads."""
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -116,6 +117,11 @@ async def was_done():
 @router.get("/thread")
 def thread():
     return {"main": threading.current_thread() is threading.main_thread(), "loop": _has_loop()}
+
+
+@router.get("/thread-id")
+def thread_id() -> str:
+    return f"{os.getpid()} {threading.get_native_id()}"
 
 
 def _has_loop() -> bool:
