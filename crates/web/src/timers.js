@@ -5,7 +5,7 @@
   const { defineGlobal } = shared.webidl;
   const global = globalThis;
 
-  // A hundred years, in milliseconds: as good as never, and far from any overflow in the host.
+  // A hundred years, in milliseconds, for our own use (`scheduler.wait`): as good as never, and far from any overflow.
   const LONGEST = 3153600000000;
   const LAST_ID = 2147483647;
 
@@ -43,7 +43,8 @@
     if (typeof callback !== "function") {
       throw new TypeError(`Failed to execute '${name}' on 'ServiceWorkerGlobalScope': parameter 1 is not of type 'function'.`);
     }
-    return start(callback, +delay, args, repeats);
+    // A `long`, as the standard has it: what doesn't fit is taken modulo 2³², and what is no number is none.
+    return start(callback, +delay | 0, args, repeats);
   };
 
   const functions = {

@@ -385,12 +385,39 @@ fn abort_fails_a_body_that_is_still_coming() {
 }
 
 #[test]
-fn abort_leaves_what_has_arrived_alone() {
+fn abort_fails_a_body_that_is_here_but_unread() {
     let world = started(
-        "globalThis.c = new AbortController(); const r = await fetch('http://a.test/', { signal: c.signal }); c.abort(); return await r.text()",
+        "globalThis.c = new AbortController(); const r = await fetch('http://a.test/', { signal: c.signal }); c.abort();
+         return [await r.text().catch((error) => error.name), r.bodyUsed]",
+    );
+    world.answer_fetch(Ok(answer(200, &[], text("here"))));
+    assert_eq!(world.result(), json!(["AbortError", true]));
+}
+
+#[test]
+fn abort_leaves_what_has_been_read_alone() {
+    let world = started(
+        "globalThis.c = new AbortController(); const r = await fetch('http://a.test/', { signal: c.signal }); const read = r.text(); c.abort();
+         return await read",
     );
     world.answer_fetch(Ok(answer(200, &[], text("here"))));
     assert_eq!(world.result(), json!("here"));
+}
+
+#[test]
+fn a_body_that_cannot_be_sent_at_all_is_a_type_error() {
+    let world = World::new();
+    for chunk in ["'text'", "null", "33", "{}"] {
+        world.start(&format!(
+            "await fetch('http://a.test/', {{ method: 'POST', body: new ReadableStream({{ start(c) {{ c.enqueue({chunk}); c.close(); }} }}) }})"
+        ));
+        world.run();
+        let outcome = world.result();
+        assert!(
+            outcome.as_str().unwrap().starts_with("throws TypeError"),
+            "{chunk}: {outcome}"
+        );
+    }
 }
 
 #[test]

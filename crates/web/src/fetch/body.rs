@@ -101,11 +101,6 @@ impl<'js> Body<'js> {
         }
     }
 
-    /// Whether it comes from outside and nobody has asked for it yet.
-    pub(super) fn is_arriving(&self) -> bool {
-        matches!(&*self.0.borrow(), State::Source { .. })
-    }
-
     /// The `body` attribute.
     pub(super) fn stream(&self, ctx: &Ctx<'js>) -> Result<Value<'js>> {
         let (stream, length) = match self.0.take() {

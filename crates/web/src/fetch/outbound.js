@@ -33,8 +33,8 @@
       reject(reasonOf(signal));
       return;
     }
-    let stop = ignore, settled = false;
-    const underway = native.begin(request, (response, failure) => {
+    let stop = ignore, settled = false, broken = false, underway;
+    underway = native.begin(request, (response, failure) => {
       settled = true;
       stop();
       if (response === undefined) {
@@ -45,18 +45,19 @@
         return;
       }
       if (signal !== undefined) {
-        const body = native.arrivingBody(response);
+        const body = native.abortableBody(response);
         if (body !== undefined) abortBody(signal, body);
       }
       resolve(response);
     }, (error) => {
-      // The request's body broke off, and with it the request.
+      // The request's body broke off, and with it the request; perhaps at once.
       if (settled) return;
-      settled = true;
+      settled = broken = true;
       stop();
-      native.cancel(underway);
+      if (underway !== undefined) native.cancel(underway);
       reject(new TypeError("The body of the request could not be read.", { __proto__: null, cause: error }));
     });
+    if (broken) native.cancel(underway);
     if (settled || signal === undefined) return;
     stop = onAbort(signal, (reason) => {
       settled = true;

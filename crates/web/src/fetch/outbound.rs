@@ -34,8 +34,8 @@ pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
         native.set("signal", Function::new(ctx.clone(), request::given_signal)?)?;
         native.set("takeBody", Function::new(ctx.clone(), take_body)?)?;
         native.set(
-            "arrivingBody",
-            Function::new(ctx.clone(), response::arriving_body)?,
+            "abortableBody",
+            Function::new(ctx.clone(), response::abortable_body)?,
         )?;
         native.set("begin", Function::new(ctx.clone(), begin)?)?;
         native.set("cancel", Function::new(ctx.clone(), cancel)?)?;

@@ -168,13 +168,11 @@ impl<'js> Request<'js> {
 
 /// Upper case for the methods that user code may write in any case.
 fn normalize_method(ctx: &Ctx<'_>, method: String) -> Result<Method> {
-    const KNOWN: [&str; 8] = [
-        "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE",
-    ];
+    const KNOWN: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"];
     if let Some(known) = KNOWN.into_iter().find(|known| method.eq_ignore_ascii_case(known)) {
         return Ok(Method(Cow::Borrowed(known)));
     }
-    let forbidden = ["CONNECT", "TRACK"]
+    let forbidden = ["CONNECT", "TRACE", "TRACK"]
         .iter()
         .any(|forbidden| method.eq_ignore_ascii_case(forbidden));
     if forbidden || !is_token(method.as_bytes()) {
@@ -376,6 +374,15 @@ fn apply_init<'js>(
         request.headers = RefCell::new(Slot::new(list, false));
     }
     let body = init_body(ctx, request, init)?;
+    // A stream needs none, as upstream has it.
+    if let Some(duplex) = member("duplex")? {
+        let duplex = usv_string(ctx, &duplex)?;
+        if duplex != "half" {
+            let text =
+                format!("The provided value '{duplex}' is not a valid enum value of type RequestDuplex.");
+            return Err(Exception::throw_type(ctx, &text));
+        }
+    }
     if let Some(redirect) = member("redirect")? {
         request.redirect = match usv_string(ctx, &redirect)?.as_str() {
             "follow" => Redirect::Follow,

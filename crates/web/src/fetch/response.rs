@@ -411,13 +411,13 @@ pub(super) fn fetched<'js>(ctx: &Ctx<'js>, fetched: Fetched) -> Result<Object<'j
     Ok(Class::instance(ctx.clone(), response)?.into_inner())
 }
 
-/// The stream of a response's body that still has to arrive; `undefined` if there is none or all of it is here.
-pub(super) fn arriving_body<'js>(ctx: Ctx<'js>, response: Class<'js, Response<'js>>) -> Result<Value<'js>> {
+/// The stream of a response's body, for a signal to abort; `undefined` if the body has nothing to be read.
+pub(super) fn abortable_body<'js>(ctx: Ctx<'js>, response: Class<'js, Response<'js>>) -> Result<Value<'js>> {
     let response = response.borrow();
-    if response.body.is_arriving() {
-        response.body.stream(&ctx)
-    } else {
+    if response.body.is_empty() {
         Ok(Value::new_undefined(ctx))
+    } else {
+        response.body.stream(&ctx)
     }
 }
 

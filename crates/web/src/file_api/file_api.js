@@ -182,8 +182,9 @@
     isBlob: (value) => isObject(value) && dataOf(value) !== undefined,
     // The file itself, or a new one of the same bytes if `value` is a mere blob or is to have another name.
     toFile(value, name) {
-      if (name === undefined && fileOf(value) !== undefined) return value;
-      return make(dataOf(value), typeOf(value), name ?? "blob");
+      const file = fileOf(value);
+      if (name === undefined && file !== undefined) return value;
+      return make(dataOf(value), typeOf(value), name ?? "blob", file?.[1]);
     },
   };
 })

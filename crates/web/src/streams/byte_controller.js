@@ -10,7 +10,7 @@
     typedArrayByteLength, typedArrayByteOffset,
   } = shared.primordials;
   const { enforceUnsigned, expose, requireArguments } = shared.webidl;
-  const { done, react, resolved, then } = shared.promises;
+  const { done, promiseOf, react, then } = shared.promises;
   const { Queue } = shared.queues;
   const { INTERNAL, illegal, isObject } = shared.streamArguments;
   const { cloneBytes, copyBytes, transfer, uint8, viewOf } = shared.views;
@@ -52,7 +52,7 @@
   };
 
   const startByteController = (controller, result) => {
-    then(resolved(result), () => {
+    then(result === undefined ? done : promiseOf(result), () => {
       controller.started = true;
       callPullIfNeeded(controller);
     }, (error) => { byteError(controller, error); });

@@ -4,7 +4,7 @@
 
   const { TypeError } = shared.primordials;
   const { expose } = shared.webidl;
-  const { done, react, resolved, then } = shared.promises;
+  const { done, promiseOf, react, then } = shared.promises;
   const { Queue, dequeueSized, enqueueSized, resetQueue } = shared.queues;
   const { INTERNAL, illegal, isObject } = shared.streamArguments;
   const { CLOSED, ERRORED, READABLE, isRequested, newStream, streamClose, streamError } = shared.streams;
@@ -34,7 +34,7 @@
   };
 
   const startController = (controller, result) => {
-    then(resolved(result), () => {
+    then(result === undefined ? done : promiseOf(result), () => {
       controller.started = true;
       callPullIfNeeded(controller);
     }, (error) => { controllerError(controller, error); });

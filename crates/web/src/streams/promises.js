@@ -10,6 +10,12 @@
   const resolved = (value) => promiseResolve(Promise, value);
   const rejected = (reason) => promiseReject(Promise, reason);
   const deferred = () => promiseWithResolvers(Promise);
+  // As Web IDL has it: a promise of its own, which a value that is a promise settles a little later.
+  const promiseOf = (value) => {
+    const { promise, resolve } = deferred();
+    resolve(value);
+    return promise;
+  };
   const ignore = () => {};
   const markHandled = (promise) => { then(promise, undefined, ignore); };
 
@@ -28,6 +34,16 @@
     try {
       const result = apply(f, self, args);
       return result === undefined ? done : resolved(result);
+    } catch (error) {
+      return rejected(error);
+    }
+  };
+
+  // The same with every turn that Web IDL's conversion of a promise takes, for what seldom happens.
+  const exactPromiseCall = (f, self, args) => {
+    try {
+      const result = apply(f, self, args);
+      return result === undefined ? done : promiseOf(result);
     } catch (error) {
       return rejected(error);
     }
@@ -89,6 +105,7 @@
 
   shared.promises = {
     __proto__: null,
-    Outcome, deferred, done, later, markHandled, promiseCall, react, rejected, resolved, then,
+    Outcome, deferred, done, exactPromiseCall, later, markHandled, promiseCall, promiseOf, react, rejected, resolved,
+    then,
   };
 })

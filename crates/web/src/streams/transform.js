@@ -4,7 +4,7 @@
 
   const { RangeError, TypeError, apply } = shared.primordials;
   const { expose } = shared.webidl;
-  const { Outcome, deferred, done, promiseCall, react, rejected, resolved, then } = shared.promises;
+  const { Outcome, deferred, done, exactPromiseCall, promiseCall, promiseOf, react, rejected, then } = shared.promises;
   const {
     INTERNAL, callback, highWaterMarkOf, illegal, isObject, strategyOf, underlying,
   } = shared.streamArguments;
@@ -42,7 +42,7 @@
   };
 
   const start = (state, result) => {
-    const started = resolved(result);
+    const started = result === undefined ? done : promiseOf(result);
     startSinkController(state.writable.controller, started);
     startController(state.readable.controller, started);
   };
@@ -232,7 +232,7 @@
       state.transform = transform === undefined ? (chunk) => pass(state, chunk)
         : (chunk) => promiseCall(transform, transformer, [chunk, controller]);
       state.flush = flush === undefined ? () => done : () => promiseCall(flush, transformer, [controller]);
-      state.cancel = cancel === undefined ? () => done : (reason) => promiseCall(cancel, transformer, [reason]);
+      state.cancel = cancel === undefined ? () => done : (reason) => exactPromiseCall(cancel, transformer, [reason]);
       start(state, start_ === undefined ? undefined : apply(start_, transformer, [controller]));
     }
 

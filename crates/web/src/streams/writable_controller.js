@@ -4,7 +4,7 @@
 
   const { TypeError } = shared.primordials;
   const { expose } = shared.webidl;
-  const { react, resolved, then } = shared.promises;
+  const { done, promiseOf, react, then } = shared.promises;
   const { Queue, dequeueSized, enqueueSized, resetQueue } = shared.queues;
   const { INTERNAL, illegal, isObject } = shared.streamArguments;
   const { abort: abortSignal, newSignal } = shared.events;
@@ -150,7 +150,7 @@
 
   const startController = (controller, result) => {
     const { stream } = controller;
-    then(resolved(result), () => {
+    then(result === undefined ? done : promiseOf(result), () => {
       controller.started = true;
       controller.advance();
     }, (error) => {
