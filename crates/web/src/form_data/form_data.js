@@ -5,6 +5,7 @@
   const { TypeError } = shared.primordials;
   const { expose, makeIterable, requireArguments, usv } = shared.webidl;
   const { isBlob, make, toFile } = shared.fileApi;
+  const { setEntry } = shared.searchParams;
 
   const INTERNAL = Symbol("internal");
 
@@ -90,25 +91,8 @@
     set(name, value, fileName = undefined) {
       const list = this.#list;
       requireArguments(arguments.length, 2, "set' on 'FormData", arguments.length === 0 ? "string" : "File or Blob or string");
-      const wanted = usv(name);
-      const newValue = entryValue(value, fileName, "set");
-      let found = false;
-      let kept = 0;
-      for (let i = 0; i < list.length; i += 2) {
-        let current = list[i + 1];
-        if (list[i] === wanted) {
-          if (found) continue;
-          found = true;
-          current = newValue;
-        }
-        list[kept++] = list[i];
-        list[kept++] = current;
-      }
-      list.length = kept;
-      if (!found) {
-        list[kept] = wanted;
-        list[kept + 1] = newValue;
-      }
+      const newName = usv(name);
+      setEntry(list, newName, entryValue(value, fileName, "set"));
     }
 
     static {

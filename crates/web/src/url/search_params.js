@@ -80,6 +80,27 @@
     return list;
   };
 
+  // Gives the first entry of a name this value and drops the others, in a list of names and values, alternating.
+  const setEntry = (list, name, value) => {
+    let found = false;
+    let kept = 0;
+    for (let i = 0; i < list.length; i += 2) {
+      let current = list[i + 1];
+      if (list[i] === name) {
+        if (found) continue;
+        found = true;
+        current = value;
+      }
+      list[kept++] = list[i];
+      list[kept++] = current;
+    }
+    list.length = kept;
+    if (!found) {
+      list[kept] = name;
+      list[kept + 1] = value;
+    }
+  };
+
   class URLSearchParams {
     #list = [];
     // What to call with the new serialisation after a change; set for the parameters of a URL.
@@ -173,25 +194,8 @@
     set(name, value) {
       const list = this.#list;
       requireArguments(arguments.length, 2, "set' on 'URLSearchParams", "USVString");
-      const wanted = usv(name);
-      const newValue = usv(value);
-      let found = false;
-      let kept = 0;
-      for (let i = 0; i < list.length; i += 2) {
-        let current = list[i + 1];
-        if (list[i] === wanted) {
-          if (found) continue;
-          found = true;
-          current = newValue;
-        }
-        list[kept++] = list[i];
-        list[kept++] = current;
-      }
-      list.length = kept;
-      if (!found) {
-        list[kept] = wanted;
-        list[kept + 1] = newValue;
-      }
+      const newName = usv(name);
+      setEntry(list, newName, usv(value));
       this.#update();
     }
 
@@ -223,4 +227,5 @@
   expose(URLSearchParams, "URLSearchParams");
   shared.searchParams = internals;
   internals.URLSearchParams = URLSearchParams;
+  internals.setEntry = setEntry;
 })
