@@ -46,7 +46,7 @@ pub(crate) const AREAS: &[Area] = &[
     },
     Area {
         name: "fetch",
-        folders: &["fetch/api"],
+        folders: &["fetch/api", "fetch/data-urls", "xhr/formdata"],
     },
     Area {
         name: "FileAPI",

@@ -5,24 +5,20 @@
 //! a watchdog ends the process.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use isthmus_jobs::Pool;
-use isthmus_web::body::{ByteSink, IncomingBody, WriteDone};
-use isthmus_web::{
-    Begun, Exchange, FetchAnswer, FetchDone, Host, Job, JobDone, LogLevel, OutgoingRequest, TimerId,
-    UploadBody, timers,
-};
+use isthmus_web::{Begun, FetchDone, Host, Job, JobDone, LogLevel, OutgoingRequest, TimerId, timers};
 use rquickjs::context::EvalOptions;
 use rquickjs::{CatchResultExt, Context, Ctx, Runtime, Value};
 
 use crate::checkout::{Checkout, Run, WHOLE_FILE};
 use crate::scope::{self, Progress};
+use crate::server::{Outbox, Server};
 
 /// How long a stopped file has for telling what it has.
 const GRACE: Duration = Duration::from_secs(5);
@@ -36,86 +32,30 @@ struct WptHost {
     /// When, in which order, which.
     timers: RefCell<BTreeSet<(Duration, u64, TimerId)>>,
     pool: Pool<JobDone>,
-    checkout: Rc<Checkout>,
-    /// Exchanges with the tests' server, which is the checkout, that have their answers.
-    answered: Rc<RefCell<VecDeque<Answered>>>,
-}
-
-/// An answer on its way.
-struct Answered {
-    done: FetchDone,
-    answer: Result<FetchAnswer, String>,
-    cancelled: Rc<Cell<bool>>,
-}
-
-/// An exchange whose answer may be given up before it is told.
-struct Ready(Rc<Cell<bool>>);
-
-impl Exchange for Ready {
-    fn cancel(&self) {
-        self.0.set(true);
-    }
-}
-
-/// A body that nobody wants.
-struct Nowhere;
-
-impl ByteSink for Nowhere {
-    fn write(&self, ctx: &Ctx<'_>, _: Bytes, done: WriteDone) {
-        done(ctx, Ok(()));
-    }
-
-    fn close(&self) {}
-
-    fn abort(&self, _: &str) {}
+    server: Rc<Server>,
+    /// What the server has to tell.
+    outbox: Outbox,
 }
 
 impl WptHost {
     fn new(run: &Run, checkout: &Rc<Checkout>) -> Self {
+        let outbox = Outbox::default();
         Self {
             pool: Pool::new().expect("a process that just began has descriptors"),
+            server: Rc::new(Server::new(checkout, &outbox)),
+            outbox,
             base: url::Url::parse(&run.url()).ok(),
             began: Instant::now(),
             // Before 1970 the clock is of no use anyway.
             origin: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             started: Cell::new(0),
             timers: RefCell::default(),
-            checkout: Rc::clone(checkout),
-            answered: Rc::default(),
         }
     }
 
     /// When the next timer is due.
     fn next(&self) -> Option<Duration> {
         self.timers.borrow().first().map(|(at, ..)| *at)
-    }
-
-    fn file(&self, url: &url::Url) -> FetchAnswer {
-        let path = url.path();
-        let kind = match path.rsplit('.').next() {
-            Some("json") => "application/json",
-            Some("js") => "text/javascript",
-            Some("html") => "text/html",
-            _ => "text/plain",
-        };
-        let found = self.checkout.read(path);
-        FetchAnswer {
-            status: if found.is_some() { 200 } else { 404 },
-            status_text: if found.is_some() { "OK" } else { "Not Found" }.to_owned(),
-            headers: vec![("content-type".to_owned(), kind.as_bytes().to_vec())],
-            body: IncomingBody::Bytes(found.unwrap_or_default().into()),
-        }
-    }
-
-    /// Takes an answer that somebody waits for.
-    fn take_answer(&self) -> Option<Answered> {
-        let mut answered = self.answered.borrow_mut();
-        while let Some(next) = answered.pop_front() {
-            if !next.cancelled.get() {
-                return Some(next);
-            }
-        }
-        None
     }
 
     /// Takes a timer that is due.
@@ -163,29 +103,8 @@ impl Host for WptHost {
         getrandom::fill(bytes).expect("Linux has randomness");
     }
 
-    /// The files of the checkout, in the place of the tests' server.
-    fn fetch(&self, _: &Ctx<'_>, request: OutgoingRequest, done: FetchDone) -> Result<Begun, String> {
-        let url = url::Url::parse(&request.url).map_err(|error| error.to_string())?;
-        let answer = if self
-            .base
-            .as_ref()
-            .is_some_and(|base| base.origin() == url.origin())
-        {
-            Ok(self.file(&url))
-        } else {
-            Err("Network connection lost.".to_owned())
-        };
-        let cancelled = Rc::new(Cell::new(false));
-        self.answered.borrow_mut().push_back(Answered {
-            done,
-            answer,
-            cancelled: Rc::clone(&cancelled),
-        });
-        Ok(Begun {
-            exchange: Rc::new(Ready(cancelled)),
-            upload: matches!(request.body, UploadBody::Stream { .. })
-                .then(|| Rc::new(Nowhere) as Rc<dyn ByteSink>),
-        })
+    fn fetch(&self, ctx: &Ctx<'_>, request: OutgoingRequest, done: FetchDone) -> Result<Begun, String> {
+        self.server.take(ctx, request, done)
     }
 }
 
@@ -294,8 +213,9 @@ fn turn(
         if Instant::now() > deadline.get() {
             return Err("took too long".to_owned());
         }
-        if let Some(Answered { done, answer, .. }) = host.take_answer() {
-            context.with(|ctx| done(&ctx, answer));
+        let told = host.outbox.borrow_mut().pop_front();
+        if let Some(tell) = told {
+            context.with(|ctx| tell(&ctx));
             continue;
         }
         let ended = host.pool.finished();

@@ -20,6 +20,7 @@ mod lists;
 mod report;
 mod scope;
 mod self_check;
+mod server;
 mod toml;
 
 use std::ffi::OsString;

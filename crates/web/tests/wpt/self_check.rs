@@ -36,6 +36,14 @@ const FILES: &[(&str, &str)] = &[
     ("resources/testharness.js", HARNESS),
     ("resources/data.json", "{\"answer\": 42}"),
     (
+        "resources/data.json.headers",
+        "X-Header: a value \nContent-Type: own/type\n",
+    ),
+    (
+        "resources/whole.asis",
+        "HTTP/1.1 280 Quite Fine\nX-Twice: 1\nX-Twice: 2\n\nbody",
+    ),
+    (
         "url/resources/names.sub.js",
         "const names = '{{host}}:{{ports[http][0]}}';",
     ),
@@ -48,6 +56,18 @@ const FILES: &[(&str, &str)] = &[
          promise_test(async () => {\n\
            const data = await (await fetch('../resources/data.json')).json();\n\
            if (data.answer !== 42) throw 1; }, 'files');\n\
+         promise_test(async () => {\n\
+           const file = await fetch('../resources/data.json'), whole = await fetch('/resources/whole.asis');\n\
+           const echo = await fetch('/fetch/api/resources/echo-content.py', {\n\
+             method: 'POST', body: ReadableStream.from([new Uint8Array([104]), new Uint8Array([105])]) });\n\
+           const status = await fetch('/fetch/api/resources/status.py?code=201&text=a%20b&content=%c3%a9');\n\
+           const gone = await fetch('/fetch/api/resources/other.py').catch((error) => error.name);\n\
+           const far = await fetch('http://elsewhere.test/').catch((error) => error.name);\n\
+           const all = [file.headers.get('x-header'), file.headers.get('content-type'), whole.status, whole.statusText,\n\
+             whole.headers.get('x-twice'), await whole.text(), await echo.text(), status.status, status.statusText,\n\
+             await status.text(), (await fetch('/gone')).status, gone, far].join();\n\
+           if (all !== 'a value,own/type,280,Quite Fine,1, 2,body,hi,201,a b,\u{e9},404,TypeError,TypeError') throw all;\n\
+         }, 'server');\n\
          promise_test(() => new Promise((resolve) => setTimeout(resolve, 20)), 'timers');",
     ),
     ("url/out.any.js", "test(() => { throw 1; }, 'left out');"),
@@ -81,7 +101,7 @@ pub(crate) fn run() -> Result<(), String> {
         &said,
     )?;
     expect(
-        said.contains("| url | 2 | 1 | 12 | 10 | 83.3 |"),
+        said.contains("| url | 2 | 1 | 14 | 12 | 85.7 |"),
         "the figures are wrong",
         &said,
     )?;
