@@ -7,13 +7,6 @@ use proptest::prelude::*;
 use serde_json::json;
 use support::World;
 
-fn check(cases: &[(&str, serde_json::Value)]) {
-    let world = World::new();
-    for (body, expected) in cases {
-        assert_eq!(&world.eval(body), expected, "{body}");
-    }
-}
-
 /// Functions that the scripts of this file use.
 const PRELUDE: &str = r#"
   globalThis.form = (...entries) => { const f = new FormData(); for (const e of entries) f.append(...e); return f; };
@@ -22,9 +15,14 @@ const PRELUDE: &str = r#"
   globalThis.part = (disposition, value = "v", more = "") => `--X\r\nContent-Disposition: ${disposition}\r\n${more}\r\n${value}\r\n--X--\r\n`;
 "#;
 
-fn check_with_prelude(cases: &[(&str, serde_json::Value)]) {
+fn world() -> World {
     let world = World::new();
     world.eval(PRELUDE);
+    world
+}
+
+fn check(cases: &[(&str, serde_json::Value)]) {
+    let world = world();
     for (body, expected) in cases {
         assert_eq!(&world.eval(body), expected, "{body}");
     }
@@ -32,7 +30,7 @@ fn check_with_prelude(cases: &[(&str, serde_json::Value)]) {
 
 #[test]
 fn entries_are_added_replaced_and_removed() {
-    check_with_prelude(&[
+    check(&[
         (
             "return [...form(['a', '1'], ['b', '2'], ['a', '3'])]",
             json!([["a", "1"], ["b", "2"], ["a", "3"]]),
@@ -86,8 +84,7 @@ fn entries_are_added_replaced_and_removed() {
 
 #[test]
 fn wrong_arguments_are_refused() {
-    let world = World::new();
-    world.eval(PRELUDE);
+    let world = world();
     for script in [
         "new FormData(null)",
         "new FormData({})",
@@ -120,7 +117,7 @@ fn wrong_arguments_are_refused() {
 
 #[test]
 fn blobs_become_files() {
-    check_with_prelude(&[
+    check(&[
         (
             "const f = form(['a', new Blob(['x'], { type: 'T/X' })]).get('a'); return [f.constructor.name, f.name, f.type, await f.text()]",
             json!(["File", "blob", "t/x", "x"]),
@@ -141,6 +138,10 @@ fn blobs_become_files() {
             "const file = new File(['x'], 'q'); const f = form(['a', file, undefined]); return [f.get('a') === file]",
             json!([true]),
         ),
+        (
+            "const file = new File(['x'], 'q', { lastModified: 5 }); const f = form(['a', file, 'new']); f.set('b', file, 'other'); return [f.get('a').lastModified, f.get('b').lastModified, f.get('b').name]",
+            json!([5, 5, "other"]),
+        ),
         ("return [...form(['a', 'b', undefined])]", json!([["a", "b"]])),
         (
             "return form(['a', new Blob(), null]).get('a').name",
@@ -155,7 +156,7 @@ fn blobs_become_files() {
 
 #[test]
 fn forms_are_sent_as_multipart() {
-    check_with_prelude(&[
+    check(&[
         (
             r#"const f = form(["a", "1"], ["n\n\"\r", "v\nw\r\nx\ry"], ["f", new File(["hi"], "q\"\n\r.txt", { type: "text/x" })], ["g", new Blob(["\r\n"])], ["ü", "日"]);
                const r = new Response(f);
@@ -203,7 +204,7 @@ fn forms_are_sent_as_multipart() {
 
 #[test]
 fn multipart_bodies_are_read() {
-    check_with_prelude(&[
+    check(&[
         (
             "return await parse(part('form-data; name=\"a\"'))",
             json!([["a", "v"]]),
@@ -307,7 +308,7 @@ fn multipart_bodies_are_read() {
 #[test]
 fn urlencoded_bodies_are_read() {
     let urlencoded = "'application/x-www-form-urlencoded'";
-    check_with_prelude(&[
+    check(&[
         (
             &format!("return await parse('a=b&c=%20d+e&a=%C3%BC&f&=g', {urlencoded})"),
             json!([["a", "b"], ["c", " d e"], ["a", "ü"], ["f", ""], ["", "g"]]),
@@ -330,8 +331,7 @@ fn urlencoded_bodies_are_read() {
 
 #[test]
 fn what_is_no_form_rejects_with_a_type_error() {
-    let world = World::new();
-    world.eval(PRELUDE);
+    let world = world();
     for script in [
         "parse('x', 'text/plain')",
         "parse('x', '')",

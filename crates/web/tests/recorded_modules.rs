@@ -34,6 +34,15 @@ fn objects_are_like_upstream_but_for_the_listed_differences() {
 }
 
 #[test]
+fn streams_are_like_upstream_but_for_the_listed_differences() {
+    compare(
+        include_str!("recorded/streams_cases.mjs"),
+        include_str!("recorded/streams_workerd.json"),
+        include_str!("recorded/streams_differences.json"),
+    );
+}
+
+#[test]
 fn urls_are_like_upstream_but_for_the_listed_differences() {
     compare(
         include_str!("recorded/url_cases.mjs"),

@@ -1,5 +1,5 @@
 //! `ReadableStream` around Rust bodies, and drained into Rust sinks. What scripts alone can see is compared with
-//! upstream in `fetch_recorded.rs`.
+//! upstream in `recorded_modules.rs`.
 
 mod support;
 

@@ -1,6 +1,8 @@
 //! An engine with the Web platform on it, in a world whose clock only moves when all jobs are done.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
+pub(crate) mod stored_form;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
