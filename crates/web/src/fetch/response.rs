@@ -424,8 +424,7 @@ pub(super) fn abortable_body<'js>(ctx: Ctx<'js>, response: Class<'js, Response<'
 /// The `WebSocket` of a response that begins a connection; `None` if `value` is another one, or none.
 pub fn response_socket<'js>(value: &Value<'js>) -> Option<Object<'js>> {
     let response = Class::<Response>::from_object(value.as_object()?)?;
-    let socket = response.borrow().web_socket.clone();
-    socket
+    response.borrow().web_socket.clone()
 }
 
 /// Takes a response apart for the process outside; its body is used up by it. `None` if `value` is no `Response`.
