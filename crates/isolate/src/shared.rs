@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use isthmus_bindings::{CallDone, Events as _};
 use isthmus_bindings::link::{Calls, Connection, Link, LinkOwner, Side};
+use isthmus_bindings::{CallDone, Events as _};
 use isthmus_bridge::EngineHandle;
 use isthmus_jobs::Pool;
 use isthmus_protocol::StreamId;

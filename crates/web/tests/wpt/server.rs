@@ -192,10 +192,21 @@ impl Server {
         let path = request.url.path().to_owned();
         match path.strip_prefix(HANDLERS) {
             _ if !path.ends_with(".py") => Ok(self.file(&path)),
-            Some("echo-content.py") => Ok(echo(request)),
+            Some("echo-content.py" | "method.py") => Ok(echo(request)),
             Some("inspect-headers.py") => Ok(inspect(&request)),
             Some("status.py") => Ok(status(&request)),
+            Some("redirect.py") => Ok(self.redirect(&request)),
+            Some("redirect-empty-location.py") => Ok(answer(
+                302,
+                &[("location", b"")],
+                IncomingBody::Bytes(Bytes::new()),
+            )),
             Some("trickle.py") => Ok(self.trickle(&request)),
+            Some("clean-stash.py") => {
+                let token = request.text("token").unwrap_or_default();
+                let was_there = self.stash.borrow_mut().remove(&token).is_some();
+                Ok(plain(if was_there { "1" } else { "0" }))
+            }
             Some("stash-put.py") => {
                 let [key, value] = ["key", "value"].map(|name| request.text(name).unwrap_or_default());
                 self.stash.borrow_mut().insert(key, value);
@@ -235,6 +246,44 @@ impl Server {
             }
         }
         found
+    }
+
+    /// On to the `location`, which gets the query of this request and the number of redirects so far, unless it is to be
+    /// `simple`. With a `token` that number is kept, and is the answer once it is above `max_count`.
+    fn redirect(&self, request: &Received) -> FetchAnswer {
+        let token = request.text("token");
+        let before = token
+            .as_ref()
+            .and_then(|token| self.stash.borrow_mut().remove(token));
+        let count = before.and_then(|count| count.parse().ok()).unwrap_or(0_u32) + 1;
+        if let Some(token) = token {
+            self.stash.borrow_mut().insert(token, count.to_string());
+            if request
+                .number("max_count")
+                .is_some_and(|most| count > most.into())
+            {
+                return plain((count - 1).to_string());
+            }
+        }
+        let mut told = answer(
+            request.number("redirect_status").unwrap_or(302),
+            &[("content-type", b"text/plain")],
+            IncomingBody::Bytes(Bytes::new()),
+        );
+        if let Some(mut location) = request.parameter("location") {
+            let text = String::from_utf8_lossy(&location);
+            let stays = match url::Url::parse(&text) {
+                Ok(url) => matches!(url.scheme(), "http" | "https"),
+                Err(_) => !text.contains(':'),
+            };
+            if stays && request.parameter("simple").is_none() {
+                let separator = if location.contains(&b'?') { '&' } else { '?' };
+                let query = request.url.query().unwrap_or_default();
+                location.extend_from_slice(format!("{separator}{query}&count={count}").as_bytes());
+            }
+            told.headers.push(("location".to_owned(), location));
+        }
+        told
     }
 
     /// So many pieces, one a turn.
