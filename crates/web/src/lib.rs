@@ -28,6 +28,7 @@ mod file_api;
 mod form_data;
 mod global_scope;
 mod host;
+mod html_rewriter;
 mod messaging;
 mod microtask;
 mod mime_type;
@@ -74,6 +75,7 @@ pub fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
     form_data::install(ctx)?;
     fetch::install(ctx)?;
     websocket::install(ctx)?;
+    html_rewriter::install(ctx)?;
     Ok(())
 }
 

@@ -61,6 +61,15 @@ fn url_patterns_are_like_upstream_but_for_the_listed_differences() {
 }
 
 #[test]
+fn html_is_rewritten_like_upstream_but_for_the_listed_differences() {
+    compare(
+        include_str!("recorded/html_rewriter_cases.mjs"),
+        include_str!("recorded/html_rewriter_workerd.json"),
+        include_str!("recorded/html_rewriter_differences.json"),
+    );
+}
+
+#[test]
 fn the_scope_is_like_upstream_but_for_the_listed_differences() {
     compare(
         include_str!("recorded/scope_cases.mjs"),

@@ -25,6 +25,7 @@ mod response;
 pub use coded::Encoding;
 pub use coding::Coding;
 pub use request::{abort_request, new_request};
+pub(crate) use response::{is_error_response, is_response, response_charset, response_with_body};
 pub use response::{new_response, response_parts, response_socket};
 
 /// What a request is made of, its body apart.

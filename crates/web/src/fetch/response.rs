@@ -427,6 +427,53 @@ pub fn response_socket<'js>(value: &Value<'js>) -> Option<Object<'js>> {
     response.borrow().web_socket.clone()
 }
 
+fn as_response<'js>(value: &Value<'js>) -> Option<Class<'js, Response<'js>>> {
+    value.as_object().and_then(Class::from_object)
+}
+
+/// Whether `value` is a `Response`.
+pub(crate) fn is_response(value: &Value<'_>) -> bool {
+    as_response(value).is_some()
+}
+
+/// Whether `value` is the `Response` of a network error.
+pub(crate) fn is_error_response(value: &Value<'_>) -> bool {
+    as_response(value).is_some_and(|response| response.borrow().status == 0)
+}
+
+/// The `charset` that a response's `content-type` speaks of.
+pub(crate) fn response_charset(value: &Value<'_>) -> Option<String> {
+    let mime = as_response(value)?.borrow().mime_type()?;
+    mime.parameter("charset").map(str::to_owned)
+}
+
+/// A response like `value`, as if made by its constructor, with another body, whose length nobody knows. Throws if `value`
+/// is no `Response`.
+pub(crate) fn response_with_body<'js>(
+    ctx: &Ctx<'js>,
+    value: &Value<'js>,
+    body: Object<'js>,
+) -> Result<Value<'js>> {
+    let Some(original) = as_response(value) else {
+        return Err(Exception::throw_type(ctx, "Illegal invocation"));
+    };
+    let original = original.borrow();
+    let mut headers = original.headers.borrow().with(HeaderList::clone);
+    headers.delete("content-length");
+    let response = Response {
+        status: original.status,
+        status_text: original.status_text.clone(),
+        url: String::new(),
+        redirected: false,
+        manual: original.manual,
+        headers: RefCell::new(Slot::new(headers, false)),
+        body: Body::of_stream(ctx, body)?,
+        cf: original.cf.copy(ctx)?,
+        web_socket: None,
+    };
+    Ok(Class::instance(ctx.clone(), response)?.into_value())
+}
+
 /// Takes a response apart for the process outside; its body is used up by it. `None` if `value` is no `Response`.
 ///
 /// Throws a `TypeError` if the body was used already, or if the response is the one of `Response.error()`.
