@@ -61,9 +61,9 @@ mod tests {
         for text in [
             "a",
             "div > p a:not(.b):nth-child(2n + 1)[href^=\"((((((((((((((((((\"]",
-            &"a b > c, ".repeat(1000).trim_end_matches(", "),
+            "a b > c, ".repeat(1000).trim_end_matches(", "),
             &format!("a{}", "[href]".repeat(1000)),
-            &"a > ".repeat(30).trim_end_matches(" > "),
+            "a > ".repeat(30).trim_end_matches(" > "),
         ] {
             assert!(parse(text).is_ok(), "{text}: {:?}", parse(text).err());
         }
