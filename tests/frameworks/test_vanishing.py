@@ -62,6 +62,21 @@ def test_listeners_that_vanish(fastapi: Twins) -> None:
     assert sorted(server.pids().isolates) == isolates
 
 
+def test_clients_that_do_not_wait_for_an_answer(fastapi: Twins) -> None:
+    server = fastapi.isthmus
+    before, isolates = live(server), sorted(server.pids().isolates)
+    clients = [connect(server, f"GET /streams/slow HTTP/1.1\nhost: {HOST}\n\n") for _ in range(20)]
+    eventually(lambda: live(server)["tasks"] >= before["tasks"] + 20, "all are being answered")
+    already = len(server.log)
+    for client in clients:
+        client.close()
+    # Applications are not cancelled, as behind other servers, and neither are their lifespans left open.
+    eventually(lambda: server.get("/streams/done", headers=HEAD).json().count("slow") == 20, "all come to their end", 20)
+    settled(server, before)
+    assert sorted(server.pids().isolates) == isolates
+    assert "Traceback" not in server.log[already:]
+
+
 @pytest.mark.parametrize("path", ["/upload", "/raw", "/raw-stream", "/ignored"])
 def test_uploads_that_break_off(fastapi: Twins, path: str) -> None:
     server = fastapi.isthmus

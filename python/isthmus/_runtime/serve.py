@@ -71,7 +71,10 @@ class Server:
         self._tasks[stream] = self._loop.create_task(self._handle(stream, self._test(stream)))
 
     def cancel(self, stream: int) -> None:
-        """The client of an event went away: its signal aborts, its task is cancelled. `waitUntil` goes on."""
+        """The client of an event went away: its signal aborts, its task is cancelled. `waitUntil` goes on, and so does what
+        waits in the SDK's ASGI adapter: cancelled there, it would never shut the application's lifespan down, and behind
+        other servers an application is not cancelled either.
+        """
         task = self._tasks.get(stream)
         if task is None:
             return
@@ -79,7 +82,8 @@ class Server:
         request = self._requests.get(stream)
         if request is not None:
             self._isolate.abort_request(request)
-        task.cancel()
+        if not _waits_in_asgi(task):
+            task.cancel()
 
     def shutdown(self) -> None:
         """The host wants this isolate to end when its events have."""
@@ -149,6 +153,17 @@ class Server:
                 self.stop()
             else:
                 self._loop.call_later(0.01, self._end_if_drained)
+
+
+def _waits_in_asgi(task: asyncio.Task[None]) -> bool:
+    """Whether one of the coroutines that a task's wait goes through is the SDK's ASGI adapter's."""
+    waiting: Any = task.get_coro()
+    while waiting is not None:
+        frame = getattr(waiting, "cr_frame", None)
+        if frame is not None and frame.f_globals.get("__name__") == "workers.asgi":
+            return True
+        waiting = getattr(waiting, "cr_await", None)
+    return False
 
 
 def exit_now(exception: BaseException | None) -> None:

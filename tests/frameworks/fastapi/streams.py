@@ -81,6 +81,13 @@ async def endless(pause: float = 0.05):
 listeners = 0
 
 
+@router.get("/slow")
+async def slow():
+    await asyncio.sleep(1)
+    done.append("slow")
+    return "too late"
+
+
 @router.get("/live")
 async def live():
     """What is under way beside this request."""
