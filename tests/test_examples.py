@@ -1,5 +1,6 @@
 """What the expectation files of the examples cannot say."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from harness.processes import eventually
 from harness.server import Server, copy_worker
+from websockets.sync.client import connect
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -47,3 +49,10 @@ def test_fetch_asks_and_passes_on(serve: Callable[..., Server], tmp_path: Path) 
     finally:
         upstream.kill()
         upstream.wait()
+
+
+def test_fastapi_talks_through_a_websocket(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve(copy_worker(EXAMPLES / "fastapi", tmp_path / "fastapi"))
+    with connect(server.url.replace("http", "ws") + "/socket") as client:
+        client.send("héllo")
+        assert json.loads(client.recv(timeout=20)) == {"you said": "héllo"}

@@ -1,10 +1,10 @@
-"""A FastAPI application: bindings, validation, a form, a stream of events, and a route that blocks."""
+"""A FastAPI application: bindings, validation, a form, a stream of events, a route that blocks, and a WebSocket."""
 
 import asyncio
 import time
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Form, Request
+from fastapi import Depends, FastAPI, Form, Request, WebSocket
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from workers import asgi
@@ -52,6 +52,13 @@ async def events(count: int = 3):
             await asyncio.sleep(0.1)
 
     return StreamingResponse(tell(), media_type="text/event-stream")
+
+
+@app.websocket("/socket")
+async def talk(socket: WebSocket):
+    await socket.accept()
+    async for text in socket.iter_text():
+        await socket.send_json({"you said": text})
 
 
 Default = asgi.entrypoint(app)
