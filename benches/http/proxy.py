@@ -2,7 +2,9 @@
 
 A Worker passes an answer of a server on this machine on, as it came and through a loop of its own. Times are CPU
 seconds of everything that serves, the machine's wall clock beside them; memory is what the processes grew by while 1
-GiB passed. Options: `proxy.py [--rounds N]`.
+GiB passed. What other ways of small chunks cost: `benches/web/chunks.py`.
+
+    .venv/bin/python benches/http/proxy.py [--rounds N]
 """
 
 import argparse
@@ -227,9 +229,7 @@ def main() -> None:
             url = contender.url
             grow(contender, "1 GiB passed on", lambda url=url: get(url, f"/{1024 * MIB}?{port}"))
             grow(contender, "1 GiB read", lambda url=url: get(url, f"/{1024 * MIB}?{port}&loop"))
-            if contender.name == "isthmus":
-                # Beyond the longest request body the front takes (500 MiB), so in two.
-                grow(contender, "2 x 500 MiB up", lambda url=url: [get(url, f"/up/x?{port}", Zeros(500 * MIB)) for _ in range(2)][0])
+            grow(contender, "1 GiB sent up", lambda url=url: get(url, f"/up/x?{port}", Zeros(1024 * MIB)))
         for name, *_ in cases:
             line = f"{name:22}"
             for contender in contenders:

@@ -30,6 +30,7 @@ mod limits;
 mod logs;
 mod network;
 mod pages;
+mod pieces;
 mod plan;
 mod pool;
 mod serve;

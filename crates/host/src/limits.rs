@@ -8,9 +8,6 @@ pub(crate) const URL_MAX: usize = 16 * 1024;
 /// The most that the names and values of a request's headers may sum to, in bytes; more is answered with 431.
 pub(crate) const HEADERS_MAX: usize = 32 * 1024;
 
-/// The longest request body, in bytes; a longer one is answered with 413.
-pub(crate) const REQUEST_BODY_MAX: u64 = 500 * 1024 * 1024;
-
 /// How many events one isolate may have open; beyond it requests are answered with 503.
 pub(crate) const OPEN_EVENTS_MAX: usize = 4096;
 
@@ -26,6 +23,26 @@ pub(crate) const OUTGOING_HIGH_WATER: usize = 1024 * 1024;
 
 /// How much of a response body that nobody reads (`HEAD`) is thrown away before the event is cancelled.
 pub(crate) const DISCARD_MAX: u64 = 16 * 1024 * 1024;
+
+/// The longest request body, in bytes, as `ISTHMUS_REQUEST_BODY_MAX` (MB) sets it; a longer one is answered with 413.
+/// Without it there is no limit, as in upstream's local development: bodies are streamed, whatever their length.
+///
+/// # Errors
+/// A sentence if the variable holds no positive whole number.
+pub(crate) fn request_body_max() -> Result<Option<u64>, String> {
+    let Some(text) = std::env::var_os(REQUEST_BODY_MAX) else {
+        return Ok(None);
+    };
+    match text.to_str().and_then(megabytes) {
+        Some(bytes) => Ok(Some(bytes)),
+        None => Err(format!(
+            "{REQUEST_BODY_MAX} must be a positive whole number of megabytes, but is {text:?}"
+        )),
+    }
+}
+
+/// Names the limit of request bodies in the environment.
+pub(crate) const REQUEST_BODY_MAX: &str = "ISTHMUS_REQUEST_BODY_MAX";
 
 /// Timeouts of outbound requests.
 #[derive(Clone, Copy, Debug)]
@@ -131,9 +148,23 @@ fn seconds(text: &str) -> Option<Duration> {
     (seconds > 0.0 && seconds <= 86_400.0).then(|| Duration::from_secs_f64(seconds))
 }
 
+/// A positive whole number of megabytes, in bytes.
+fn megabytes(text: &str) -> Option<u64> {
+    let megabytes: u64 = text.trim().parse().ok()?;
+    megabytes.checked_mul(1 << 20).filter(|bytes| *bytes > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_whole_megabytes_are_taken() {
+        assert_eq!(megabytes(" 100 "), Some(100 << 20));
+        for bad in ["", "0", "-1", "1.5", "100MB", "18446744073709551615"] {
+            assert_eq!(megabytes(bad), None, "{bad:?}");
+        }
+    }
 
     #[test]
     fn only_sensible_durations_are_taken() {

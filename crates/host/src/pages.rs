@@ -100,7 +100,7 @@ impl Page {
             Broken::NoAnswer => Self::event_failed(&EventFailure::internal(
                 "the isolate ended the event without answering it".into(),
             )),
-            Broken::BodyTooLarge => Self::body_too_large(),
+            Broken::BodyTooLarge(max) => Self::body_too_large(*max),
             Broken::Full => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Too many requests are being handled. Try again later.\n",
@@ -108,13 +108,14 @@ impl Page {
         }
     }
 
-    /// The request's body exceeds the limit.
-    pub(crate) fn body_too_large() -> Self {
+    /// The request's body exceeds the limit of `max` bytes.
+    pub(crate) fn body_too_large(max: u64) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!(
-                "The body of the request exceeds the limit of {} MB.\n",
-                REQUEST_BODY_MAX >> 20
+                "The body of the request exceeds the limit of {} MB.\n\n\
+                 The environment variable {REQUEST_BODY_MAX} of the server sets it, in MB; without that there is no limit.\n",
+                max >> 20
             ),
         )
     }

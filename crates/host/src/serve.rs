@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::launch::PythonLauncher;
-use crate::limits::{NetworkLimits, Timeouts};
+use crate::limits::{self, NetworkLimits, Timeouts};
 use crate::logs::{LogLevel, LogSink, Logs};
 use crate::network::{AddressPolicy, Network};
 use crate::plan::{self, Plan, PlanError};
@@ -104,6 +104,7 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::System)?;
     let stores = SqliteStores::new(options.persist_to.clone(), SqliteOptions::default());
     let limits = NetworkLimits::from_environment().map_err(ServeError::Environment)?;
+    let request_body_max = limits::request_body_max().map_err(ServeError::Environment)?;
     let network = Network::new(AddressPolicy::Any, limits);
     let Plan { spec, grants } =
         plan::plan(&options.project, &stores, network, timeouts.startup).map_err(|error| match error {
@@ -124,6 +125,7 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
         isolates: options.isolates,
         logs: logs.clone(),
         timeouts,
+        request_body_max,
     })
     .map_err(ServeError::System)?;
     tokio::select! {

@@ -35,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) isolates: usize,
     pub(crate) logs: Logs,
     pub(crate) timeouts: Timeouts,
+    /// The longest request body, in bytes.
+    pub(crate) request_body_max: Option<u64>,
 }
 
 /// A running server.
@@ -67,6 +69,7 @@ impl Server {
             pool: pool.clone(),
             logs: setup.logs.clone(),
             timeouts: setup.timeouts.clone(),
+            request_body_max: setup.request_body_max,
             local: addr.to_string(),
             shutdown: front_stopped.clone(),
         });

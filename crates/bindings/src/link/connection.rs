@@ -5,11 +5,14 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use bytes::Bytes;
-use isthmus_protocol::{Frame, FrameReader, WireError, encode};
+use isthmus_protocol::{Frame, FrameReader, StreamId, WireError, encode};
 use rustix::buffer::spare_capacity;
 
 /// How much one read may bring.
 const READ_SIZE: usize = 256 * 1024;
+
+/// Chunks of a body below this many bytes are put together, up to about as much.
+const SMALL: usize = 8 * 1024;
 
 /// What is wrong with a connection; either way nothing more comes or goes.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +35,32 @@ pub struct Connection {
     /// What a read fills. Never cleared memory: its pages are this process's own from the first byte written.
     scratch: RefCell<Vec<u8>>,
     outgoing: RefCell<Vec<u8>>,
+    /// Small chunks of one body that followed each other, to be sent as one frame after `outgoing`.
+    joined: RefCell<Joined>,
     /// The kernel's buffer was full: the event loop watches for room.
     blocked: Cell<bool>,
+}
+
+#[derive(Default)]
+struct Joined {
+    stream: StreamId,
+    chunk: Vec<u8>,
+}
+
+impl Joined {
+    /// Makes a frame of what there is.
+    fn seal(&mut self, outgoing: &mut Vec<u8>) -> Result<(), WireError> {
+        if self.chunk.is_empty() {
+            return Ok(());
+        }
+        let frame = Frame::Data {
+            stream: self.stream,
+            chunk: &self.chunk,
+        };
+        let sealed = encode(&frame, outgoing);
+        self.chunk.clear();
+        sealed
+    }
 }
 
 impl Connection {
@@ -48,6 +75,7 @@ impl Connection {
             reader: RefCell::default(),
             scratch: RefCell::new(Vec::with_capacity(READ_SIZE)),
             outgoing: RefCell::default(),
+            joined: RefCell::default(),
             blocked: Cell::new(false),
         })
     }
@@ -57,17 +85,30 @@ impl Connection {
         self.socket.as_raw_fd()
     }
 
-    /// Puts a frame into the buffer.
+    /// Puts a frame into the buffer. Small chunks that one body sends in a row become one.
     ///
     /// # Errors
     /// If it is too long; nothing was added then.
     pub fn send(&self, frame: &Frame<'_>) -> Result<(), WireError> {
-        encode(frame, &mut self.outgoing.borrow_mut())
+        let mut outgoing = self.outgoing.borrow_mut();
+        let mut joined = self.joined.borrow_mut();
+        if let Frame::Data { stream, chunk } = frame
+            && chunk.len() < SMALL
+        {
+            if joined.stream != *stream || joined.chunk.len() >= SMALL {
+                joined.seal(&mut outgoing)?;
+                joined.stream = *stream;
+            }
+            joined.chunk.extend_from_slice(chunk);
+            return Ok(());
+        }
+        joined.seal(&mut outgoing)?;
+        encode(frame, &mut outgoing)
     }
 
     /// Whether frames wait for [`Self::flush`].
     pub fn has_outgoing(&self) -> bool {
-        !self.outgoing.borrow().is_empty()
+        !self.outgoing.borrow().is_empty() || !self.joined.borrow().chunk.is_empty()
     }
 
     /// Whether the kernel took less than all, so that its readiness is to be awaited.
@@ -81,6 +122,7 @@ impl Connection {
     /// If the connection is broken.
     pub fn flush(&self) -> Result<(), ConnectionError> {
         let mut outgoing = self.outgoing.borrow_mut();
+        self.joined.borrow_mut().seal(&mut outgoing)?;
         let mut written = 0;
         while written < outgoing.len() {
             match rustix::io::write(self.socket.as_fd(), &outgoing[written..]) {

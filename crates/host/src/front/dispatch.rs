@@ -64,11 +64,12 @@ async fn fetch(
     body: Incoming,
     upgrade: Option<OnUpgrade>,
 ) -> Response<ResponseBody> {
-    let upload = match Upload::take(body).await {
+    let max = front.request_body_max.unwrap_or(u64::MAX);
+    let upload = match Upload::take(body, max).await {
         Ok(upload) => upload,
         Err(body) => {
             tokio::spawn(upload::drain(body));
-            return page_response(Page::body_too_large());
+            return page_response(Page::body_too_large(max));
         }
     };
     let (sent, rest) = match upload {
@@ -87,6 +88,7 @@ async fn fetch(
             flow,
             begun,
             rest,
+            max,
         ));
     }
     match event.answer().await {

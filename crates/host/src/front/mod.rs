@@ -44,6 +44,8 @@ pub(crate) struct Front {
     pub(crate) logs: Logs,
     /// The timeouts.
     pub(crate) timeouts: Timeouts,
+    /// The longest request body, in bytes.
+    pub(crate) request_body_max: Option<u64>,
     /// The server's address as a URL has it.
     pub(crate) local: String,
     /// Whether the server ends: WebSockets are closed then.

@@ -13,7 +13,7 @@ use isthmus_protocol::StreamId;
 use isthmus_protocol::flow::INLINE_MAX;
 
 use crate::isolate::{Broken, Isolate};
-use crate::limits::REQUEST_BODY_MAX;
+use crate::pieces::Pieces;
 use crate::streams::SendFlow;
 
 /// How often the connection may look for the rest of a short body before it is streamed. The first looks
@@ -42,15 +42,15 @@ pub(super) enum Upload {
 }
 
 impl Upload {
-    /// Takes a body; `Err` gives it back if it is too long.
-    pub(super) async fn take(mut body: Incoming) -> Result<Self, Incoming> {
+    /// Takes a body of at most `max` bytes; `Err` gives it back if it is longer.
+    pub(super) async fn take(mut body: Incoming, max: u64) -> Result<Self, Incoming> {
         if body.is_end_stream() {
             return Ok(Self::None);
         }
         let length = body.size_hint().exact();
         match length {
             Some(0) => return Ok(Self::None),
-            Some(length) if length > REQUEST_BODY_MAX => return Err(body),
+            Some(length) if length > max => return Err(body),
             Some(length) if length <= INLINE_MAX as u64 => {}
             _ => {
                 return Ok(Self::Stream {
@@ -108,37 +108,39 @@ async fn gather(body: &mut Incoming, expected: usize) -> Bytes {
     if joined.is_empty() { first } else { joined.freeze() }
 }
 
-/// Streams a body to an isolate until it is complete, breaks off, is too long or isn't wanted any more.
+/// Streams a body to an isolate until it is complete, breaks off, exceeds `max` bytes or isn't wanted any more.
 pub(super) async fn pump(
     isolate: Arc<Isolate>,
     stream: StreamId,
     flow: Arc<SendFlow>,
     begun: Bytes,
-    mut rest: Incoming,
+    rest: Incoming,
+    max: u64,
 ) {
+    let mut rest = Pieces::new(rest);
     let mut total = 0;
     let mut chunk = begun;
     loop {
         total += chunk.len() as u64;
-        if total > REQUEST_BODY_MAX {
-            isolate.reject(stream, Broken::BodyTooLarge);
+        if total > max {
+            isolate.reject(stream, Broken::BodyTooLarge(max));
             break;
         }
         while !chunk.is_empty() {
             isolate.events_room().await;
             let Some(length) = flow.next_chunk().await else {
-                return drain(rest).await;
+                return drain(rest.into_body()).await;
             };
             let part = chunk.split_to(length.min(chunk.len()));
             flow.sent(part.len());
             isolate.send_chunk(stream, &part);
         }
-        let frame = tokio::select! {
-            frame = rest.frame() => frame,
+        let piece = tokio::select! {
+            piece = poll_fn(|cx| rest.poll_next(cx)) => piece,
             () = flow.stopped() => break,
         };
-        chunk = match frame {
-            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+        chunk = match piece {
+            Some(Ok(piece)) => piece,
             Some(Err(error)) => {
                 let reason = format!("the client broke off the request's body: {error}");
                 return isolate.send_end(stream, Some(&reason));
@@ -146,7 +148,7 @@ pub(super) async fn pump(
             None => return isolate.send_end(stream, None),
         };
     }
-    drain(rest).await;
+    drain(rest.into_body()).await;
 }
 
 /// Reads and drops a little of a body that nobody wants.

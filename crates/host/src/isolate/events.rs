@@ -52,8 +52,8 @@ pub(crate) enum Broken {
     Ended(String),
     /// The isolate was done with the event without having answered it.
     NoAnswer,
-    /// The request's body exceeds the limit.
-    BodyTooLarge,
+    /// The request's body exceeds so many bytes.
+    BodyTooLarge(u64),
     /// The isolate can take no more events.
     Full,
 }

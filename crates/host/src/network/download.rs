@@ -1,6 +1,6 @@
 //! The bodies of answers from the network, as they are asked for.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,13 +12,14 @@ use isthmus_protocol::flow::INLINE_MAX;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::LOST;
+use crate::pieces::Pieces;
 
 /// How often a short body is looked for before it is held. The first looks only have hyper read what has arrived.
 const LOOKS: u32 = 3;
 
 /// The body of an answer. Dropping it before its end closes the connection, or resets the stream of it.
 pub(crate) struct Download {
-    body: Incoming,
+    pieces: Pieces,
     /// What was read of it already.
     begun: Bytes,
     /// Its length in bytes, where known, less what was taken.
@@ -42,7 +43,7 @@ impl Download {
     pub(super) async fn take(body: Incoming, limit: Duration) -> Arrived {
         let left = body.size_hint().exact();
         let mut download = Self {
-            body,
+            pieces: Pieces::new(body),
             begun: Bytes::new(),
             left,
             limit,
@@ -70,11 +71,9 @@ impl Download {
                     gathered.splice(0..0, self.begun.iter().copied());
                     return Some(gathered.into());
                 }
-                let next =
-                    std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut self.body).poll_frame(cx))).await;
+                let next = poll_fn(|cx| Poll::Ready(self.pieces.poll_next(cx))).await;
                 match next {
-                    Poll::Ready(Some(Ok(frame))) => {
-                        let Ok(data) = frame.into_data() else { continue };
+                    Poll::Ready(Some(Ok(data))) => {
                         if self.begun.is_empty() {
                             self.begun = data;
                         } else {
@@ -107,13 +106,10 @@ impl Download {
         max: usize,
     ) -> Poll<Option<Result<Bytes, String>>> {
         while self.begun.is_empty() {
-            match Pin::new(&mut self.body).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
+            match self.pieces.poll_next(cx) {
+                Poll::Ready(Some(Ok(data))) => {
                     self.waiting = false;
-                    // Trailers are of no use to anybody here.
-                    if let Ok(data) = frame.into_data() {
-                        self.begun = data;
-                    }
+                    self.begun = data;
                 }
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(LOST.to_owned()))),
                 Poll::Ready(None) => {

@@ -9,12 +9,12 @@ use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use isthmus_protocol::flow::{CHUNK_MAX, INITIAL_CREDIT, ReceiveWindow, SendWindow};
 use isthmus_protocol::{Body, Frame, StreamId, decode};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::fake::FakeIsolate;
-use super::rig::{PATIENCE, Rig, eventually, whole};
+use super::fake::{FakeIsolate, FakeLauncher};
+use super::rig::{Options, PATIENCE, Rig, eventually, whole};
 
 const LARGE: usize = 8 * 1024 * 1024 + 17;
 
@@ -271,6 +271,87 @@ async fn a_client_that_goes_away_cancels_its_event_and_no_other() {
     call.abort();
     assert_eq!(next().await, "cancel 3");
     rig.quiet().await;
+}
+
+/// Sends the head of a chunked upload and `chunks`, and reads the answer.
+async fn chunked_upload(rig: &Rig, chunks: &[u8]) -> String {
+    let mut socket = TcpStream::connect(rig.addr).await.expect("listens");
+    let mut request =
+        b"POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+            .to_vec();
+    request.extend_from_slice(chunks);
+    socket.write_all(&request).await.expect("open");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.expect("an answer");
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn small_chunks_that_came_together_go_on_together() {
+    let rig = Rig::new(|mut isolate: FakeIsolate| {
+        isolate.ready();
+        let event = isolate.next_event().expect("an event");
+        let (mut body, mut frames) = (Vec::new(), 0);
+        while let Some(raw) = isolate.events.next() {
+            match decode::<Frame<'_>>(&raw).expect("the host is honest") {
+                Frame::Data { chunk, .. } => {
+                    body.extend_from_slice(chunk);
+                    frames += 1;
+                }
+                Frame::End { .. } => break,
+                _ => {}
+            }
+        }
+        assert_eq!(body, pattern(10_000));
+        isolate.answer(event.stream, if frames < 100 { "few" } else { "many" });
+        while isolate.events.next().is_some() {}
+    })
+    .await;
+    let mut chunks = Vec::new();
+    for piece in pattern(10_000).chunks(10) {
+        chunks.extend_from_slice(b"a\r\n");
+        chunks.extend_from_slice(piece);
+        chunks.extend_from_slice(b"\r\n");
+    }
+    chunks.extend_from_slice(b"0\r\n\r\n");
+    let answer = chunked_upload(&rig, &chunks).await;
+    assert!(answer.ends_with("few"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_beyond_the_limit_is_told_of_it() {
+    let options = Options {
+        request_body_max: Some(1 << 20),
+        ..Options::default()
+    };
+    let launcher = FakeLauncher::new(|mut isolate: FakeIsolate| {
+        isolate.ready();
+        while let Some(event) = isolate.next_event() {
+            // Whoever read to the end would answer; the host does so before.
+            if read_body(&mut isolate, event.stream).is_ok() {
+                isolate.answer(event.stream, "read");
+            }
+        }
+    });
+    let rig = Rig::with(launcher, options).await;
+    let mut socket = TcpStream::connect(rig.addr).await.expect("listens");
+    socket
+        .write_all(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1048577\r\n\r\n")
+        .await
+        .expect("open");
+    let mut start = [0; 12];
+    socket.read_exact(&mut start).await.expect("an answer");
+    assert_eq!(&start, b"HTTP/1.1 413");
+    // Without an announced length it is noticed on the way.
+    let mut chunks = b"100001\r\n".to_vec();
+    chunks.extend(pattern((1 << 20) + 1));
+    chunks.extend_from_slice(b"\r\n0\r\n\r\n");
+    let answer = chunked_upload(&rig, &chunks).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(
+        answer.contains("1 MB") && answer.contains("ISTHMUS_REQUEST_BODY_MAX"),
+        "{answer}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

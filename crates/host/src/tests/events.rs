@@ -189,14 +189,6 @@ async fn requests_beyond_the_limits_never_reach_an_isolate() {
         rig.send(fat).await.status(),
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
     );
-    let mut socket = TcpStream::connect(rig.addr).await.expect("listens");
-    socket
-        .write_all(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 999999999999\r\n\r\n")
-        .await
-        .expect("open");
-    let mut start = [0; 12];
-    socket.read_exact(&mut start).await.expect("an answer");
-    assert_eq!(&start, b"HTTP/1.1 413");
     let mut odd = request(Method::GET, "/");
     odd.headers_mut()
         .insert("host", "a/../b".parse().expect("a header value"));

@@ -54,6 +54,7 @@ pub(crate) struct Options {
     pub(crate) isolates: usize,
     pub(crate) grants: GrantTable,
     pub(crate) timeouts: Timeouts,
+    pub(crate) request_body_max: Option<u64>,
     pub(crate) log_level: LogLevel,
 }
 
@@ -63,6 +64,7 @@ impl Default for Options {
             isolates: 1,
             grants: GrantTable::default(),
             timeouts: Timeouts::default(),
+            request_body_max: None,
             log_level: LogLevel::Debug,
         }
     }
@@ -107,6 +109,7 @@ impl Rig {
             isolates: options.isolates,
             logs,
             timeouts: options.timeouts,
+            request_body_max: options.request_body_max,
         })
         .expect("starts");
         tokio::time::timeout(PATIENCE, server.booted())
