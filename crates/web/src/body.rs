@@ -92,6 +92,11 @@ pub trait ByteTransform: 'static {
     /// The input is complete: gives what is left, piece by piece, until it answers `None`.
     fn finish(&mut self) -> Result<Option<Bytes>, String>;
 
+    /// Whether it takes long enough that much input is given to it in parts, with turns of the event loop in between.
+    fn is_slow(&self) -> bool {
+        false
+    }
+
     /// The length of the output in bytes, where known beforehand; `input` is that of the input.
     fn length(&self, input: Option<u64>) -> Option<u64> {
         let _ = input;

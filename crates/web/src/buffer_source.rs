@@ -41,6 +41,13 @@ pub(crate) fn with_bytes<R>(value: &Value<'_>, read: impl FnOnce(&[u8]) -> R + S
     }
 }
 
+/// As [`copy_bytes`], none for a value that has none, in a vector to which `room` bytes more can be added in place.
+pub(crate) fn copy_bytes_with_room(value: &Value<'_>, room: usize) -> Vec<u8> {
+    let mut copy = Vec::with_capacity(byte_length(value) + room);
+    with_bytes(value, |bytes| copy.extend_from_slice(bytes));
+    copy
+}
+
 /// A copy of the bytes of an `ArrayBuffer`, a `SharedArrayBuffer` or a `Uint8Array`; `None` for any
 /// other value and for a detached or out-of-bounds one. Scripts turn other views into a `Uint8Array`
 /// first (`shared.webidl.bytes`).

@@ -46,6 +46,51 @@ fn what_is_compressed_can_be_decompressed() {
     }
 }
 
+/// Much more than a turn of the event loop has time for.
+const LARGE: usize = 64 << 20;
+
+#[test]
+fn a_large_chunk_leaves_the_event_loop_its_turns() {
+    let world = world();
+    world.start(&format!(
+        "const packed = await pass(new CompressionStream('gzip'), new Uint8Array({LARGE})); \
+         let length = 0; const back = new DecompressionStream('gzip'); \
+         const writing = (async () => {{ const w = back.writable.getWriter(); await w.write(packed); await w.close(); }})(); \
+         for await (const chunk of back.readable) length += chunk.length; \
+         await writing; return length"
+    ));
+    world.run_jobs();
+    assert!(world.host.offloaded() > 0, "the rest waits for a later turn");
+    world.run();
+    assert_eq!(world.result(), json!(LARGE));
+}
+
+#[test]
+fn a_large_body_leaves_the_event_loop_its_turns() {
+    let world = world();
+    world.start(&format!(
+        "const zip = new Response(new Uint8Array({LARGE})).body.pipeThrough(new CompressionStream('gzip')); \
+         const packed = await new Response(zip).bytes(); \
+         return (await new Response(new Response(packed).body.pipeThrough(new DecompressionStream('gzip'))).bytes()).length"
+    ));
+    world.run_jobs();
+    assert!(world.host.offloaded() > 0, "the rest waits for a later turn");
+    world.run();
+    assert_eq!(world.result(), json!(LARGE));
+}
+
+#[test]
+fn what_is_given_up_between_turns_is_over() {
+    let world = world();
+    world.start(&format!(
+        "const s = new CompressionStream('gzip'), w = s.writable.getWriter(); \
+         const writing = w.write(new Uint8Array({LARGE})).catch((e) => e); \
+         const reader = s.readable.getReader(); await reader.read(); await reader.cancel('enough'); return await writing"
+    ));
+    world.run();
+    assert_eq!(world.result(), json!("enough"));
+}
+
 /// Bytes of other programs (`gzip -9`, and Python's zlib).
 #[test]
 fn formats_are_those_of_others() {

@@ -206,6 +206,25 @@ fn cancelling_the_end_cancels_the_body() {
 }
 
 #[test]
+fn a_pipe_ends_when_the_process_cancels_the_body() {
+    let world = World::new();
+    let source = Rc::new(ManualSource::default());
+    define_source(&world, "body", source.clone());
+    define_pair(&world, "pair", 1);
+    world.start(
+        "const pipe = body.pipeTo(pair.writable).catch((e) => `${e.name}: ${e.message}`); globalThis.out = pair.readable; \
+         return [await pipe, body.locked, await pair.writable.getWriter().closed.catch((e) => e.name)]",
+    );
+    world.run();
+    let (taken, _) = take(&world, "out").expect("the body never left Rust");
+    taken.cancel();
+    world.run();
+    let error = "TypeError: the receiver of this body is gone";
+    assert_eq!(world.result(), json!([error, false, "TypeError"]));
+    assert!(source.cancelled.get());
+}
+
+#[test]
 fn a_transform_that_swallows_much_does_not_deepen_the_stack() {
     let world = World::new();
     define_source(&world, "body", ReadySource::new((0..50_000).map(|_| chunk("a"))));

@@ -120,6 +120,10 @@ impl ByteTransform for Compressor {
     fn finish(&mut self) -> Result<Option<Bytes>, String> {
         self.piece(&mut Bytes::new(), FlushCompress::Finish)
     }
+
+    fn is_slow(&self) -> bool {
+        true
+    }
 }
 
 /// `DecompressionStream`.
@@ -178,5 +182,9 @@ impl ByteTransform for Decompressor {
         } else {
             Err("Called close() on a decompression stream with incomplete data".to_owned())
         }
+    }
+
+    fn is_slow(&self) -> bool {
+        true
     }
 }

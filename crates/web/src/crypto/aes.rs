@@ -1,23 +1,19 @@
 //! AES in the modes CBC, CTR, GCM and KW. <https://w3c.github.io/webcrypto/#aes-cbc> and following.
 //!
-//! The crates use the processor's AES instructions where there are any. GCM is put together here, since no crate takes
-//! nonces of any length and every tag length of the standard: NIST SP 800-38D over `ctr` and `ghash`.
+//! The crates use the processor's AES instructions where there are any. GCM is in `gcm.rs`.
 
 use std::borrow::Cow;
 
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{
-    BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser, InnerIvInit, KeyInit, KeyIvInit,
-    StreamCipher, StreamCipherCoreWrapper, consts::U16,
+    BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser, KeyInit, KeyIvInit, StreamCipher,
+    consts::U16,
 };
-use aes::{Aes128, Aes192, Aes256};
-use ghash::GHash;
-use ghash::universal_hash::UniversalHash;
 use rquickjs::{Ctx, Function, Object, Result, Value};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, misuse};
+use super::gcm;
 use super::keys::{KeyObject, Material, material};
 use super::task::{self, Answer, Outcome, Output};
 use crate::buffer_source::copy_bytes;
@@ -32,12 +28,7 @@ enum Mode {
         counter: [u8; 16],
         length: u32,
     },
-    /// `tag`: length in bytes.
-    Gcm {
-        iv: Vec<u8>,
-        additional: Vec<u8>,
-        tag: usize,
-    },
+    Gcm(gcm::Parameters),
     Kw,
 }
 
@@ -46,25 +37,28 @@ macro_rules! with_aes {
     ($key:expr, $C:ident => $body:expr) => {
         match $key.len() {
             16 => {
-                type $C = Aes128;
+                type $C = ::aes::Aes128;
                 $body
             }
             24 => {
-                type $C = Aes192;
+                type $C = ::aes::Aes192;
                 $body
             }
             32 => {
-                type $C = Aes256;
+                type $C = ::aes::Aes256;
                 $body
             }
             // Keys are made with one of these lengths.
-            _ => Err(Failure::operation("Invalid AES key length")),
+            _ => Err($crate::crypto::failure::Failure::operation(
+                "Invalid AES key length",
+            )),
         }
     };
 }
+pub(super) use with_aes;
 
 /// The message of every failed decryption: it must not tell why.
-const FAILED: &str = "Decryption failed. This could be due to a ciphertext authentication failure, bad padding, \
+pub(super) const FAILED: &str = "Decryption failed. This could be due to a ciphertext authentication failure, bad padding, \
                       incorrect CryptoKey, or another algorithm-specific reason.";
 
 impl Mode {
@@ -79,12 +73,9 @@ impl Mode {
                 Ok(buffer)
             }
             Self::Ctr { counter, length } => ctr::<C>(key, *counter, *length, data.into_owned()),
-            Self::Gcm { iv, additional, tag } => {
+            Self::Gcm(parameters) => {
                 let mut buffer = data.into_owned();
-                buffer.reserve_exact(*tag);
-                let gcm = Gcm::<C>::new(key, iv)?;
-                let full = gcm.run(additional, &mut buffer, true);
-                buffer.extend_from_slice(&full[..*tag]);
+                parameters.seal(key, &mut buffer)?;
                 Ok(buffer)
             }
             Self::Kw => {
@@ -121,22 +112,17 @@ impl Mode {
                 Ok(std::mem::take(&mut *buffer))
             }
             Self::Ctr { counter, length } => ctr::<C>(key, *counter, *length, data.into_owned()),
-            Self::Gcm { iv, additional, tag } => {
-                if data.len() < *tag {
+            Self::Gcm(parameters) => {
+                let tag = parameters.tag;
+                if data.len() < tag {
                     return Err(Failure::operation(format!(
                         "Ciphertext length of {} bits must be greater than or equal to the size of the AES-GCM tag length \
                          of {} bits.", data.len() * 8, tag * 8
                     )));
                 }
                 let mut buffer = Zeroizing::new(data.into_owned());
-                let end = buffer.len() - *tag;
-                let given = buffer.split_off(end);
-                let full = Gcm::<C>::new(key, iv)?.run(additional, &mut buffer, false);
-                if full[..*tag].ct_eq(&given).into() {
-                    Ok(std::mem::take(&mut *buffer))
-                } else {
-                    Err(failed())
-                }
+                parameters.open(key, &mut buffer)?;
+                Ok(std::mem::take(&mut *buffer))
             }
             Self::Kw => {
                 let failed = || Failure::operation("AES-KW key unwrapping failed.");
@@ -155,7 +141,7 @@ impl Mode {
 }
 
 /// Scripts have checked the lengths of keys and parameters.
-fn invalid() -> Failure {
+pub(super) fn invalid() -> Failure {
     Failure::operation("Invalid AES parameters")
 }
 
@@ -197,67 +183,6 @@ where
     Ok(data)
 }
 
-/// One use of GCM.
-struct Gcm<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> {
-    stream: ctr::Ctr32BE<C>,
-    ghash: GHash,
-    mask: ghash::Block,
-}
-
-/// How much is encrypted before it is hashed: both passes find it in the cache.
-const STRIDE: usize = 16 * 1024;
-
-impl<C: KeyInit + BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Gcm<C> {
-    fn new(key: &[u8], iv: &[u8]) -> std::result::Result<Self, Failure> {
-        let cipher = C::new_from_slice(key).map_err(|_| invalid())?;
-        let mut subkey = ghash::Key::default();
-        cipher.encrypt_block(&mut subkey);
-        let ghash = GHash::new(&subkey);
-        let mut first = ghash::Block::default();
-        if iv.len() == 12 {
-            first[..12].copy_from_slice(iv);
-            first[15] = 1;
-        } else {
-            let mut hash = ghash.clone();
-            hash.update_padded(iv);
-            hash.update(&[lengths(0, iv.len())]);
-            first = hash.finalize();
-        }
-        let mut stream = StreamCipherCoreWrapper::from_core(ctr::CtrCore::inner_iv_init(cipher, &first));
-        let mut mask = ghash::Block::default();
-        stream.apply_keystream(&mut mask);
-        Ok(Self { stream, ghash, mask })
-    }
-
-    /// En- or decrypts `data` in place; the tag of the ciphertext.
-    fn run(mut self, additional: &[u8], data: &mut [u8], encrypt: bool) -> [u8; 16] {
-        self.ghash.update_padded(additional);
-        for part in data.chunks_mut(STRIDE) {
-            if encrypt {
-                self.stream.apply_keystream(part);
-                self.ghash.update_padded(part);
-            } else {
-                self.ghash.update_padded(part);
-                self.stream.apply_keystream(part);
-            }
-        }
-        self.ghash.update(&[lengths(additional.len(), data.len())]);
-        let mut tag: [u8; 16] = self.ghash.finalize().into();
-        for (byte, mask) in tag.iter_mut().zip(self.mask) {
-            *byte ^= mask;
-        }
-        tag
-    }
-}
-
-/// The block that ends a GHASH: two lengths in bits.
-fn lengths(additional: usize, data: usize) -> ghash::Block {
-    let mut block = ghash::Block::default();
-    block[..8].copy_from_slice(&(additional as u64 * 8).to_be_bytes());
-    block[8..].copy_from_slice(&(data as u64 * 8).to_be_bytes());
-    block
-}
-
 /// The mode that a script describes: `[name, …]`, its lengths checked there.
 fn mode<'js>(ctx: &Ctx<'js>, description: &Object<'js>) -> Result<Mode> {
     let bytes = |name: &str| -> Result<Vec<u8>> {
@@ -274,11 +199,11 @@ fn mode<'js>(ctx: &Ctx<'js>, description: &Object<'js>) -> Result<Mode> {
             counter: block("counter")?,
             length: description.get("length")?,
         },
-        "AES-GCM" => Mode::Gcm {
+        "AES-GCM" => Mode::Gcm(gcm::Parameters {
             iv: bytes("iv")?,
             additional: bytes("additionalData")?,
             tag: description.get::<_, usize>("tagLength")? / 8,
-        },
+        }),
         "AES-KW" => Mode::Kw,
         _ => return Err(misuse(ctx, "unknown mode of AES")),
     })

@@ -8,7 +8,6 @@ use rquickjs::{Class, Ctx, Function, Object, Result, Value};
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, misuse};
-use super::hash::Hash;
 use super::keys::{Key, KeyObject, Material, material};
 use super::task::{self, Answer, Output, to_js};
 use super::{jwk, random_generator};
@@ -30,23 +29,6 @@ macro_rules! curves {
         }
 
         impl EcPrivate {
-            /// From the big-endian number, which is within the curve's order.
-            fn from_number(curve: &str, bytes: &[u8]) -> Checked<Self> {
-                match curve {
-                    $($name => $module::ecdsa::SigningKey::from_slice(bytes).map(Self::$Curve).map_err(|_| invalid()),)+
-                    _ => Err(invalid()),
-                }
-            }
-
-            fn from_pkcs8(curve: &str, bytes: &[u8]) -> Checked<Self> {
-                match curve {
-                    $($name => $module::SecretKey::from_pkcs8_der(bytes)
-                        .map(|key| Self::$Curve(key.into()))
-                        .map_err(|_| Failure::pkcs8()),)+
-                    _ => Err(invalid()),
-                }
-            }
-
             fn to_pkcs8(&self) -> Checked<Zeroizing<Vec<u8>>> {
                 match self {
                     $(Self::$Curve(key) => $module::SecretKey::from(key)
@@ -92,22 +74,6 @@ macro_rules! curves {
         }
 
         impl EcPublic {
-            fn from_point(curve: &str, bytes: &[u8]) -> Checked<Self> {
-                match curve {
-                    $($name => $module::ecdsa::VerifyingKey::from_sec1_bytes(bytes).map(Self::$Curve).map_err(|_| invalid()),)+
-                    _ => Err(invalid()),
-                }
-            }
-
-            fn from_spki(curve: &str, bytes: &[u8]) -> Checked<Self> {
-                match curve {
-                    $($name => $module::PublicKey::from_public_key_der(bytes)
-                        .map(|key| Self::$Curve(key.into()))
-                        .map_err(|_| Failure::spki()),)+
-                    _ => Err(invalid()),
-                }
-            }
-
             fn to_spki(&self) -> Checked<Vec<u8>> {
                 match self {
                     $(Self::$Curve(key) => $module::PublicKey::from(key)
@@ -146,6 +112,39 @@ curves! {
     P256, "P-256", p256, 32;
     P384, "P-384", p384, 48;
     P521, "P-521", p521, 66;
+}
+
+/// The key that a constructor of the crate of `$curve`, named by the rest of its path, makes of bytes.
+macro_rules! read {
+    ($curve:expr, $bytes:expr, $failure:expr, $($path:ident)::+) => {
+        match $curve {
+            "P-256" => p256::$($path)::+($bytes).map(|key| Self::P256(key.into())).map_err(|_| $failure),
+            "P-384" => p384::$($path)::+($bytes).map(|key| Self::P384(key.into())).map_err(|_| $failure),
+            "P-521" => p521::$($path)::+($bytes).map(|key| Self::P521(key.into())).map_err(|_| $failure),
+            _ => Err(invalid()),
+        }
+    };
+}
+
+impl EcPrivate {
+    /// From the big-endian number, which is within the curve's order.
+    fn from_number(curve: &str, bytes: &[u8]) -> Checked<Self> {
+        read!(curve, bytes, invalid(), ecdsa::SigningKey::from_slice)
+    }
+
+    fn from_pkcs8(curve: &str, bytes: &[u8]) -> Checked<Self> {
+        read!(curve, bytes, Failure::pkcs8(), SecretKey::from_pkcs8_der)
+    }
+}
+
+impl EcPublic {
+    fn from_point(curve: &str, bytes: &[u8]) -> Checked<Self> {
+        read!(curve, bytes, invalid(), ecdsa::VerifyingKey::from_sec1_bytes)
+    }
+
+    fn from_spki(curve: &str, bytes: &[u8]) -> Checked<Self> {
+        read!(curve, bytes, Failure::spki(), PublicKey::from_public_key_der)
+    }
 }
 
 fn invalid() -> Failure {
@@ -272,15 +271,15 @@ fn sign<'js>(
     done: Function<'js>,
     fail: Function<'js>,
 ) -> Result<()> {
-    let hash = Hash::of(&ctx, &hash)?;
-    let key = material(&key);
-    task::start_with(
+    let answer = Answer { done, fail };
+    task::start_signature(
         &ctx,
+        (&hash, &key),
         &data,
-        |length| hash.cost(length),
-        Answer { done, fail },
-        move |data| match &*key {
-            Material::EcPrivate(key) => key.sign(hash.digest(&data)).map(Output::Bytes),
+        0,
+        answer,
+        |hash, key, data| match key {
+            Material::EcPrivate(key) => key.sign(hash.digest(data)).map(Output::Bytes),
             _ => Err(Failure::operation("A private key was expected")),
         },
     )
@@ -295,16 +294,16 @@ fn verify<'js>(
     done: Function<'js>,
     fail: Function<'js>,
 ) -> Result<()> {
-    let hash = Hash::of(&ctx, &hash)?;
-    let key = material(&key);
+    let answer = Answer { done, fail };
     let signature = copy_bytes(&signature).unwrap_or_default();
-    task::start_with(
+    task::start_signature(
         &ctx,
+        (&hash, &key),
         &data,
-        |length| hash.cost(length),
-        Answer { done, fail },
-        move |data| match &*key {
-            Material::EcPublic(key) => Ok(Output::Verified(key.verify(hash.digest(&data), &signature))),
+        0,
+        answer,
+        move |hash, key, data| match key {
+            Material::EcPublic(key) => Ok(Output::Verified(key.verify(hash.digest(data), &signature))),
             _ => Err(Failure::operation("A public key was expected")),
         },
     )

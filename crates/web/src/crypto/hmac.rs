@@ -1,21 +1,19 @@
 //! HMAC. <https://w3c.github.io/webcrypto/#hmac>
 
-use std::sync::Arc;
-
 use hmac::{Hmac, KeyInit, Mac};
 use rquickjs::{Ctx, Function, Object, Result, Value};
 use subtle::ConstantTimeEq;
 
 use super::failure::Failure;
 use super::hash::{Hash, with_hash};
-use super::keys::{KeyObject, Material, material};
+use super::keys::{KeyObject, Material};
 use super::task::{self, Answer, Output};
 use crate::buffer_source::copy_bytes;
 
 /// The code of `data`. A key may have any length.
-fn code(hash: Hash, key: &Arc<Material>, data: &[u8]) -> std::result::Result<Vec<u8>, Failure> {
+fn code(hash: Hash, key: &Material, data: &[u8]) -> std::result::Result<Vec<u8>, Failure> {
     let invalid = || Failure::operation("Invalid HMAC key");
-    let Material::Secret(key) = &**key else {
+    let Material::Secret(key) = key else {
         return Err(invalid());
     };
     with_hash!(hash, D => {
@@ -33,15 +31,10 @@ fn sign<'js>(
     done: Function<'js>,
     fail: Function<'js>,
 ) -> Result<()> {
-    let hash = Hash::of(&ctx, &hash)?;
-    let key = material(&key);
-    task::start_with(
-        &ctx,
-        &data,
-        |length| hash.cost(length),
-        Answer { done, fail },
-        move |data| code(hash, &key, &data).map(Output::Bytes),
-    )
+    let answer = Answer { done, fail };
+    task::start_signature(&ctx, (&hash, &key), &data, 0, answer, |hash, key, data| {
+        code(hash, key, data).map(Output::Bytes)
+    })
 }
 
 fn verify<'js>(
@@ -53,19 +46,12 @@ fn verify<'js>(
     done: Function<'js>,
     fail: Function<'js>,
 ) -> Result<()> {
-    let hash = Hash::of(&ctx, &hash)?;
-    let key = material(&key);
+    let answer = Answer { done, fail };
     let signature = copy_bytes(&signature).unwrap_or_default();
-    task::start_with(
-        &ctx,
-        &data,
-        |length| hash.cost(length),
-        Answer { done, fail },
-        move |data| {
-            let code = code(hash, &key, &data)?;
-            Ok(Output::Verified(code.ct_eq(&signature).into()))
-        },
-    )
+    task::start_signature(&ctx, (&hash, &key), &data, 0, answer, move |hash, key, data| {
+        let code = code(hash, key, data)?;
+        Ok(Output::Verified(code.ct_eq(&signature).into()))
+    })
 }
 
 /// Adds what scripts need of this module.

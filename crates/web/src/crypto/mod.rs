@@ -13,6 +13,7 @@ mod curve25519;
 mod derivation;
 mod ec;
 mod failure;
+mod gcm;
 mod hash;
 mod hmac;
 mod jwk;

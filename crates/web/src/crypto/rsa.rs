@@ -3,8 +3,6 @@
 //! The crate `rsa` computes with private keys in constant time and blinds each operation; its authors still warn of a
 //! timing side channel (RUSTSEC-2023-0071) until that is audited. `docs/status.md` says so to users.
 
-use std::borrow::Cow;
-
 use pkcs8::der::asn1::{BitStringRef, Null, OctetStringRef};
 use pkcs8::der::{Decode, Encode};
 use pkcs8::{AlgorithmIdentifierRef, ObjectIdentifier, PrivateKeyInfoRef, SubjectPublicKeyInfoRef};
@@ -253,16 +251,14 @@ fn sign<'js>(
     done: Function<'js>,
     fail: Function<'js>,
 ) -> Result<()> {
-    let hash = Hash::of(&ctx, &hash)?;
-    let key = material(&key);
     let mut random = random_generator(&ctx)?;
-    let fixed = private_cost(&key);
-    let work = move |data: Cow<'_, [u8]>| {
+    let fixed = private_cost(&material(&key));
+    let work = move |hash: Hash, key: &Material, data: &[u8]| {
         let failed = || Failure::operation("The key is too short for this hash and salt");
-        let Material::RsaPrivate(key) = &*key else {
+        let Material::RsaPrivate(key) = key else {
             return Err(failed());
         };
-        let digest = hash.digest(&data);
+        let digest = hash.digest(data);
         let signature = match padding(salt) {
             Padding::Pkcs1 => key.sign_with_rng(&mut random, pkcs1!(hash), &digest),
             // Longer than any key: refused before it is allocated.
@@ -273,13 +269,7 @@ fn sign<'js>(
         };
         signature.map(Output::Bytes).map_err(|_| failed())
     };
-    task::start_with(
-        &ctx,
-        &data,
-        |length| fixed + hash.cost(length),
-        Answer { done, fail },
-        work,
-    )
+    task::start_signature(&ctx, (&hash, &key), &data, fixed, Answer { done, fail }, work)
 }
 
 fn verify<'js>(
@@ -291,29 +281,22 @@ fn verify<'js>(
     done: Function<'js>,
     fail: Function<'js>,
 ) -> Result<()> {
-    let hash = Hash::of(&ctx, &hash)?;
-    let key = material(&key);
     let signature = copy_bytes(&signature).unwrap_or_default();
-    task::start_with(
-        &ctx,
-        &data,
-        |length| hash.cost(length),
-        Answer { done, fail },
-        move |data| {
-            let Material::RsaPublic(key) = &*key else {
-                return Err(Failure::operation("A public key was expected"));
-            };
-            let digest = hash.digest(&data);
-            let result = match padding(salt) {
-                Padding::Pkcs1 => key.verify(pkcs1!(hash), &digest, &signature),
-                Padding::Pss(salt) if salt > key.size() => return Ok(Output::Verified(false)),
-                Padding::Pss(salt) => {
-                    with_hash!(hash, D => key.verify(Pss::<D>::new_with_salt(salt), &digest, &signature))
-                }
-            };
-            Ok(Output::Verified(result.is_ok()))
-        },
-    )
+    let answer = Answer { done, fail };
+    task::start_signature(&ctx, (&hash, &key), &data, 0, answer, move |hash, key, data| {
+        let Material::RsaPublic(key) = key else {
+            return Err(Failure::operation("A public key was expected"));
+        };
+        let digest = hash.digest(data);
+        let result = match padding(salt) {
+            Padding::Pkcs1 => key.verify(pkcs1!(hash), &digest, &signature),
+            Padding::Pss(salt) if salt > key.size() => return Ok(Output::Verified(false)),
+            Padding::Pss(salt) => {
+                with_hash!(hash, D => key.verify(Pss::<D>::new_with_salt(salt), &digest, &signature))
+            }
+        };
+        Ok(Output::Verified(result.is_ok()))
+    })
 }
 
 fn oaep<'js>(

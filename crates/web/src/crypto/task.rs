@@ -12,13 +12,17 @@ use rquickjs::{ArrayBuffer, Ctx, Function, IntoJs, JsLifetime, Result, Value};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
-use super::keys::{Key, Material};
-use crate::buffer_source::{byte_length, copy_bytes, with_bytes};
+use super::hash::Hash;
+use super::keys::{Key, KeyObject, Material, material};
+use crate::buffer_source::{byte_length, copy_bytes_with_room, with_bytes};
 use crate::script;
 
 /// From this estimated cost in nanoseconds on, work leaves the engine's thread: about what handing it over and coming
 /// back delays it where the machine is busy.
 pub(super) const LONG: u64 = 2_000_000;
+
+/// Bytes that a copy of long data has room for at its end: what a cipher adds, without moving all of it.
+const ROOM: usize = 16;
 
 /// What an operation gives.
 pub(super) enum Output {
@@ -104,11 +108,27 @@ pub(super) fn start_with<'js>(
         let outcome = with_bytes(data, |bytes| guarded(|| work(Cow::Borrowed(bytes))));
         return answer.give(ctx, outcome);
     }
-    let bytes = Zeroizing::new(copy_bytes(data).unwrap_or_default());
+    let bytes = Zeroizing::new(copy_bytes_with_room(data, ROOM));
     elsewhere(ctx, answer, move || {
         let mut bytes = bytes;
         work(Cow::Owned(std::mem::take(&mut *bytes)))
     })
+}
+
+/// Makes or checks a signature: [`start_with`] for `work(hash, key, data)`, which hashes all of `data` and takes `fixed`
+/// nanoseconds besides.
+pub(super) fn start_signature<'js>(
+    ctx: &Ctx<'js>,
+    (hash, key): (&str, &KeyObject<'js>),
+    data: &Value<'js>,
+    fixed: u64,
+    answer: Answer<'js>,
+    work: impl FnOnce(Hash, &Material, &[u8]) -> Outcome + Send + 'static,
+) -> Result<()> {
+    let hash = Hash::of(ctx, hash)?;
+    let key = material(key);
+    let cost = |length| fixed.saturating_add(hash.cost(length));
+    start_with(ctx, data, cost, answer, move |data| work(hash, &key, &data))
 }
 
 /// Does `work` on another thread, whatever it costs.

@@ -10,12 +10,13 @@
     typedArrayByteLength, typedArrayByteOffset,
   } = shared.primordials;
   const { enforceUnsigned, expose, requireArguments } = shared.webidl;
-  const { done, promiseOf, react, then } = shared.promises;
+  const { done, promiseOf, then } = shared.promises;
   const { Queue } = shared.queues;
   const { INTERNAL, illegal, isObject } = shared.streamArguments;
   const { cloneBytes, copyBytes, transfer, uint8, viewOf } = shared.views;
   const {
-    CLOSED, READABLE, canCloseOrEnqueue, desiredSize, isRequested, newStream, shouldCallPull, streamClose, streamError,
+    CLOSED, READABLE, canCloseOrEnqueue, desiredSize, isRequested, newStream, runPull, shouldCallPull, streamClose,
+    streamError,
   } = shared.streams;
   const bodies = shared.streams.native;
 
@@ -93,18 +94,7 @@
       controller.calling = false;
       return;
     }
-    controller.pulling = true;
-    if (controller.pulled === null) {
-      controller.pulled = () => {
-        controller.pulling = false;
-        if (controller.pullAgain) {
-          controller.pullAgain = false;
-          callPullIfNeeded(controller);
-        }
-      };
-      controller.failed = (error) => { byteError(controller, error); };
-    }
-    react(controller.pull(), controller.pulled, controller.failed);
+    runPull(controller, callPullIfNeeded, byteError);
   };
 
   // --- the queue ---

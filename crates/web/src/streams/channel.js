@@ -54,7 +54,7 @@
 
   // Moves output to the readable side as long as that asks, and input is left.
   const advance = (channel) => {
-    if (channel.running) return;
+    if (channel.running || channel.isPaused) return;
     channel.running = true;
     const { controller } = channel.readable;
     // What a chunk has begun goes on until a piece waits for its reader.
@@ -66,6 +66,15 @@
         output = bytes.next(channel.transform);
       } catch (error) {
         fail(channel, error);
+        break;
+      }
+      if (output === null) {
+        // A large chunk is worked on in several turns.
+        channel.isPaused = true;
+        bytes.nextTurn(() => {
+          channel.isPaused = false;
+          advance(channel);
+        });
         break;
       }
       if (output !== undefined) {
@@ -147,7 +156,7 @@
     const readable = startedByteStream(null, (reason) => cancel(channel, reason));
     const channel = {
       transform, readable, writable, isLenient, writing: false, outcome: null, result: done, isFed: false, isWorking: false,
-      running: false,
+      running: false, isPaused: false,
     };
     readable.controller.ask = () => { advance(channel); };
     writable.channel = channel;
@@ -156,6 +165,9 @@
     writable.controller.started = true;
     return channel;
   };
+
+  // Whose failure the end of a composed body may be, but for its reader's.
+  const OF_SOURCE = 0, OF_TRANSFORM = 1;
 
   // Whether nothing has happened to the pair that `sink` is the writable side of.
   const isUntouched = (sink) => {
@@ -193,9 +205,10 @@
       writerRelease(writer);
       readerRelease(reader);
     };
-    const ended = (error, isOfTransform) => {
-      if (error === undefined || isOfTransform) streamClose(source); else streamError(source, error);
-      finish(error === undefined || (isOfTransform && channel.isLenient), error);
+    const ended = (error, whose) => {
+      if (sink.state !== WRITABLE) return;
+      if (error === undefined || whose !== OF_SOURCE) streamClose(source); else streamError(source, error);
+      finish(error === undefined || (whose === OF_TRANSFORM && channel.isLenient), error);
     };
     const body = bytes.compose(source.native, channel.transform, ended);
     if (body === undefined) return undefined;

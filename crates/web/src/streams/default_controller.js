@@ -63,24 +63,29 @@
     controller.started && canCloseOrEnqueue(controller)
       && (isRequested(controller.stream) || controller.highWaterMark - controller.queued > 0);
 
-  const callPullIfNeeded = (controller) => {
-    if (!shouldCallPull(controller)) return;
-    if (controller.pulling) {
-      controller.pullAgain = true;
-      return;
-    }
+  // Calls `pull`, and `again(controller)` after it if it was asked for meanwhile. The two reactions serve all pulls.
+  const runPull = (controller, again, fail) => {
     controller.pulling = true;
     if (controller.pulled === null) {
       controller.pulled = () => {
         controller.pulling = false;
         if (controller.pullAgain) {
           controller.pullAgain = false;
-          callPullIfNeeded(controller);
+          again(controller);
         }
       };
-      controller.failed = (error) => { controllerError(controller, error); };
+      controller.failed = (error) => { fail(controller, error); };
     }
     react(controller.pull(), controller.pulled, controller.failed);
+  };
+
+  const callPullIfNeeded = (controller) => {
+    if (!shouldCallPull(controller)) return;
+    if (controller.pulling) {
+      controller.pullAgain = true;
+      return;
+    }
+    runPull(controller, callPullIfNeeded, controllerError);
   };
 
   const controllerEnqueue = (controller, chunk) => {
@@ -178,6 +183,7 @@
   streams.desiredSize = desiredSize;
   streams.newController = newController;
   streams.newControllerObject = (controller) => new ReadableStreamDefaultController(INTERNAL, controller);
+  streams.runPull = runPull;
   streams.shouldCallPull = shouldCallPull;
   streams.startController = startController;
   streams.startedStream = startedStream;

@@ -17,6 +17,7 @@ mod native;
 mod pending;
 mod pipe;
 mod transform;
+mod turns;
 
 pub use native::buffer_bytes;
 use native::{Gather, NativeSink, NativeSource};
@@ -113,6 +114,7 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
 
 /// Lets go of every JavaScript value that Rust holds on behalf of streams.
 pub(crate) fn teardown(ctx: &Ctx<'_>) {
+    turns::teardown(ctx);
     // Fails only while a guard of `userdata` is alive, and no function here keeps one.
     drop(ctx.remove_userdata::<Streams<'_>>());
 }

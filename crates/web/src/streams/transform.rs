@@ -2,8 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use rquickjs::class::{JsClass, Readable, Trace};
 use rquickjs::function::{Constructor, Opt};
 use rquickjs::{Class, Ctx, Exception, Function, JsLifetime, Object, Result, Value};
@@ -11,12 +12,69 @@ use rquickjs::{Class, Ctx, Exception, Function, JsLifetime, Object, Result, Valu
 use super::Streams;
 use super::native::{Held, NativeSource, buffer_bytes, chunk, hidden_class, type_error};
 use super::pending::Ticket;
+use super::turns::{Turns, next_turn};
 use crate::body::{ByteSource, ByteTransform, PullDone, Pulled};
+
+/// How much a slow transform is given at once, in bytes: a few milliseconds' work for the slowest.
+const PART: usize = 128 * 1024;
+
+/// How long a slow transform may work on a chunk before the event loop has its turn.
+const TURN: Duration = Duration::from_millis(10);
 
 /// A transform, and the part of the chunk written last that it has not taken yet.
 struct Working {
     transform: Box<dyn ByteTransform>,
     input: Bytes,
+    /// Since when a slow transform has worked on the chunk in this turn.
+    since: Option<Instant>,
+}
+
+/// What came of some work.
+enum Step {
+    /// A piece of output.
+    Output(Bytes),
+    /// It takes longer: the rest is for a later turn.
+    Pause,
+    /// The transform needs more input.
+    Idle,
+}
+
+impl Working {
+    fn new(transform: Box<dyn ByteTransform>) -> Self {
+        Self {
+            transform,
+            input: Bytes::new(),
+            since: None,
+        }
+    }
+
+    /// Gives it the next chunk, once it has taken the last.
+    fn feed(&mut self, input: Bytes) {
+        self.input = input;
+        self.since = None;
+    }
+
+    fn step(&mut self) -> std::result::Result<Step, String> {
+        if !self.transform.is_slow() {
+            let output = self.transform.transform(&mut self.input)?;
+            return Ok(output.map_or(Step::Idle, Step::Output));
+        }
+        loop {
+            if self.since.get_or_insert_with(Instant::now).elapsed() >= TURN {
+                self.since = None;
+                return Ok(Step::Pause);
+            }
+            let mut part = self.input.slice(..self.input.len().min(PART));
+            let length = part.len();
+            let output = self.transform.transform(&mut part)?;
+            self.input.advance(length - part.len());
+            match output {
+                Some(output) => return Ok(Step::Output(output)),
+                None if self.input.is_empty() => return Ok(Step::Idle),
+                None => {}
+            }
+        }
+    }
 }
 
 /// The Rust side of a pair made by `channel.js`; empty once it has failed, finished or moved behind a body.
@@ -29,10 +87,7 @@ hidden_class!(NativeTransform);
 
 /// For `shared.streams.newPair`.
 pub(crate) fn native_transform<'js>(ctx: &Ctx<'js>, transform: Box<dyn ByteTransform>) -> Result<Value<'js>> {
-    let working = RefCell::new(Some(Working {
-        transform,
-        input: Bytes::new(),
-    }));
+    let working = RefCell::new(Some(Working::new(transform)));
     Ok(Class::instance(ctx.clone(), NativeTransform { working })?.into_value())
 }
 
@@ -44,7 +99,8 @@ pub(super) fn fill<'js>(native: &Object<'js>) -> Result<()> {
     native.set("finish", Function::new(ctx.clone(), finish)?)?;
     native.set("drop", Function::new(ctx.clone(), drop_transform)?)?;
     native.set("compose", Function::new(ctx.clone(), compose)?)?;
-    native.set("unchanged", Function::new(ctx.clone(), unchanged)?)
+    native.set("unchanged", Function::new(ctx.clone(), unchanged)?)?;
+    native.set("nextTurn", Function::new(ctx.clone(), next_turn)?)
 }
 
 /// Takes the bytes of a chunk; how many there are, undefined if it is no buffer (nor a well-formed string, where that
@@ -64,7 +120,7 @@ fn feed<'js>(
     };
     let size = bytes.len();
     if let Some(working) = &mut *transform.borrow().working.borrow_mut() {
-        working.input = bytes.into();
+        working.feed(bytes.into());
     }
     Ok(Some(size))
 }
@@ -77,28 +133,35 @@ fn size_of<'js>(ctx: Ctx<'js>, chunk: Value<'js>) -> Result<usize> {
     Ok(buffer_bytes(&ctx, &chunk)?.map_or(0, |bytes| bytes.len()))
 }
 
-/// The next piece of output of what was fed, undefined if there is none. Throws a `TypeError` if the transform fails.
+/// The next piece of output of what was fed, undefined if there is none, null if it is to be asked for in a later turn.
+/// Throws a `TypeError` if the transform fails.
 fn next<'js>(ctx: Ctx<'js>, transform: Class<'js, NativeTransform>) -> Result<Value<'js>> {
-    step(&ctx, &transform, |working| {
-        working.transform.transform(&mut working.input)
-    })
+    step(&ctx, &transform, Working::step)
 }
 
 /// As [`next`], of what is left at the end.
 fn finish<'js>(ctx: Ctx<'js>, transform: Class<'js, NativeTransform>) -> Result<Value<'js>> {
-    step(&ctx, &transform, |working| working.transform.finish())
+    step(&ctx, &transform, |working| {
+        let output = working.transform.finish()?;
+        Ok(output.map_or(Step::Idle, Step::Output))
+    })
 }
 
 fn step<'js>(
     ctx: &Ctx<'js>,
     transform: &Class<'js, NativeTransform>,
-    work: impl FnOnce(&mut Working) -> std::result::Result<Option<Bytes>, String>,
+    work: impl FnOnce(&mut Working) -> std::result::Result<Step, String>,
 ) -> Result<Value<'js>> {
     let transform = transform.borrow();
-    let output = transform.working.borrow_mut().as_mut().map_or(Ok(None), work);
-    match output {
-        Ok(Some(bytes)) => chunk(ctx, bytes),
-        Ok(None) => Ok(Value::new_undefined(ctx.clone())),
+    let step = transform
+        .working
+        .borrow_mut()
+        .as_mut()
+        .map_or(Ok(Step::Idle), work);
+    match step {
+        Ok(Step::Output(bytes)) => chunk(ctx, bytes),
+        Ok(Step::Pause) => Ok(Value::new_null(ctx.clone())),
+        Ok(Step::Idle) => Ok(Value::new_undefined(ctx.clone())),
         Err(reason) => {
             transform.working.borrow_mut().take();
             Err(Exception::throw_type(ctx, &reason))
@@ -112,7 +175,8 @@ fn drop_transform(transform: Class<'_, NativeTransform>) {
 }
 
 /// Moves a transform of which nothing was asked yet behind the body of `source`; both are empty then. Gives the new
-/// body. `ended(error, isOfTransform)` is called when that has come to its end by itself, with no error if it is complete.
+/// body. `ended(error, whose)` is called once when that has come to its end, with no error if it is complete; else `whose` is 0
+/// if the source failed, 1 if the transform did, 2 if the body was cancelled.
 /// Undefined if there is nothing to move.
 fn compose<'js>(
     ctx: Ctx<'js>,
@@ -136,6 +200,7 @@ fn compose<'js>(
         Held::Source { source, length } => (source, length),
     };
     let length = working.transform.length(length);
+    let turns = Turns::of(&ctx)?;
     let ended = Streams::of(&ctx)?.pending.keep(ended.into_inner());
     let transformed = Transformed(Rc::new(Inner {
         source,
@@ -146,7 +211,9 @@ fn compose<'js>(
         running: Cell::new(false),
         again: Cell::new(false),
         waiting: Cell::new(None),
+        paused: Cell::new(false),
         ended: Cell::new(Some(ended)),
+        turns,
     }));
     let held = RefCell::new(Some(Held::Source {
         source: Rc::new(transformed),
@@ -188,8 +255,19 @@ struct Inner {
     running: Cell<bool>,
     again: Cell<bool>,
     waiting: Cell<Option<PullDone>>,
+    /// It goes on in a later turn.
+    paused: Cell<bool>,
     /// Stands for the function to tell of the end.
     ended: Cell<Option<Ticket>>,
+    turns: Turns,
+}
+
+/// Whose end the end of a composed body is, as `channel.js` has it.
+#[derive(Clone, Copy)]
+enum Whose {
+    Source = 0,
+    Transform = 1,
+    Reader = 2,
 }
 
 impl ByteSource for Transformed {
@@ -202,6 +280,12 @@ impl ByteSource for Transformed {
         self.0.working.take();
         self.0.waiting.take();
         self.0.source.cancel();
+        // Nobody may call JavaScript here.
+        if let Some(ended) = self.0.ended.take() {
+            self.0.turns.later(Box::new(move |ctx| {
+                tell(ctx, ended, Some(GONE.to_owned()), Whose::Reader)
+            }));
+        }
     }
 }
 
@@ -209,20 +293,32 @@ impl Inner {
     /// Works until there is an answer, or the source lets us wait. A loop, as in [`crate::body::Pump`].
     fn run(self: &Rc<Self>, ctx: &Ctx<'_>) {
         self.again.set(true);
-        if self.running.replace(true) {
+        if self.paused.get() || self.running.replace(true) {
             return;
         }
         while self.again.take() {
-            let Some(answer) = self.work() else {
-                let inner = Rc::clone(self);
-                self.source.pull(
-                    ctx,
-                    Box::new(move |ctx, pulled| {
-                        inner.take(pulled);
+            let answer = match self.work() {
+                Work::Answer(answer) => answer,
+                Work::Pause => {
+                    self.paused.set(true);
+                    let inner = Rc::clone(self);
+                    self.turns.later(Box::new(move |ctx| {
+                        inner.paused.set(false);
                         inner.run(ctx);
-                    }),
-                );
-                continue;
+                    }));
+                    break;
+                }
+                Work::Pull => {
+                    let inner = Rc::clone(self);
+                    self.source.pull(
+                        ctx,
+                        Box::new(move |ctx, pulled| {
+                            inner.take(pulled);
+                            inner.run(ctx);
+                        }),
+                    );
+                    continue;
+                }
             };
             self.running.set(false);
             self.answer(ctx, answer);
@@ -231,32 +327,36 @@ impl Inner {
         self.running.set(false);
     }
 
-    /// The next piece, or the end; nothing if the transform needs more.
-    fn work(&self) -> Option<Pulled> {
+    /// Works until there is a piece, or something else is to be done first.
+    fn work(&self) -> Work {
         if let Some(reason) = self.failed.take() {
             self.working.take();
-            return Some(Pulled::Failed(reason));
+            return Work::Answer(Pulled::Failed(reason));
         }
         let mut working = self.working.borrow_mut();
         let Some(now) = &mut *working else {
-            return Some(Pulled::End);
+            return Work::Answer(Pulled::End);
         };
-        let output = match now.transform.transform(&mut now.input) {
-            Ok(None) if self.is_complete.get() => now.transform.finish(),
+        let step = match now.step() {
+            Ok(Step::Idle) if self.is_complete.get() => match now.transform.finish() {
+                Ok(None) => {
+                    *working = None;
+                    return Work::Answer(Pulled::End);
+                }
+                Ok(Some(output)) => Ok(Step::Output(output)),
+                Err(reason) => Err(reason),
+            },
             other => other,
         };
-        match output {
-            Ok(Some(bytes)) => Some(Pulled::Chunk(bytes)),
-            Ok(None) if self.is_complete.get() => {
-                *working = None;
-                Some(Pulled::End)
-            }
-            Ok(None) => None,
+        match step {
+            Ok(Step::Output(bytes)) => Work::Answer(Pulled::Chunk(bytes)),
+            Ok(Step::Pause) => Work::Pause,
+            Ok(Step::Idle) => Work::Pull,
             Err(reason) => {
                 *working = None;
                 self.is_own_failure.set(true);
                 self.source.cancel();
-                Some(Pulled::Failed(reason))
+                Work::Answer(Pulled::Failed(reason))
             }
         }
     }
@@ -265,7 +365,7 @@ impl Inner {
         match pulled {
             Pulled::Chunk(bytes) => {
                 if let Some(working) = &mut *self.working.borrow_mut() {
-                    working.input = bytes;
+                    working.feed(bytes);
                 }
             }
             Pulled::End => self.is_complete.set(true),
@@ -285,18 +385,43 @@ impl Inner {
             done(ctx, answer);
         }
         let Some(error) = error else { return };
-        let ended = self.ended.take().and_then(|ticket| ticket.redeem(ctx));
-        let Some(ended) = ended.and_then(|function| function.into_value().into_function()) else {
-            return;
+        let whose = if self.is_own_failure.get() {
+            Whose::Transform
+        } else {
+            Whose::Source
         };
-        let called: Result<()> = match error {
-            None => ended.call(()),
-            Some(reason) => ended.call((type_error(ctx, &reason), self.is_own_failure.get())),
-        };
-        if called.is_err() {
-            // Only the engine's limits can have thrown.
-            ctx.catch();
+        if let Some(ended) = self.ended.take() {
+            tell(ctx, ended, error, whose);
         }
+    }
+}
+
+/// What there is to do next for a composed body.
+enum Work {
+    /// Its reader gets this.
+    Answer(Pulled),
+    /// The rest is for a later turn.
+    Pause,
+    /// The source is asked for more.
+    Pull,
+}
+
+/// Why a pipe ends whose bytes nobody reads any more.
+const GONE: &str = "the receiver of this body is gone";
+
+/// Tells the script of the end of a composed body.
+fn tell(ctx: &Ctx<'_>, ended: Ticket, error: Option<String>, whose: Whose) {
+    let ended = ended.redeem(ctx);
+    let Some(ended) = ended.and_then(|function| function.into_value().into_function()) else {
+        return;
+    };
+    let called: Result<()> = match error {
+        None => ended.call(()),
+        Some(reason) => ended.call((type_error(ctx, &reason), whose as u8)),
+    };
+    if called.is_err() {
+        // Only the engine's limits can have thrown.
+        ctx.catch();
     }
 }
 
