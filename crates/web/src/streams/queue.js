@@ -11,9 +11,17 @@
   class Queue {
     first = null;
     last = null;
+    // A link to use again: most queues hold one thing at a time.
+    spare = null;
 
     push(value, size) {
-      const link = { value, size, next: null };
+      let link = this.spare;
+      if (link === null) link = { value, size, next: null };
+      else {
+        this.spare = null;
+        link.value = value;
+        link.size = size;
+      }
       if (this.first === null) this.first = link; else this.last.next = link;
       this.last = link;
     }
@@ -22,10 +30,13 @@
     shift() {
       const { first } = this;
       if (first === null) return undefined;
-      const { next } = first;
+      const { next, value } = first;
       this.first = next;
       if (next === null) this.last = null;
-      return first.value;
+      else first.next = null;
+      first.value = undefined;
+      this.spare = first;
+      return value;
     }
 
     clear() { this.first = this.last = null; }
@@ -33,7 +44,7 @@
 
   // `owner` has the fields `chunks` (a Queue) and `queued` (the sum of the sizes).
   const enqueueSized = (owner, value, given) => {
-    const size = Number(given);
+    const size = typeof given === "number" ? given : Number(given);
     if (!(size >= 0) || size === Infinity) {
       throw new RangeError("The return value of a queuing strategy's size function must be a finite, non-NaN, non-negative number");
     }

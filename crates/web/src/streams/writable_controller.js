@@ -43,7 +43,7 @@
       this.write = write;
       this.close = close;
       this.abort = abort;
-      this.written = () => { this.#written(); };
+      this.written = () => { this.finishWritten(); };
       this.failed = (error) => {
         if (stream.state === WRITABLE) this.forgetAlgorithms();
         failWrite(stream, error);
@@ -130,7 +130,7 @@
       react(this.write(first.value), this.written, this.failed);
     }
 
-    #written() {
+    finishWritten() {
       const { stream } = this;
       finishWrite(stream);
       dequeueSized(this);
