@@ -16,7 +16,7 @@ type Collected = Box<dyn for<'js> FnOnce(&Ctx<'js>, Result<Bytes, String>)>;
 /// Reads all of a body.
 pub(crate) fn collect<'js>(ctx: &Ctx<'js>, body: IncomingBody, done: Collected) {
     match body {
-        IncomingBody::None => done(ctx, Ok(Bytes::new())),
+        IncomingBody::None | IncomingBody::Socket(_) => done(ctx, Ok(Bytes::new())),
         IncomingBody::Bytes(bytes) => done(ctx, Ok(bytes)),
         IncomingBody::Source { source, length } => {
             let expected = length

@@ -10,7 +10,7 @@ use isthmus_protocol::{
 };
 use isthmus_web::body::{ByteSink, OutgoingBody, WriteDone, pump};
 use isthmus_web::fetch::{self, RequestParts, ResponseParts};
-use isthmus_web::websocket;
+use isthmus_web::websocket::{self, Socket as _};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -332,7 +332,7 @@ impl Shared {
             event.sending = true;
         }
         // What was sent before goes after the reply, from which the host learns that this is a connection.
-        link.start(receiver);
+        Rc::clone(&link).start(receiver);
         if cancelled {
             link.lost(ctx, None);
         }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use rquickjs::Ctx;
 
 use crate::fetch::Coding;
+use crate::websocket::Socket;
 
 /// What a [`ByteSource`] answers to a pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +105,7 @@ pub trait ByteTransform: 'static {
     }
 }
 
-/// A body given to JavaScript.
+/// A body given to JavaScript, or what comes in its place.
 pub enum IncomingBody {
     /// There is none: `body` is `null`.
     None,
@@ -117,6 +118,8 @@ pub enum IncomingBody {
         /// Its length in bytes, where known beforehand.
         length: Option<u64>,
     },
+    /// A connection: the response's `webSocket`.
+    Socket(Rc<dyn Socket>),
 }
 
 /// A body taken from JavaScript. The stream is locked and disturbed from then on.

@@ -22,6 +22,7 @@ mod compression;
 pub mod console;
 pub mod crypto;
 mod encoding;
+mod event_source;
 pub mod events;
 pub mod fetch;
 mod file_api;
@@ -75,6 +76,7 @@ pub fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
     form_data::install(ctx)?;
     fetch::install(ctx)?;
     websocket::install(ctx)?;
+    event_source::install(ctx)?;
     html_rewriter::install(ctx)?;
     Ok(())
 }

@@ -199,7 +199,7 @@ fn stream<'js>(ctx: &Ctx<'js>, body: IncomingBody) -> Result<Value<'js>> {
             let length = bytes.len() as u64;
             (Rc::new(Once(Cell::new(bytes))), Some(length))
         }
-        IncomingBody::None => (Rc::new(Once(Cell::default())), Some(0)),
+        IncomingBody::None | IncomingBody::Socket(_) => (Rc::new(Once(Cell::default())), Some(0)),
     };
     Ok(isthmus_web::streams::readable(ctx, source, length)?.into_value())
 }

@@ -11,15 +11,15 @@ use isthmus_protocol::{
 use isthmus_web::body::IncomingBody;
 use rquickjs::Ctx;
 
-use super::{ConnectionError, Incoming, Link, LinkOwner, Outgoing, Side, announce};
+use super::{ConnectionError, Incoming, Link, LinkOwner, Outgoing, Side, SocketLink, announce};
 use crate::{CallBody, CallDone, Opened};
 
 /// The calls of a process.
 pub struct Calls {
     /// What they go over.
     pub link: Rc<Link>,
-    /// Those that wait for their answer.
-    waiting: RefCell<HashMap<StreamId, CallDone>>,
+    /// Those that wait for their answer, and the events on whose behalf they were made.
+    waiting: RefCell<HashMap<StreamId, (CallDone, Option<StreamId>)>>,
     next: Cell<StreamId>,
 }
 
@@ -50,7 +50,7 @@ impl Calls {
         done: CallDone,
     ) -> Opened {
         let stream = self.name();
-        self.waiting.borrow_mut().insert(stream, done);
+        self.waiting.borrow_mut().insert(stream, (done, event));
         let open = |body: Body<'_>| {
             let call = Call {
                 channel,
@@ -115,8 +115,15 @@ impl Calls {
             Frame::Reply { stream, reply, body } => {
                 let done = self.waiting.borrow_mut().remove(&stream);
                 // A call that was given up: its answer crossed with that.
-                let Some(done) = done else { return Ok(()) };
-                let body = Incoming::open(&self.link, stream, &body, bytes);
+                let Some((done, event)) = done else {
+                    return Ok(());
+                };
+                let body = match &reply {
+                    Reply::Response(head) if head.upgrade => {
+                        IncomingBody::Socket(SocketLink::new(&self.link, stream, event))
+                    }
+                    _ => Incoming::open(&self.link, stream, &body, bytes),
+                };
                 done(ctx, reply, body);
             }
             Frame::Cancel { stream } => {
@@ -132,7 +139,7 @@ impl Calls {
     pub fn lose(&self, ctx: &Ctx<'_>, reason: &str) {
         self.link.lose(ctx, reason);
         let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
-        for done in waiting.into_values() {
+        for (done, _) in waiting.into_values() {
             let failure = Failure {
                 kind: FailureKind::Internal,
                 name: "TypeError",

@@ -44,7 +44,7 @@ struct State {
     close_sent: bool,
     close_received: bool,
     /// The host knows of the connection.
-    begun_sending: bool,
+    started: bool,
     /// The connection broke.
     broken: bool,
 }
@@ -105,7 +105,7 @@ fn length(message: &SocketMessage) -> usize {
 }
 
 impl SocketLink {
-    /// A connection on `stream`, whose messages belong to `event`. Nothing is sent before [`Self::begin`].
+    /// A connection on `stream`, whose messages belong to `event`. Nothing is sent before it is started.
     pub fn new(link: &Rc<Link>, stream: StreamId, event: Option<StreamId>) -> Rc<Self> {
         Rc::new(Self {
             link: Rc::downgrade(link),
@@ -123,21 +123,10 @@ impl SocketLink {
                 parts: Vec::new(),
                 close_sent: false,
                 close_received: false,
-                begun_sending: false,
+                started: false,
                 broken: false,
             }),
         })
-    }
-
-    /// The host has been told of the connection: what waits may be sent, and what arrives is told to `receiver`.
-    pub fn start(self: &Rc<Self>, receiver: Receiver) {
-        if let Some(link) = self.link.upgrade() {
-            link.sockets.borrow_mut().insert(self.stream, Rc::clone(self));
-        }
-        self.receiver.replace(Some(Rc::new(receiver)));
-        self.state.borrow_mut().begun_sending = true;
-        self.advance();
-        self.end_if_over();
     }
 
     /// The event in whose course its messages arrive.
@@ -214,7 +203,7 @@ impl SocketLink {
         };
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
-        if !state.begun_sending {
+        if !state.started {
             return;
         }
         let send = |message: Message<'_>| {
@@ -291,6 +280,16 @@ impl SocketLink {
 }
 
 impl Socket for SocketLink {
+    fn start(self: Rc<Self>, receiver: Receiver) {
+        if let Some(link) = self.link.upgrade() {
+            link.sockets.borrow_mut().insert(self.stream, Rc::clone(&self));
+        }
+        self.receiver.replace(Some(Rc::new(receiver)));
+        self.state.borrow_mut().started = true;
+        self.advance();
+        self.end_if_over();
+    }
+
     fn send(&self, message: SocketMessage) {
         let too_slow = {
             let mut state = self.state.borrow_mut();
@@ -303,7 +302,8 @@ impl Socket for SocketLink {
         };
         self.advance();
         if too_slow && self.state.borrow().queued > QUEUE_MAX {
-            self.give_up();
+            // Its client takes too long for what is sent.
+            self.abandon();
         }
         self.end_if_over();
     }
@@ -327,12 +327,8 @@ impl Socket for SocketLink {
     fn buffered(&self) -> usize {
         self.state.borrow().queued
     }
-}
 
-impl SocketLink {
-    /// Breaks the connection off: its client takes too long for what is sent. The host says that it is lost, and user
-    /// code hears of it then.
-    fn give_up(&self) {
+    fn abandon(&self) {
         {
             let mut state = self.state.borrow_mut();
             state.queue.clear();
@@ -342,5 +338,6 @@ impl SocketLink {
         if let Some(link) = self.link.upgrade() {
             link.send(&Frame::Cancel { stream: self.stream });
         }
+        self.end_if_over();
     }
 }

@@ -58,7 +58,7 @@ impl<'js> Trace<'js> for Body<'js> {
 impl<'js> From<IncomingBody> for Body<'js> {
     fn from(body: IncomingBody) -> Self {
         Self(RefCell::new(match body {
-            IncomingBody::None => State::Null,
+            IncomingBody::None | IncomingBody::Socket(_) => State::Null,
             IncomingBody::Bytes(bytes) => State::Bytes(bytes),
             IncomingBody::Source { source, length } => State::Source { source, length },
         }))

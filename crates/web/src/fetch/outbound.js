@@ -68,6 +68,9 @@
     });
   };
 
+  // For what is built on requests: `start(input, init, resolve, reject)` throws what is wrong with the request itself.
+  shared.outbound = { __proto__: null, start };
+
   const { fetch } = {
     fetch(input, init = undefined) {
       const given = arguments.length;

@@ -20,6 +20,7 @@ use crate::host::{Exchange, FetchAnswer, Host, OutgoingRequest, UploadBody};
 use crate::script;
 use crate::streams::{self, Ticket};
 use crate::url::Url;
+use crate::websocket;
 
 /// What is said of a URL whose scheme leads nowhere.
 pub(super) fn cannot_load(url: &Url) -> String {
@@ -251,7 +252,7 @@ impl Outbound {
 /// A coded body as what it means.
 fn decoded(body: IncomingBody, codings: Vec<Coding>) -> IncomingBody {
     let (source, length) = match body {
-        IncomingBody::None => return IncomingBody::None,
+        body @ (IncomingBody::None | IncomingBody::Socket(_)) => return body,
         // Without bytes there is no coding either.
         IncomingBody::Bytes(bytes) if bytes.is_empty() => return IncomingBody::Bytes(bytes),
         IncomingBody::Bytes(bytes) => {
@@ -278,7 +279,12 @@ fn respond<'js>(
     headless: bool,
     undecoded: bool,
 ) -> Result<Object<'js>> {
+    let mut web_socket = None;
     let body = match answer.body {
+        IncomingBody::Socket(socket) => {
+            web_socket = Some(websocket::connected(ctx, socket)?);
+            IncomingBody::None
+        }
         body if headless || matches!(answer.status, 101 | 103 | 204 | 205 | 304) => {
             if let IncomingBody::Source { source, .. } = body {
                 source.cancel();
@@ -312,6 +318,7 @@ fn respond<'js>(
             redirected,
             body,
             undecoded,
+            web_socket,
         },
     )
 }

@@ -384,7 +384,7 @@ pub fn new_response<'js>(
 }
 
 /// The answer to a fetch.
-pub(super) struct Fetched {
+pub(super) struct Fetched<'js> {
     pub(super) parts: ResponseParts,
     /// Where it came from, without a fragment.
     pub(super) url: String,
@@ -393,10 +393,12 @@ pub(super) struct Fetched {
     pub(super) body: IncomingBody,
     /// The body has the codings that the headers speak of.
     pub(super) undecoded: bool,
+    /// The connection that follows instead of a body.
+    pub(super) web_socket: Option<Object<'js>>,
 }
 
 /// The `Response` that `fetch` resolves to; its headers are immutable.
-pub(super) fn fetched<'js>(ctx: &Ctx<'js>, fetched: Fetched) -> Result<Object<'js>> {
+pub(super) fn fetched<'js>(ctx: &Ctx<'js>, fetched: Fetched<'js>) -> Result<Object<'js>> {
     let response = Response {
         status: fetched.parts.status,
         status_text: fetched.parts.status_text.into_bytes(),
@@ -406,7 +408,7 @@ pub(super) fn fetched<'js>(ctx: &Ctx<'js>, fetched: Fetched) -> Result<Object<'j
         headers: RefCell::new(Slot::new(HeaderList::trusted(fetched.parts.headers), true)),
         body: fetched.body.into(),
         cf: Cf::default(),
-        web_socket: None,
+        web_socket: fetched.web_socket,
     };
     Ok(Class::instance(ctx.clone(), response)?.into_inner())
 }
@@ -418,6 +420,29 @@ pub(super) fn abortable_body<'js>(ctx: Ctx<'js>, response: Class<'js, Response<'
         Ok(Value::new_undefined(ctx))
     } else {
         response.body.stream(&ctx)
+    }
+}
+
+/// Status, a header's value, and where it came from.
+pub(crate) fn response_head<'js>(
+    response: &Value<'js>,
+    header: &str,
+) -> Option<(u16, Option<Vec<u8>>, String)> {
+    let response = Class::<Response>::from_object(response.as_object()?)?;
+    let response = response.borrow();
+    let value = response
+        .headers
+        .borrow()
+        .with(|headers| headers.all(header).next().map(<[u8]>::to_vec));
+    Some((response.status, value, response.url.clone()))
+}
+
+/// The stream of a response's body; `undefined` if it has none.
+pub(crate) fn response_stream<'js>(ctx: &Ctx<'js>, response: &Value<'js>) -> Result<Value<'js>> {
+    let class = response.as_object().and_then(Class::<Response>::from_object);
+    match class {
+        Some(response) if !response.borrow().body.is_empty() => response.borrow().body.stream(ctx),
+        _ => Ok(Value::new_undefined(ctx.clone())),
     }
 }
 

@@ -39,8 +39,8 @@
 
     static {
       // What a connection delivers; `origin` and `lastEventId` are strings.
-      messaging.newMessageEvent = (data, origin = "", lastEventId = "") => {
-        const event = new MessageEvent("message");
+      messaging.newMessageEvent = (data, origin = "", lastEventId = "", type = "message") => {
+        const event = new MessageEvent(type);
         event.#data = data;
         event.#origin = origin;
         event.#lastEventId = lastEventId;

@@ -100,6 +100,9 @@
       return objectOf(stream);
     },
 
+    // For other scripts: `push`, `closed` and `failed` as above.
+    pump: (object, push, closed, failed) => { pump(stateOf(object), push, closed, failed); },
+
     length: (object) => stateOf(object).length,
 
     // 1: locked; 2: disturbed.

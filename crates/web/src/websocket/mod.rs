@@ -11,10 +11,13 @@ use std::rc::Rc;
 use bytes::Bytes;
 use rquickjs::class::{JsClass, Readable, Trace};
 use rquickjs::function::Constructor;
-use rquickjs::{ArrayBuffer, Class, Ctx, Error, Exception, Function, JsLifetime, Object, Result, Value};
+use rquickjs::{
+    Array, ArrayBuffer, Class, Ctx, Error, Exception, Function, JsLifetime, Object, Result, Value,
+};
 
 use crate::file_api::{Builder, Data};
-use crate::{buffer_source, script};
+use crate::url::Url;
+use crate::{buffer_source, fetch, mime_type, script};
 
 /// A message of a WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,9 @@ pub enum SocketMessage {
 
 /// A connection to the world outside, as the platform uses it. Its methods must not run JavaScript themselves.
 pub trait Socket: 'static {
+    /// The connection begins: what was sent before goes out now, and what arrives is told by `receiver`.
+    fn start(self: Rc<Self>, receiver: Receiver);
+
     /// Sends a message, or queues it. After a [`SocketMessage::Close`] none comes.
     fn send(&self, message: SocketMessage);
 
@@ -42,6 +48,9 @@ pub trait Socket: 'static {
 
     /// How many bytes of messages are queued.
     fn buffered(&self) -> usize;
+
+    /// Breaks the connection off. Its receiver is told that it is lost, later.
+    fn abandon(&self);
 }
 
 /// A [`Socket`] as `websocket.js` holds it.
@@ -64,6 +73,7 @@ impl<'js> JsClass<'js> for Outside {
 #[derive(JsLifetime)]
 struct Sockets<'js> {
     couple: Function<'js>,
+    connect: Function<'js>,
     is_socket: Function<'js>,
     receive: Function<'js>,
     connected: RefCell<HashMap<u32, Object<'js>>>,
@@ -114,12 +124,17 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
             native.set("buffered", Function::new(ctx.clone(), buffered)?)?;
             native.set("copy", Function::new(ctx.clone(), copy)?)?;
             native.set("blobOf", Function::new(ctx.clone(), blob_of)?)?;
-            native.set("utf8Length", Function::new(ctx.clone(), utf8_length)?)
+            native.set("utf8Length", Function::new(ctx.clone(), utf8_length)?)?;
+            native.set("abandon", Function::new(ctx.clone(), abandon)?)?;
+            native.set("target", Function::new(ctx.clone(), target)?)?;
+            native.set("isToken", Function::new(ctx.clone(), is_token)?)?;
+            native.set("answer", Function::new(ctx.clone(), answer)?)
         },
     )?;
     let functions: Object = script::shared(ctx)?.get("webSocket")?;
     let sockets = Sockets {
         couple: functions.get("couple")?,
+        connect: functions.get("connected")?,
         is_socket: functions.get("isSocket")?,
         receive: functions.get("receive")?,
         connected: RefCell::default(),
@@ -149,6 +164,25 @@ pub fn couple<'js>(ctx: &Ctx<'js>, object: &Object<'js>, socket: Rc<dyn Socket>)
     let couple = Sockets::of(ctx)?.couple.clone();
     let outside = Class::instance(ctx.clone(), Outside { socket })?;
     let peer: Object<'js> = couple.call((object.clone(), outside))?;
+    listen(ctx, peer)
+}
+
+/// The `WebSocket` of a connection that was made from here, which nobody has accepted.
+pub(crate) fn connected<'js>(ctx: &Ctx<'js>, socket: Rc<dyn Socket>) -> Result<Object<'js>> {
+    let connect = Sockets::of(ctx)?.connect.clone();
+    let outside = Class::instance(
+        ctx.clone(),
+        Outside {
+            socket: Rc::clone(&socket),
+        },
+    )?;
+    let object: Object<'js> = connect.call((outside,))?;
+    socket.start(listen(ctx, object.clone())?);
+    Ok(object)
+}
+
+/// What tells `object`, a `WebSocket`, what arrives.
+fn listen<'js>(ctx: &Ctx<'js>, object: Object<'js>) -> Result<Receiver> {
     let sockets = Sockets::of(ctx)?;
     let mut connected = sockets.connected.borrow_mut();
     // Dropped after the table is released: dropping a JavaScript object may run finalizers.
@@ -163,7 +197,7 @@ pub fn couple<'js>(ctx: &Ctx<'js>, object: &Object<'js>, socket: Rc<dyn Socket>)
         id = id.wrapping_add(1);
     }
     sockets.next.set(id.wrapping_add(1));
-    connected.insert(id, peer);
+    connected.insert(id, object);
     let forgotten = Rc::clone(&sockets.forgotten);
     drop(connected);
     drop(sockets);
@@ -220,6 +254,67 @@ impl Receiver {
 fn accept(outside: Class<'_, Outside>) {
     let socket = Rc::clone(&outside.borrow().socket);
     socket.accept();
+}
+
+fn abandon(outside: Class<'_, Outside>) {
+    let socket = Rc::clone(&outside.borrow().socket);
+    socket.abandon();
+}
+
+/// What a URL for a WebSocket means: itself, the URL of the request, and its origin. Otherwise what is wrong with it.
+fn target<'js>(ctx: Ctx<'js>, text: String) -> Result<Array<'js>> {
+    let parts = match crate::url::absolute(&ctx, &text)? {
+        None => vec!["The url is invalid.".to_owned()],
+        Some(url) if url.fragment().is_some() => vec!["The url fragment must be empty.".to_owned()],
+        Some(url) => {
+            let rest = |url: String| {
+                url.split_once(':')
+                    .map_or_else(String::new, |(_, rest)| rest.to_owned())
+            };
+            match url.scheme() {
+                "ws" | "http" => {
+                    let rest = rest(url.into());
+                    vec![format!("ws:{rest}"), format!("http:{rest}")]
+                }
+                "wss" | "https" => {
+                    let rest = rest(url.into());
+                    vec![format!("wss:{rest}"), format!("https:{rest}")]
+                }
+                _ => vec!["The url scheme must be ws or wss.".to_owned()],
+            }
+        }
+    };
+    let origin = match parts.first().and_then(|href| Url::parse(href, None)) {
+        Some(url) if parts.len() == 2 => Some(url.origin()),
+        _ => None,
+    };
+    let list = Array::new(ctx)?;
+    for (index, part) in parts.into_iter().chain(origin).enumerate() {
+        list.set(index, part)?;
+    }
+    Ok(list)
+}
+
+fn is_token(text: String) -> bool {
+    mime_type::is_token(text.as_bytes())
+}
+
+/// The status of a response, its socket, the protocol and the extensions that were agreed on.
+fn answer<'js>(ctx: Ctx<'js>, response: Value<'js>) -> Result<Array<'js>> {
+    let header = |name| {
+        let head = fetch::response_head(&response, name);
+        let value = head.and_then(|(_, value, _)| value).unwrap_or_default();
+        String::from_utf8_lossy(&value).into_owned()
+    };
+    let list = Array::new(ctx.clone())?;
+    list.set(
+        0,
+        fetch::response_head(&response, "").map(|(status, _, _)| status),
+    )?;
+    list.set(1, fetch::response_socket(&response))?;
+    list.set(2, header("sec-websocket-protocol"))?;
+    list.set(3, header("sec-websocket-extensions"))?;
+    Ok(list)
 }
 
 fn buffered(outside: Class<'_, Outside>) -> f64 {

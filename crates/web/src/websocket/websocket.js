@@ -6,15 +6,20 @@
 (function (native, shared) {
   "use strict";
 
-  const { DOMException, Error, String, TypeError, errorToString, symbolIterator, trunc } = shared.primordials;
   const {
-    bytes, constants, dictionary, expose, makeEnumerable, requireArguments, requireConstructorArguments, tag, usv,
+    DOMException, Error, Map, String, TypeError, errorToString, join, mapHas, mapSet, symbolIterator, toLowerCase, trunc,
+  } = shared.primordials;
+  const {
+    bytes, constants, dictionary, expose, makeEnumerable, requireArguments, requireConstructorArguments, sequence, tag, usv,
   } = shared.webidl;
   const { CloseEvent, ErrorEvent, Event, EventTarget } = shared.events;
   const { defineHandler, dispatch } = shared.eventTarget;
   const { newMessageEvent } = shared.messaging;
   const { blobData, make: makeBlob } = shared.fileApi;
   const { pack, size, unpack } = shared.structuredClone;
+
+  const { abort, newController, signalOf } = shared.fetch;
+  const { start: startFetch } = shared.outbound;
 
   const INTERNAL = Symbol("internal");
   // Where a socket stands: it is being connected, nobody has it yet, it is in use here, it is in use elsewhere or not at all.
@@ -39,6 +44,38 @@
     return code;
   };
 
+  // The protocols of the constructor, checked.
+  const protocolList = (protocols) => {
+    if (protocols === undefined) return [];
+    const method = isObject(protocols) ? protocols[symbolIterator] : undefined;
+    if (method === undefined || method === null) {
+      const protocol = usv(protocols);
+      if (native.isToken(protocol)) return [protocol];
+      throw new DOMException("WebSocket Constructor: The protocol header token is invalid.", "SyntaxError");
+    }
+    const list = sequence(protocols, method, usv);
+    const seen = new Map();
+    for (let i = 0; i < list.length; i++) {
+      if (!native.isToken(list[i])) {
+        throw new DOMException("WebSocket Constructor: One of the protocol header tokens is invalid.", "SyntaxError");
+      }
+      const name = toLowerCase(list[i]);
+      if (mapHas(seen, name)) {
+        throw new DOMException("WebSocket Constructor: The protocols header cannot have repeating values.", "SyntaxError");
+      }
+      mapSet(seen, name, true);
+    }
+    return list;
+  };
+
+  const describe = (error) => {
+    try {
+      return `Uncaught ${errorToString(error)}`;
+    } catch {
+      return "Uncaught exception";
+    }
+  };
+
   class WebSocket extends EventTarget {
     #state = AWAITING;
     #url = null;
@@ -59,6 +96,13 @@
     #aborted = false;
     #failed = false;
     #attachment = null;
+    // The connection that everything that arrives on this one goes to: it is passed through.
+    #onward = undefined;
+    // The socket that has taken over the connection of this one.
+    #heir = null;
+    // What an answer that is awaited can be given up by, and where messages come from.
+    #controller = null;
+    #origin = "";
 
     static {
       const isSocket = (value) => isObject(value) && #state in value;
@@ -76,6 +120,7 @@
           if (socket.#state === ACCEPTED) throw new TypeError("Can't return WebSocket in a Response after calling accept().");
           socket.#state = RELEASED;
           const peer = socket.#peer;
+          if (peer === null) return socket.#passOn(outside);
           socket.#peer = null;
           peer.#peer = null;
           peer.#outside = outside;
@@ -94,7 +139,15 @@
         },
 
         // Something arrived from outside, with no JavaScript on the stack.
-        receive(socket, kind, data, reason) {
+        receive(target, kind, data, reason) {
+          let socket = target;
+          if (socket.#state === RELEASED) {
+            if (socket.#onward !== undefined) {
+              socket.#forward(kind, data, reason);
+              return;
+            }
+            if (socket.#heir !== null) socket = socket.#heir;
+          }
           if (socket.#state === ACCEPTED && socket.#first === null) socket.#deliver(kind, data, reason);
           else socket.#arrive(kind, data, reason);
         },
@@ -114,7 +167,14 @@
         return;
       }
       requireConstructorArguments(arguments.length, 1, "WebSocket");
-      throw new TypeError("Connections made by `new WebSocket()` are not supported yet.");
+      const { 0: href, 1: target, 2: origin } = native.target(usv(url));
+      if (target === undefined) throw new DOMException(`WebSocket Constructor: ${href}`, "SyntaxError");
+      const list = protocolList(protocols);
+      super();
+      this.#state = CONNECTING;
+      this.#url = href;
+      this.#origin = origin;
+      this.#connect(target, list);
     }
 
     accept(options = undefined) {
@@ -163,6 +223,10 @@
       if (text !== undefined && number === undefined) {
         throw new DOMException("If you specify a WebSocket close reason, you must also specify a code.", "InvalidAccessError");
       }
+      if (this.#state === CONNECTING) {
+        abort(this.#controller, "Called close before connection was established.");
+        return;
+      }
       if (this.#closedOutgoing || this.#aborted || this.#state === RELEASED) return;
       if (this.#state !== ACCEPTED) throw new TypeError(NOT_ACCEPTED);
       this.#sendClose(number ?? 1005, text ?? "");
@@ -200,9 +264,72 @@
       else if (type === "arraybuffer") this.#isBlobWanted = false;
     }
 
+    #connect(url, protocols) {
+      const controller = this.#controller = newController();
+      const headers = [["upgrade", "websocket"], ["sec-websocket-extensions", "permessage-deflate"]];
+      if (protocols.length > 0) headers[2] = ["sec-websocket-protocol", join(protocols, ", ")];
+      const init = { __proto__: null, headers, redirect: "manual", signal: signalOf(controller) };
+      try {
+        startFetch(url, init, (response) => {
+          const { 0: status, 1: socket, 2: protocol, 3: extensions } = native.answer(response);
+          if (socket === undefined || socket === null) {
+            this.#refused(new TypeError(
+              "Failed to establish the WebSocket connection: expected server to reply with HTTP status code 101 " +
+              `(switching protocols), but received ${status} instead.`,
+            ));
+            return;
+          }
+          this.#outside = socket.#outside;
+          socket.#state = RELEASED;
+          socket.#heir = this;
+          this.#protocol = protocol;
+          this.#extensions = extensions;
+          this.#state = ACCEPTED;
+          native.accept(this.#outside);
+          dispatch(this, new Event("open"), true);
+        }, (error) => { this.#refused(error); });
+      } catch (error) {
+        // It is asked for in the course of the constructor, which nobody could have listened to yet.
+        shared.timers.start(() => { this.#refused(error); }, 0, [], false);
+      }
+    }
+
+    // There is no connection.
+    #refused(error) {
+      this.#closedIncoming = true;
+      this.#aborted = true;
+      this.#state = RELEASED;
+      this.#reportError(error);
+      dispatch(this, new CloseEvent("close", {
+        __proto__: null, code: 1006, reason: "Failed to establish websocket connection", wasClean: false,
+      }), true);
+    }
+
+    // Has everything pass through between this connection and another.
+    #passOn(outside) {
+      const other = new WebSocket(INTERNAL);
+      other.#state = RELEASED;
+      other.#onward = this.#outside;
+      this.#onward = outside;
+      for (let message = this.#first; message !== null; message = message.next) {
+        this.#forward(message.kind, message.data, message.reason);
+      }
+      this.#first = this.#last = null;
+      native.accept(this.#outside);
+      native.accept(outside);
+      return other;
+    }
+
+    #forward(kind, data, reason) {
+      if (kind === TEXT) native.sendText(this.#onward, data);
+      else if (kind === BINARY) native.sendBinary(this.#onward, data);
+      else if (kind === CLOSE) native.close(this.#onward, data, reason);
+      else native.abandon(this.#onward);
+    }
+
     #reportError(error) {
       this.#failed = true;
-      dispatch(this, new ErrorEvent("error", { __proto__: null, message: `Uncaught ${errorToString(error)}`, error }), true);
+      dispatch(this, new ErrorEvent("error", { __proto__: null, message: describe(error), error }), true);
     }
 
     #sendClose(code, reason) {
@@ -242,9 +369,9 @@
       if (kind === LOST) this.#aborted = true;
       if (this.#closedIncoming) return;
       if (kind === TEXT) {
-        dispatch(this, newMessageEvent(data), true);
+        dispatch(this, newMessageEvent(data, this.#origin), true);
       } else if (kind === BINARY) {
-        dispatch(this, newMessageEvent(this.#isBlobWanted ? makeBlob(native.blobOf(data), "") : data), true);
+        dispatch(this, newMessageEvent(this.#isBlobWanted ? makeBlob(native.blobOf(data), "") : data, this.#origin), true);
       } else if (kind === CLOSE) {
         this.#closedIncoming = true;
         if (!this.#allowHalfOpen && !this.#closedOutgoing && !this.#aborted) this.#sendClose(data, reason);
