@@ -188,7 +188,7 @@ def test_a_client_that_vanishes_is_noticed(server: Server) -> None:
 def test_a_handler_that_raises_leaves_the_connection_open(server: Server) -> None:
     with connected(server, "fail") as client:
         client.send("x")
-        server.wait_for_log("ValueError")
+        server.wait_for_log("ValueError: a handler fails")
         assert client.ping().wait(5)
 
 

@@ -78,6 +78,15 @@ fn the_scope_is_like_upstream_but_for_the_listed_differences() {
     );
 }
 
+#[test]
+fn websockets_are_like_upstream_but_for_the_listed_differences() {
+    compare(
+        include_str!("recorded/websocket_cases.mjs"),
+        include_str!("recorded/websocket_workerd.json"),
+        include_str!("recorded/websocket_differences.json"),
+    );
+}
+
 /// Runs `cases` and panics with all that is neither as `recorded` nor as `differences` have it.
 fn compare(cases: &str, recorded: &str, differences: &str) {
     let recorded: BTreeMap<String, Value> = serde_json::from_str(recorded).unwrap();

@@ -384,7 +384,22 @@ impl<W: Wire> Outward<'_, W> {
 
     /// Writes all of `out` and grants credit for it.
     async fn write(&mut self, out: &mut Vec<u8>, cost: &mut usize) -> bool {
-        if self.write.write_all(out).await.is_err() {
+        let queue = &self.link.queue;
+        let shutdown = &mut self.shutdown;
+        // The other side may be too slow to hear why its connection ends.
+        let hopeless = async {
+            tokio::select! {
+                () = queue.doomed() => {}
+                () = ends(shutdown) => {}
+            }
+            sleep(LINGER).await;
+        };
+        let written = tokio::select! {
+            biased;
+            written = self.write.write_all(out) => written.is_ok(),
+            () = hopeless => false,
+        };
+        if !written {
             return false;
         }
         out.clear();

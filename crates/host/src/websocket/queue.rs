@@ -163,6 +163,20 @@ impl MessageQueue {
         }
     }
 
+    /// Ends once there is no point in writing what waits: the isolate sends no more, or the connection is failed. For
+    /// the task that else waits in [`Self::next`].
+    pub(super) async fn doomed(&self) {
+        loop {
+            {
+                let state = lock(&self.state);
+                if state.gone.is_some() || state.failure.is_some() {
+                    return;
+                }
+            }
+            self.wake.notified().await;
+        }
+    }
+
     /// Counts what was written; the credit to grant now (0: none).
     pub(super) fn written(&self, cost: usize) -> u32 {
         lock(&self.state).window.consumed(cost)

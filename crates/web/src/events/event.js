@@ -7,6 +7,10 @@
 
   const NONE = 0, AT_TARGET = 2;
 
+  // Given this as the options, a constructor of ours makes an event of the type and nothing else: those that come with
+  // every message must be cheap.
+  const PLAIN = Symbol("plain");
+
   // `isTrusted`, which is an own property of every event.
   let trust;
 
@@ -52,6 +56,12 @@
     }
 
     constructor(type, eventInitDict = {}) {
+      if (eventInitDict === PLAIN) {
+        defineProperty(this, "isTrusted", trust);
+        this.#type = type;
+        this.#bubbles = this.#cancelable = this.#composed = false;
+        return;
+      }
       requireConstructorArguments(arguments.length, 1, "Event");
       defineProperty(this, "isTrusted", trust);
       this.#type = `${type}`;
@@ -161,6 +171,7 @@
   trust.configurable = false;
   delete Event.prototype.isTrusted;
   expose(CustomEvent, "CustomEvent");
+  internals.PLAIN = PLAIN;
   shared.event = internals;
   shared.events = { __proto__: null, Event, DOMException };
 })

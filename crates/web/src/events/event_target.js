@@ -171,7 +171,11 @@
     #dispatch(given, trusted) {
       event.begin(given, this === scope ? global : this, trusted);
       const list = mapGet(this.#listeners, event.type(given));
-      if (list !== undefined) {
+      if (list !== undefined && list.length === 1) {
+        // Nothing that happens meanwhile can come before or after it.
+        const listener = list[0];
+        if (!event.isStopped(given)) this.#call(listener, given);
+      } else if (list !== undefined) {
         const current = [];
         for (let i = 0; i < list.length; i++) current[i] = list[i];
         // At the target capturing listeners come first; stopping the propagation there spares the others.
@@ -182,29 +186,33 @@
     }
 
     #invoke(listeners, given, capture) {
-      const self = this === scope ? global : this;
       for (let i = 0; i < listeners.length; i++) {
         const listener = listeners[i];
         if (listener.removed || listener.capture !== capture) continue;
-        if (listener.once) this.#remove(event.type(given), listener);
-        if (listener.passive) event.setPassive(given, true);
-        try {
-          const { callback } = listener;
-          if (listener.isHandler) {
-            if (typeof callback === "function" && apply(callback, self, [given]) === false) given.preventDefault();
-          } else if (typeof callback === "function") {
-            apply(callback, self, [given]);
-          } else {
-            const { handleEvent } = callback;
-            if (typeof handleEvent !== "function") throw new TypeError("The listener has no handleEvent function.");
-            apply(handleEvent, callback, [given]);
-          }
-        } catch (error) {
-          shared.report(error);
-        }
-        if (listener.passive) event.setPassive(given, false);
+        this.#call(listener, given);
         if (event.isStoppedImmediately(given)) return;
       }
+    }
+
+    #call(listener, given) {
+      if (listener.once) this.#remove(event.type(given), listener);
+      if (listener.passive) event.setPassive(given, true);
+      try {
+        const self = this === scope ? global : this;
+        const { callback } = listener;
+        if (listener.isHandler) {
+          if (typeof callback === "function" && apply(callback, self, [given]) === false) given.preventDefault();
+        } else if (typeof callback === "function") {
+          apply(callback, self, [given]);
+        } else {
+          const { handleEvent } = callback;
+          if (typeof handleEvent !== "function") throw new TypeError("The listener has no handleEvent function.");
+          apply(handleEvent, callback, [given]);
+        }
+      } catch (error) {
+        shared.report(error);
+      }
+      if (listener.passive) event.setPassive(given, false);
     }
   }
 

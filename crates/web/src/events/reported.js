@@ -73,6 +73,16 @@
     return [stringSlice(place, 0, line), +stringSlice(place, line + 1, column), +stringSlice(place, column + 1)];
   };
 
+  // An exception of another language makes its message when it is first asked for it; the log runs no accessor.
+  const logInFull = (error) => {
+    try {
+      error.message;
+    } catch {
+      // It is no object, or its message is not to be had.
+    }
+    log(error);
+  };
+
   let isReporting = false;
 
   // An exception that nobody caught. What goes wrong while its event is dispatched is only logged.
@@ -90,7 +100,7 @@
         isReporting = false;
       }
     }
-    log(error);
+    logInFull(error);
   };
 
   const rejection = (type, cancelable, promise, reason) =>
@@ -101,7 +111,7 @@
     if (isHandled) {
       if (isHeardGlobally("rejectionhandled")) rejection("rejectionhandled", false, promise, reason);
     } else if (!isHeardGlobally("unhandledrejection") || rejection("unhandledrejection", true, promise, reason)) {
-      log(reason);
+      logInFull(reason);
     }
   };
 

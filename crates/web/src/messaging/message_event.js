@@ -5,7 +5,8 @@
   const { TypeError, freeze, symbolIterator } = shared.primordials;
   const { dictionary, expose, requireArguments, requireConstructorArguments, sequence, usv } = shared.webidl;
   const { Event } = shared.events;
-  const { isDispatching } = shared.event;
+  const { PLAIN, isDispatching } = shared.event;
+  const NO_PORTS = freeze([]);
 
   // How message_port.js makes events, and says what a port is.
   const messaging = { __proto__: null };
@@ -40,10 +41,12 @@
     static {
       // What a connection delivers; `origin` and `lastEventId` are strings.
       messaging.newMessageEvent = (data, origin = "", lastEventId = "", type = "message") => {
-        const event = new MessageEvent(type);
+        const event = new MessageEvent(type, PLAIN);
         event.#data = data;
         event.#origin = origin;
         event.#lastEventId = lastEventId;
+        event.#source = null;
+        event.#ports = NO_PORTS;
         return event;
       };
       // What a port delivers.
@@ -56,6 +59,10 @@
     }
 
     constructor(type, eventInitDict = {}) {
+      if (eventInitDict === PLAIN) {
+        super(type, PLAIN);
+        return;
+      }
       requireConstructorArguments(arguments.length, 1, "MessageEvent");
       super(type, eventInitDict);
       const init = dictionary(eventInitDict, "The options of an event");

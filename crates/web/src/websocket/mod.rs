@@ -209,11 +209,11 @@ impl Receiver {
     /// A message arrived. To be called with no JavaScript on the stack; what listeners throw is reported.
     pub fn receive(&self, ctx: &Ctx<'_>, message: SocketMessage) {
         let told = match message {
-            SocketMessage::Text(text) => self.tell(ctx, 0, text, ""),
+            SocketMessage::Text(text) => self.tell(ctx, 0, text, None),
             SocketMessage::Binary(bytes) => {
-                ArrayBuffer::new_copy(ctx.clone(), &bytes).and_then(|buffer| self.tell(ctx, 1, buffer, ""))
+                ArrayBuffer::new_copy(ctx.clone(), &bytes).and_then(|buffer| self.tell(ctx, 1, buffer, None))
             }
-            SocketMessage::Close { code, reason } => self.tell(ctx, 2, code, &reason),
+            SocketMessage::Close { code, reason } => self.tell(ctx, 2, code, Some(&reason)),
         };
         self.told(ctx, told);
     }
@@ -221,7 +221,7 @@ impl Receiver {
     /// The connection broke: nothing arrives any more. `reason` says what is wrong, unless the other side merely went
     /// away.
     pub fn lost(&self, ctx: &Ctx<'_>, reason: Option<&str>) {
-        let told = self.tell(ctx, 3, (), reason.unwrap_or_default());
+        let told = self.tell(ctx, 3, (), Some(reason.unwrap_or_default()));
         self.told(ctx, told);
     }
 
@@ -230,7 +230,7 @@ impl Receiver {
         ctx: &Ctx<'js>,
         kind: u8,
         data: impl rquickjs::IntoJs<'js>,
-        reason: &str,
+        reason: Option<&str>,
     ) -> Result<()> {
         let (receive, object) = {
             let sockets = Sockets::of(ctx)?;

@@ -248,7 +248,7 @@
     }
 
     get readyState() {
-      if ((this.#closedIncoming && this.#closedOutgoing) || this.#failed) return 3;
+      if ((this.#closedIncoming && (this.#closedOutgoing || this.#aborted)) || this.#failed) return 3;
       if (this.#closedIncoming || this.#closedOutgoing) return 2;
       return this.#state === CONNECTING ? 0 : 1;
     }
