@@ -12,19 +12,19 @@ use isthmus_protocol::{Body, Event, Frame, Open, Reply, StreamId, decode};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Answer, AnswerBody, AnswerHead, EndReason, EventFailure, Isolate, Outgoing, Violation};
+use super::{Answer, AnswerBody, AnswerHead, EndReason, EventFailure, Isolate, Violation};
 use crate::broker::Origin;
 use crate::limits::OPEN_EVENTS_MAX;
 use crate::network::{LOOP_HEADER, accepts, depth_of};
 use crate::streams::{BodyQueue, SendFlow, keep, lock};
 use crate::supervisor::Note;
-use crate::websocket::{Carrier, Gone, MessageQueue};
+use crate::websocket::{Gone, MessageQueue};
 
 /// The events open in one isolate.
 #[derive(Default)]
 pub(super) struct EventTable {
     last: StreamId,
-    open: HashMap<StreamId, EventState>,
+    pub(super) open: HashMap<StreamId, EventState>,
     ready: bool,
     closed: bool,
 }
@@ -36,13 +36,15 @@ pub(super) struct EventState {
     waiter: Option<oneshot::Sender<Result<Answer, Broken>>>,
     answered: bool,
     done: bool,
-    cancelled: Option<Instant>,
+    pub(super) cancelled: Option<Instant>,
     /// The answer's body while it arrives.
     response: Option<Arc<BodyQueue>>,
     /// The request's body while it is sent, or the messages of a WebSocket.
     request: Option<Arc<SendFlow>>,
     /// The messages of a WebSocket, from the isolate.
-    socket: Option<Arc<MessageQueue>>,
+    pub(super) socket: Option<Arc<MessageQueue>>,
+    /// It became a WebSocket.
+    pub(super) upgraded: bool,
 }
 
 /// Why an event has no answer.
@@ -72,11 +74,11 @@ pub(crate) enum RequestBody<'a> {
 }
 
 impl EventState {
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.done && self.response.is_none() && self.socket.is_none()
     }
 
-    fn close(self) {
+    pub(super) fn close(self) {
         if let Some(flow) = self.request {
             flow.stop();
         }
@@ -146,12 +148,6 @@ fn origin(event: &Event<'_>) -> Origin {
     }
 }
 
-impl Carrier for Isolate {
-    fn outgoing(&self) -> &Outgoing {
-        &self.events
-    }
-}
-
 impl Isolate {
     /// Delivers an event.
     ///
@@ -183,6 +179,7 @@ impl Isolate {
                     response: None,
                     request: flow.clone(),
                     socket: None,
+                    upgraded: false,
                 },
             );
             self.open.store(table.open.len(), Ordering::Relaxed);
@@ -331,11 +328,7 @@ impl Isolate {
                 }
                 Ok(())
             }
-            Frame::Message { stream, message } => match self.socket(stream) {
-                Some(queue) => Ok(queue.push(raw, &message)?),
-                // It crossed with the connection's end.
-                None => Ok(()),
-            },
+            Frame::Message { stream, message } => self.take_message(raw, stream, &message),
             Frame::Done { stream, .. } => self.take_done(stream),
             Frame::Log(record) => {
                 self.context.logs.record(&record);
@@ -424,6 +417,7 @@ impl Isolate {
             state.response = queue;
             if let Some((queue, flow)) = socket {
                 state.socket = Some(queue);
+                state.upgraded = true;
                 if let Some(body) = state.request.replace(flow) {
                     body.stop();
                 }
@@ -505,34 +499,6 @@ impl Isolate {
             let _ = waiter.send(Err(Broken::NoAnswer));
         }
         Ok(())
-    }
-
-    fn socket(&self, stream: StreamId) -> Option<Arc<MessageQueue>> {
-        lock(&self.table)
-            .open
-            .get(&stream)
-            .and_then(|state| state.socket.clone())
-    }
-
-    /// The connection of an event is over; the isolate has been told.
-    fn socket_closed(&self, stream: StreamId) {
-        let over;
-        {
-            let mut table = lock(&self.table);
-            let Entry::Occupied(mut entry) = table.open.entry(stream) else {
-                return;
-            };
-            let state = entry.get_mut();
-            state.socket = None;
-            over = state.is_over();
-            if over {
-                entry.remove().close();
-            }
-            self.open.store(table.open.len(), Ordering::Relaxed);
-        }
-        if over {
-            self.broker.event_is_over(stream);
-        }
     }
 
     fn request_flow(&self, stream: StreamId) -> Option<Arc<SendFlow>> {

@@ -7,6 +7,7 @@
 mod answer;
 mod events;
 mod outgoing;
+mod sockets;
 mod vitals;
 
 use std::fmt;
