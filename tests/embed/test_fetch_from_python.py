@@ -214,6 +214,7 @@ assert run_sync(run_sync(js.fetch(ORIGIN + "/text?text=alone")).text()) == "alon
 def test_the_companion_is_no_child_and_can_be_replaced(fetching) -> None:
     fetching(
         """
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 await js.fetch(ORIGIN + "/text")
 try:
     os.wait()

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use bytes::Bytes;
 use isthmus_protocol::{Frame, FrameReader, StreamId, WireError, encode};
 use rustix::buffer::spare_capacity;
+use rustix::net::SendFlags;
 
 /// How much one read may bring.
 const READ_SIZE: usize = 256 * 1024;
@@ -125,7 +126,8 @@ impl Connection {
         self.joined.borrow_mut().seal(&mut outgoing)?;
         let mut written = 0;
         while written < outgoing.len() {
-            match rustix::io::write(self.socket.as_fd(), &outgoing[written..]) {
+            // Not by `write`: a program that has SIGPIPE as the system has it would die of a companion's end.
+            match rustix::net::send(self.socket.as_fd(), &outgoing[written..], SendFlags::NOSIGNAL) {
                 Ok(count) => written += count,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => break,
