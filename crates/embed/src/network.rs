@@ -62,7 +62,7 @@ impl Network {
     pub(crate) fn connect(&self, ctx: &Ctx<'_>) -> Result<(), String> {
         if let Some(connection) = self.calls.link.connection() {
             // While something is under way the loop finds out about its end, and whoever waits is told then.
-            if self.calls.is_busy() || connection.fill().is_ok() {
+            if self.calls.is_busy() || !connection.is_ended() {
                 return Ok(());
             }
             self.lose(ctx);

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use bytes::Bytes;
 use isthmus_protocol::{Frame, FrameReader, StreamId, WireError, encode};
 use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::SendFlags;
 
 /// How much one read may bring.
@@ -162,6 +163,15 @@ impl Connection {
                 Err(error) => return Err(io::Error::from(error).into()),
             }
         }
+    }
+
+    /// Whether the other side has closed the socket, be there something left to read or not.
+    pub fn is_ended(&self) -> bool {
+        let mut polled = [PollFd::new(&self.socket, PollFlags::empty())];
+        matches!(
+            rustix::event::poll(&mut polled, Some(&Timespec::default())),
+            Ok(1..)
+        ) && polled[0].revents().contains(PollFlags::HUP)
     }
 
     /// The next whole frame that has arrived.
