@@ -154,7 +154,8 @@ proptest! {
                    try {{
                      const pattern = new URLPattern(input, typeof input === 'string' ? 'https://h/a/b' : undefined);
                      pattern.test('https://h/a');
-                     pattern.exec({{ pathname: {text:?}, hostname: {text:?} }});
+                     // Short, as expressions may go back and forth without end in long ones.
+                     pattern.exec({{ pathname: {text:?}.slice(0, 4), hostname: {text:?}.slice(0, 4) }});
                      // The normal form of a pattern is a pattern.
                      new URLPattern(Object.fromEntries(['protocol', 'hostname', 'port', 'pathname', 'search', 'hash'].map((k) => [k, pattern[k]])));
                    }} catch (error) {{
