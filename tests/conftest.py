@@ -8,18 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.server import Server
+from harness.server import CONFIG, Server
 
 ROOT = Path(__file__).resolve().parent.parent
-
-CONFIG = """{
-  "name": "test",
-  "main": "main.py",
-  "compatibility_date": "2026-11-01",
-  "compatibility_flags": ["python_workers"],
-  "kv_namespaces": [{ "binding": "KV", "id": "test" }]
-}
-"""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,10 +8,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
-from harness.server import Server
+from harness.server import CONFIG, Server
 
 WORKER = """
     from js import Response as JsResponse, WebSocketPair
@@ -129,9 +130,6 @@ def connected(server: Server, extensions: str = "") -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    from conftest import CONFIG
-    from textwrap import dedent
-
     folder = tmp_path_factory.mktemp("frames")
     (folder / "wrangler.jsonc").write_text(CONFIG)
     (folder / "main.py").write_text(dedent(WORKER))

@@ -18,6 +18,16 @@ from .processes import eventually
 
 READY = re.compile(r"\[wrangler:info\] Ready on (http://127\.0\.0\.1:\d+)$")
 
+CONFIG = """{
+  "name": "test",
+  "main": "main.py",
+  "compatibility_date": "2026-11-01",
+  "compatibility_flags": ["python_workers"],
+  "kv_namespaces": [{ "binding": "KV", "id": "test" }]
+}
+"""
+"""What a Worker of one test is configured by, unless it says otherwise."""
+
 
 class Pids(NamedTuple):
     """The processes of a server, as the test sees them."""
