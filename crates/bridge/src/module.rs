@@ -296,7 +296,7 @@ unsafe extern "C" fn create_proxy(
                 capture_this,
             },
         );
-        if pyproxy::keep_context(proxy).is_err() {
+        if pyproxy::coroutines::keep_context(proxy).is_err() {
             qjs::JS_FreeValue(state::context(), proxy);
             return ptr::null_mut();
         }

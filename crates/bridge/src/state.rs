@@ -383,6 +383,6 @@ macro_rules! objects {
 objects! {
     jsnull, JsBigInt, ConversionError, InternalError, format_exception, format_kept, formatted_at_once, source_cache,
     note_source, interpreter,
-    create_future, ensure_future, context_of, mixins_for, is_sequence, is_mutable_sequence, is_coroutine_function, is_generator,
+    create_future, ensure_future, task_context, mixins_for, is_sequence, is_mutable_sequence, is_coroutine_function, is_generator,
     is_async_generator, call_with, compare_key, async_step, async_throw, star_names, jsbind,
 }

@@ -28,7 +28,6 @@ __all__ = [
     "async_throw",
     "call_with",
     "compare_key",
-    "context_of",
     "create_future",
     "ensure_future",
     "format_exception",
@@ -46,6 +45,7 @@ __all__ = [
     "note_source",
     "source_cache",
     "star_names",
+    "task_context",
 ]
 
 
@@ -61,10 +61,8 @@ def create_future() -> asyncio.Future[Any] | None:
     return None if loop is None else loop.create_future()
 
 
-def context_of(function: Any) -> contextvars.Context | None:
-    """The context of this moment, itself and no copy, if `function` is a coroutine function and a task runs."""
-    if not is_coroutine_function(function):
-        return None
+def task_context() -> contextvars.Context | None:
+    """The context of this moment, itself and no copy, if a task runs."""
     loop = _get_running_loop()
     if loop is None or current_task(loop) is None:
         return None

@@ -6,9 +6,8 @@ use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JS_UNDEFINED, JSValue};
 
 use super::api::{Thrown, checked, start};
-use super::{
-    Cell, Context, Origin, bound, cell_of, context_of, features, object_of, receiver, throw_destroyed,
-};
+use super::coroutines::{context_of, is_coroutine_function};
+use super::{Cell, Context, Origin, bound, cell_of, features, object_of, receiver, throw_destroyed};
 use crate::lifetime::{self, Held};
 use crate::state::Entry;
 use crate::{error, js2python, python2js, state};
@@ -130,23 +129,19 @@ unsafe fn coroutine_steal(function: *mut PyObject, result: *mut PyObject, contex
         let Some(cell) = cell_of(value) else {
             return value;
         };
-        let python = &raw const (*state::state()).python;
-        if !(*python).is_coroutine_function.is_null() {
-            let answer = ffi::PyObject_CallOneArg((*python).is_coroutine_function, function);
-            if answer.is_null() {
-                qjs::JS_FreeValue(state::context(), value);
-                return error::throw();
+        let started = match is_coroutine_function(function) {
+            Ok(false) => return value,
+            Ok(true) => start(cell, context),
+            Err(()) => {
+                error::throw();
+                Err(())
             }
-            let starts = answer == ffi::Py_True();
-            ffi::Py_DECREF(answer);
-            if starts {
-                match start(cell, context) {
-                    Ok(promise) => qjs::JS_FreeValue(state::context(), promise),
-                    Err(()) => {
-                        qjs::JS_FreeValue(state::context(), value);
-                        return JS_EXCEPTION;
-                    }
-                }
+        };
+        match started {
+            Ok(promise) => qjs::JS_FreeValue(state::context(), promise),
+            Err(()) => {
+                qjs::JS_FreeValue(state::context(), value);
+                return JS_EXCEPTION;
             }
         }
         value

@@ -8,6 +8,7 @@ pub(crate) mod api;
 mod attributes;
 mod bound;
 mod call;
+pub(crate) mod coroutines;
 pub(crate) mod features;
 mod items;
 mod iterate;
@@ -149,43 +150,6 @@ pub(crate) unsafe fn new(object: *mut PyObject, origin: Origin) -> JSValue {
             None => error::throw(),
             Some(features) => with_features(object, features, origin),
         }
-    }
-}
-
-/// Has the coroutines of calls of a proxy (borrowed; anything else is left alone) run in the context of this moment, all
-/// in the same one: what one call sets the next one sees, as in the callbacks of a stream. Only where the object is a
-/// coroutine function. `Err` with a Python exception set.
-///
-/// # Safety
-/// At home with the GIL.
-pub(crate) unsafe fn keep_context(value: JSValue) -> Result<(), ()> {
-    // SAFETY: as the caller promises; the cell is alive with its value, and looked at again after the call.
-    unsafe {
-        let Some(cell) = cell_of(value) else { return Ok(()) };
-        let context_of = (*state::state()).python.context_of;
-        if !is_callable(cell) || (*cell).object.is_null() || context_of.is_null() {
-            return Ok(());
-        }
-        let context = ffi::PyObject_CallOneArg(context_of, (*cell).object);
-        if context.is_null() {
-            return Err(());
-        }
-        if context == ffi::Py_None() {
-            ffi::Py_DECREF(context);
-        } else {
-            let old = std::mem::replace(&mut (*cell).context, context);
-            ffi::Py_XDECREF(old);
-        }
-        Ok(())
-    }
-}
-
-/// The context that a proxy's coroutines run in, if it is not the caller's.
-unsafe fn context_of(cell: *mut Cell) -> Option<lifetime::Held> {
-    // SAFETY: at home with the GIL, the cell alive.
-    unsafe {
-        let context = (*source(cell)).context;
-        (!context.is_null()).then(|| lifetime::Held::new(context))
     }
 }
 
