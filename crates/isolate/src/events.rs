@@ -53,6 +53,20 @@ fn asks_for_socket(head: &RequestHead<'_>) -> bool {
         .any(|header| header.name == "upgrade" && header.value.eq_ignore_ascii_case(b"websocket"))
 }
 
+/// A response's head as it travels to the host.
+fn response_head(parts: &ResponseParts, upgrade: bool) -> ResponseHead<'_> {
+    ResponseHead {
+        status: parts.status,
+        status_text: &parts.status_text,
+        headers: parts
+            .headers
+            .iter()
+            .map(|(name, value)| Header { name, value })
+            .collect(),
+        upgrade,
+    }
+}
+
 impl Shared {
     /// Reads and handles all frames that have arrived.
     pub(crate) fn read_events(self: &Rc<Self>, py: Python<'_>) -> Result<(), ConnectionError> {
@@ -217,16 +231,7 @@ impl Shared {
         parts: &ResponseParts,
         body: OutgoingBody<'js>,
     ) -> rquickjs::Result<()> {
-        let head = ResponseHead {
-            status: parts.status,
-            status_text: &parts.status_text,
-            headers: parts
-                .headers
-                .iter()
-                .map(|(name, value)| Header { name, value })
-                .collect(),
-            upgrade: false,
-        };
+        let head = response_head(parts, false);
         // Without an event there is nobody to answer.
         let Some(cancelled) = self.begin_reply(stream) else {
             return Ok(());
@@ -316,17 +321,7 @@ impl Shared {
         let Some(cancelled) = self.begin_reply(stream) else {
             return Ok(());
         };
-        let head = ResponseHead {
-            status: parts.status,
-            status_text: &parts.status_text,
-            headers: parts
-                .headers
-                .iter()
-                .map(|(name, value)| Header { name, value })
-                .collect(),
-            upgrade: true,
-        };
-        let (reply, body) = (Reply::Response(head), Body::None);
+        let (reply, body) = (Reply::Response(response_head(parts, true)), Body::None);
         self.events.send(&Frame::Reply { stream, reply, body });
         if let Some(event) = self.open.borrow_mut().get_mut(&stream) {
             event.sending = true;
