@@ -10,6 +10,7 @@
 //! | `collect` | a body that comes in pieces, as one |
 //! | `workers` | `cloudflare:workers`, `ctx`, the SDK's entrypoint helper |
 //! | `outbound` | `fetch()` through the host: the Web platform's way out |
+//! | `caches` | the Cache API through the host |
 //! | `broker` | the seam to the process around |
 //! | [`link`] | the link to the host, under that seam: connection, bodies, calls |
 //!
@@ -19,6 +20,7 @@
 #![warn(missing_docs)]
 
 mod broker;
+mod caches;
 mod collect;
 mod convert;
 mod env;
@@ -29,6 +31,7 @@ mod settle;
 mod workers;
 
 pub use broker::{Broker, CallBody, CallDone, Opened};
+pub use caches::cache;
 pub use env::install_env;
 pub use outbound::fetch;
 pub use workers::{Events, WORKERS_MODULE, Workers, install_workers, workers_module};

@@ -9,9 +9,6 @@ use rquickjs::Ctx;
 
 use crate::{Broker, CallBody, CallDone};
 
-/// The channel that every isolate has for `fetch()` to the network.
-const NETWORK: ChannelId = ChannelId(0);
-
 /// Sends a request to the network; [`isthmus_web::Host::fetch`] says the rest.
 pub fn fetch(ctx: &Ctx<'_>, broker: &Rc<dyn Broker>, request: OutgoingRequest, done: FetchDone) -> Begun {
     let head = RequestHead {
@@ -37,7 +34,7 @@ pub fn fetch(ctx: &Ctx<'_>, broker: &Rc<dyn Broker>, request: OutgoingRequest, d
             (body, Some(source))
         }
     };
-    let opened = broker.call(NETWORK, Operation::Fetch(head), body, when_done(done));
+    let opened = broker.call(ChannelId::NETWORK, Operation::Fetch(head), body, when_done(done));
     let upload = match (opened.sink, source) {
         // A source that is held has been handed over by now: letting go of it earlier would cancel it.
         (Some(sink), Some(source)) => {

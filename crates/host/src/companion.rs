@@ -33,7 +33,7 @@ pub fn accompany(connection: OwnedFd, program: i32) -> io::Result<()> {
         connection.set_nonblocking(true)?;
         let (reading, mut writing) = UnixStream::from_std(connection)?.into_split();
         let (logs, _log_thread) = Logs::start(LogLevel::None, Arc::new(Nowhere))?;
-        let grants = GrantTable::new(Network::new(AddressPolicy::Any, limits));
+        let grants = GrantTable::new(Network::new(AddressPolicy::Any, limits), None);
         let broker = Arc::new(Broker::new(Arc::new(grants), logs));
         // A descriptor of the connection may live on in a process that the program forked without Python's knowing.
         tokio::select! {

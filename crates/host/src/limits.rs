@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use isthmus_stores::cache::CacheLimits;
+
 /// The longest request target, in bytes; a longer one is answered with 414.
 pub(crate) const URL_MAX: usize = 16 * 1024;
 
@@ -43,6 +45,20 @@ pub(crate) fn request_body_max() -> Result<Option<u64>, String> {
 
 /// Names the limit of request bodies in the environment.
 pub(crate) const REQUEST_BODY_MAX: &str = "ISTHMUS_REQUEST_BODY_MAX";
+
+/// The bounds of the caches: how many MiB all entries may have together is `ISTHMUS_CACHE_SIZE`.
+///
+/// # Errors
+/// A sentence if the variable holds no positive whole number.
+pub(crate) fn cache_from_environment() -> Result<CacheLimits, String> {
+    let mut limits = CacheLimits::default();
+    if let Some(text) = std::env::var_os("ISTHMUS_CACHE_SIZE") {
+        limits.total = text.to_str().and_then(megabytes).ok_or_else(|| {
+            format!("ISTHMUS_CACHE_SIZE must be a positive whole number of MiB, but is {text:?}")
+        })?;
+    }
+    Ok(limits)
+}
 
 /// Timeouts of outbound requests.
 #[derive(Clone, Copy, Debug)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use isthmus_project::{Project, VarValue};
 use isthmus_protocol::control::{Binding, IsolateSpec};
 use isthmus_stores::StoreError;
+use isthmus_stores::cache::CacheLimits;
 use isthmus_stores::sqlite::SqliteStores;
 
 use crate::broker::{Grant, GrantTable};
@@ -50,6 +51,7 @@ pub(crate) fn plan(
     project: &Project,
     stores: &SqliteStores,
     network: Network,
+    cache: CacheLimits,
     startup: Duration,
 ) -> Result<Plan, PlanError> {
     if let Some(unserved) = project.unserved.first() {
@@ -58,7 +60,7 @@ pub(crate) fn plan(
             kind: unserved.kind,
         });
     }
-    let mut grants = GrantTable::new(network);
+    let mut grants = GrantTable::new(network, Some(stores.caches(cache)));
     let mut bindings = Vec::with_capacity(project.vars.len() + project.kv_namespaces.len());
     for (name, value) in &project.vars {
         let binding = match value {

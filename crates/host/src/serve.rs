@@ -105,9 +105,10 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
     let stores = SqliteStores::new(options.persist_to.clone(), SqliteOptions::default());
     let limits = NetworkLimits::from_environment().map_err(ServeError::Environment)?;
     let request_body_max = limits::request_body_max().map_err(ServeError::Environment)?;
+    let cache = limits::cache_from_environment().map_err(ServeError::Environment)?;
     let network = Network::new(AddressPolicy::Any, limits);
-    let Plan { spec, grants } =
-        plan::plan(&options.project, &stores, network, timeouts.startup).map_err(|error| match error {
+    let Plan { spec, grants } = plan::plan(&options.project, &stores, network, cache, timeouts.startup)
+        .map_err(|error| match error {
             PlanError::Store(error) => ServeError::Stores {
                 path: options.persist_to,
                 reason: error.to_string(),

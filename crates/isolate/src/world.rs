@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use isthmus_bindings::Broker;
 use isthmus_protocol as protocol;
-use isthmus_web::{Begun, FetchDone, Host, Job, LogLevel, OutgoingRequest, TimerId};
+use isthmus_web::body::ByteSink;
+use isthmus_web::{Begun, CacheCall, CacheDone, FetchDone, Host, Job, LogLevel, OutgoingRequest, TimerId};
 use pyo3::intern;
 use pyo3::prelude::*;
 use rquickjs::Ctx;
@@ -105,6 +106,18 @@ impl Host for World {
                 .log_internal(&format!("the kernel gave no randomness: {error}"));
             std::process::abort();
         }
+    }
+
+    fn cache(
+        &self,
+        ctx: &Ctx<'_>,
+        call: CacheCall,
+        done: CacheDone,
+    ) -> Result<Option<Rc<dyn ByteSink>>, String> {
+        if !self.shared.serves_user() {
+            return Err(GLOBAL_SCOPE.to_owned());
+        }
+        Ok(isthmus_bindings::cache(ctx, &self.broker, call, done))
     }
 
     fn fetch(&self, ctx: &Ctx<'_>, request: OutgoingRequest, done: FetchDone) -> Result<Begun, String> {

@@ -2,14 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kv;
+use crate::{cache, kv};
 
 /// Names a stream on one connection; chosen by the side that opens it, never used twice.
 pub type StreamId = u32;
 
-/// A capability: a row of the host's grant table for this isolate. Channel 0 is outbound `fetch`.
+/// A capability: a row of the host's grant table for this isolate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ChannelId(pub u32);
+
+impl ChannelId {
+    /// The outside world, which every isolate has.
+    pub const NETWORK: Self = Self(0);
+    /// The project's caches, which every isolate has.
+    pub const CACHES: Self = Self(1);
+}
 
 /// One frame of the events or the broker connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,6 +145,8 @@ pub struct Call<'a> {
 pub enum Operation<'a> {
     /// An operation of a KV namespace; a value to put is the stream's body.
     Kv(#[serde(borrow)] kv::Operation<'a>),
+    /// An operation on one of the project's caches.
+    Cache(#[serde(borrow)] cache::Call<'a>),
     /// An HTTP request through a fetcher or to the internet; its body is the stream's.
     Fetch(#[serde(borrow)] RequestHead<'a>),
     /// A method call on a remote object.
@@ -161,6 +170,8 @@ pub enum Reply<'a> {
     Finished,
     /// Answers [`Operation::Kv`]; a value is the stream's body.
     Kv(#[serde(borrow)] kv::Reply<'a>),
+    /// Answers [`Operation::Cache`]; the body of a response is the stream's.
+    Cache(#[serde(borrow)] cache::Reply<'a>),
     /// Answers [`Operation::Rpc`].
     Rpc {
         /// The result, serialised by structured clone.

@@ -19,6 +19,7 @@
 
 #![warn(missing_docs)]
 
+pub mod cache;
 pub mod control;
 pub mod flow;
 mod frame;

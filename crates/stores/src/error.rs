@@ -30,7 +30,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The file is a database of something else.
-    #[error("the file {} is a database of another kind, not a KV namespace of Isthmus", path.display())]
+    #[error("the file {} is a database of another kind, not the one that Isthmus keeps there", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,

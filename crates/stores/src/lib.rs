@@ -42,6 +42,7 @@
 
 #![warn(missing_docs)]
 
+pub mod cache;
 mod clock;
 mod error;
 pub mod kv;

@@ -6,8 +6,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use crate::{Clock, Durability, StoreError, SystemClock, kv::KvNamespace};
+use crate::{
+    Clock, Durability, StoreError, SystemClock,
+    cache::{CacheLimits, Caches},
+    kv::KvNamespace,
+};
 
+pub(crate) mod cache_index;
 mod database;
 mod failure;
 mod file_name;
@@ -72,5 +77,15 @@ impl SqliteStores {
             }
         };
         Ok(KvNamespace::new(store, Arc::clone(&self.clock)))
+    }
+
+    /// The caches of the Cache API: the folder `cache`. It is opened at its first use.
+    pub fn caches(&self, limits: CacheLimits) -> Caches {
+        Caches::new(
+            self.root.join("cache"),
+            self.options,
+            limits,
+            Arc::clone(&self.clock),
+        )
     }
 }

@@ -77,6 +77,21 @@ pub trait Host: 'static {
     /// # Errors
     /// The message of an `Error`, if nothing may be sent at all: then `done` is dropped.
     fn fetch(&self, ctx: &Ctx<'_>, request: OutgoingRequest, done: FetchDone) -> Result<Begun, String>;
+
+    /// Asks one of the caches. `done` is called once, not before this returns and with no JavaScript on the stack. Returns
+    /// where the body goes; `Some` iff it is [`UploadBody::Stream`].
+    ///
+    /// # Errors
+    /// The message of an `Error`, if there are no caches: then `done` is dropped.
+    fn cache(
+        &self,
+        ctx: &Ctx<'_>,
+        call: CacheCall,
+        done: CacheDone,
+    ) -> Result<Option<Rc<dyn ByteSink>>, String> {
+        let _ = (ctx, call, done);
+        Err("The Cache API is not served here: there is no server that keeps the caches.".to_owned())
+    }
 }
 
 /// A request that leaves for the world outside.
@@ -139,6 +154,50 @@ pub struct FetchAnswer {
 
 /// Called with the answer, or with the message of the `TypeError` that `fetch` rejects with.
 pub type FetchDone = Box<dyn for<'js> FnOnce(&Ctx<'js>, Result<FetchAnswer, String>)>;
+
+/// What is asked of a cache.
+#[derive(Debug)]
+pub struct CacheCall {
+    /// The cache's name; `None` for the default one.
+    pub cache: Option<String>,
+    /// The entry's.
+    pub key: String,
+    /// The headers of the request: names in lower case, and values, in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// What is to be done.
+    pub operation: CacheOperation,
+}
+
+/// What is to be done with an entry of a cache.
+#[derive(Debug)]
+pub enum CacheOperation {
+    /// Look for it: [`CacheAnswer::Found`] or [`CacheAnswer::Nothing`].
+    Match,
+    /// Store a response if it may be stored: [`CacheAnswer::Done`].
+    Put {
+        /// 200 to 599.
+        status: u16,
+        /// Names in lower case, and values, in order.
+        headers: Vec<(String, Vec<u8>)>,
+        /// The body, with the codings that the headers speak of.
+        body: UploadBody,
+    },
+    /// Remove it: [`CacheAnswer::Done`], or [`CacheAnswer::Nothing`] if there was none.
+    Delete,
+}
+
+/// What came of a [`CacheCall`].
+pub enum CacheAnswer {
+    /// There is no such entry.
+    Nothing,
+    /// It was done.
+    Done,
+    /// A response, its body with the codings that the headers speak of.
+    Found(FetchAnswer),
+}
+
+/// Called with the answer, or with the message of an `Error`.
+pub type CacheDone = Box<dyn for<'js> FnOnce(&Ctx<'js>, Result<CacheAnswer, String>)>;
 
 /// What [`Host::fetch`] returns.
 pub struct Begun {

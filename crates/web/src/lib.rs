@@ -17,6 +17,7 @@ use rquickjs::{Ctx, Result};
 pub mod body;
 mod buffer_source;
 mod bytecode;
+mod cache;
 mod class_id;
 mod compression;
 pub mod console;
@@ -46,8 +47,8 @@ pub mod websocket;
 
 pub use console::report_exception;
 pub use host::{
-    Begun, Exchange, FetchAnswer, FetchDone, Host, Job, JobDone, LogLevel, OutgoingRequest, TimerId,
-    UploadBody,
+    Begun, CacheAnswer, CacheCall, CacheDone, CacheOperation, Exchange, FetchAnswer, FetchDone, Host, Job,
+    JobDone, LogLevel, OutgoingRequest, TimerId, UploadBody,
 };
 
 /// Gives the global object of `ctx` the Web platform, with `host` as the world around it. Throws only
@@ -78,6 +79,7 @@ pub fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
     websocket::install(ctx)?;
     event_source::install(ctx)?;
     html_rewriter::install(ctx)?;
+    cache::install(ctx)?;
     Ok(())
 }
 

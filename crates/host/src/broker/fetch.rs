@@ -133,18 +133,7 @@ impl Broker {
             self.begin_socket(stream, network, event, request);
             return Ok(());
         }
-        let upload = match *body {
-            Body::None => Upload::empty(),
-            Body::Inline(bytes) => Upload::full(keep(raw, bytes)),
-            Body::Held { stream: held, .. } => match self.take_held(held) {
-                Some(held) => Upload::held(held),
-                None => {
-                    let text = format!("the host doesn't hold the body of call {held}");
-                    return Err(CallFailure::new(FailureKind::Internal, text));
-                }
-            },
-            Body::Stream { length } => self.receive_upload(stream, length),
-        };
+        let upload = self.upload(raw, stream, body)?;
         let (broker, network) = (self.clone(), network.clone());
         let task = tokio::spawn(async move {
             let answer = network.exchange(request, upload).await;
@@ -167,6 +156,27 @@ impl Broker {
         if let Some(state @ CallState::Running) = calls.open.get_mut(&stream) {
             *state = CallState::Fetching { event, task };
         }
+    }
+
+    /// The body that comes with a call.
+    pub(super) fn upload(
+        self: &Arc<Self>,
+        raw: &Bytes,
+        stream: StreamId,
+        body: &Body<'_>,
+    ) -> Result<Upload, CallFailure> {
+        Ok(match *body {
+            Body::None => Upload::empty(),
+            Body::Inline(bytes) => Upload::full(keep(raw, bytes)),
+            Body::Held { stream: held, .. } => match self.take_held(held) {
+                Some(held) => Upload::held(held),
+                None => {
+                    let text = format!("the host doesn't hold the body of call {held}");
+                    return Err(CallFailure::new(FailureKind::Internal, text));
+                }
+            },
+            Body::Stream { length } => self.receive_upload(stream, length),
+        })
     }
 
     /// A body that comes from the isolate.

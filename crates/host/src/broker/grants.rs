@@ -1,19 +1,23 @@
 //! What the channels of an isolate are. An isolate can name nothing else of the host's.
 
 use isthmus_protocol::ChannelId;
+use isthmus_stores::cache::Caches;
 use isthmus_stores::kv::KvNamespace;
 
+use super::cache::CacheGrant;
 use crate::network::Network;
 
 /// What one channel is.
 pub(crate) enum Grant {
     /// Outbound `fetch`.
     Fetch(Network),
+    /// The project's caches.
+    Caches(CacheGrant),
     /// A KV namespace.
     Kv(KvNamespace),
 }
 
-/// The channels of one Worker's isolates: a channel is an index. Channel 0 is outbound `fetch`, which
+/// The channels of one Worker's isolates: a channel is an index. [`ChannelId::NETWORK`] and [`ChannelId::CACHES`] are what
 /// every isolate has.
 pub(crate) struct GrantTable {
     rows: Vec<Grant>,
@@ -21,16 +25,17 @@ pub(crate) struct GrantTable {
 
 impl Default for GrantTable {
     fn default() -> Self {
-        Self::new(Network::default())
+        Self::new(Network::default(), None)
     }
 }
 
 impl GrantTable {
-    /// A table of outbound `fetch` alone.
-    pub(crate) fn new(network: Network) -> Self {
-        Self {
-            rows: vec![Grant::Fetch(network)],
-        }
+    /// A table of what every isolate has, in the order of the constants of `ChannelId`; a program in plain CPython has no
+    /// caches.
+    pub(crate) fn new(network: Network, caches: Option<Caches>) -> Self {
+        let mut rows = vec![Grant::Fetch(network)];
+        rows.extend(caches.map(|caches| Grant::Caches(CacheGrant::new(caches))));
+        Self { rows }
     }
 
     /// Adds a row; answers its channel.

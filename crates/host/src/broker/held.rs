@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use isthmus_stores::cache::StoredBody;
 
 use crate::limits::HELD_BYTES_MAX;
 use crate::network::Download;
@@ -64,6 +65,8 @@ pub(crate) enum HeldBody {
     },
     /// It comes from the network as it is asked for.
     Network(Box<Download>),
+    /// It lies in a cache.
+    Stored(StoredBody),
 }
 
 impl HeldBody {
@@ -77,6 +80,7 @@ impl HeldBody {
         match self {
             Self::Bytes { bytes, .. } => Some(bytes.len() as u64),
             Self::Network(download) => download.left(),
+            Self::Stored(body) => Some(body.left()),
         }
     }
 
@@ -90,6 +94,7 @@ impl HeldBody {
             Self::Bytes { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
             Self::Bytes { bytes, .. } => Poll::Ready(Some(Ok(bytes.split_to(max.min(bytes.len()))))),
             Self::Network(download) => download.poll_chunk(cx, max),
+            Self::Stored(body) => body.poll_chunk(cx, max),
         }
     }
 }

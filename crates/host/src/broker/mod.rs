@@ -1,10 +1,11 @@
 //! The broker: what an isolate's capability calls come to.
 //!
 //! A call names a channel; [`GrantTable`] says what that is, and one module per kind of capability does the
-//! rest ([`kv`], [`fetch`]). Here are the calls themselves: their table, the bodies that come with them, the bodies that
+//! rest ([`kv`], [`fetch`], [`cache`]). Here are the calls themselves: their table, the bodies that come with them, the bodies that
 //! are answers. A large answer is *held*: nothing of it is sent until the isolate grants credit, and the
 //! isolate may instead name it as the body of a response, which then never enters the isolate.
 
+mod cache;
 mod fetch;
 mod grants;
 mod held;
@@ -281,6 +282,9 @@ impl Broker {
             }
             (Some(Grant::Fetch(network)), Operation::Fetch(head)) => {
                 self.begin_fetch(raw, stream, network, call.event, head, body)
+            }
+            (Some(Grant::Caches(caches)), Operation::Cache(operation)) => {
+                self.begin_cache(raw, stream, caches, operation, body)
             }
             (Some(_), Operation::Rpc { .. }) => Err(CallFailure::new(
                 FailureKind::User,

@@ -7,7 +7,12 @@ use bytes::Bytes;
 use rquickjs::Ctx;
 
 use super::coding::{Coding, Decoder, Encoder, encode_all};
-use crate::body::{ByteSink, ByteSource, OutgoingBody, PullDone, Pulled, Undecoded, WriteDone};
+use crate::body::{
+    ByteSink, ByteSource, ByteTransform, OutgoingBody, PullDone, Pulled, Undecoded, WriteDone,
+};
+
+/// So many bytes are coded at once.
+const PIECE: usize = 64 * 1024;
 
 /// A coded body from outside, as what it means. One of which nothing was read can be passed on as it came.
 pub(super) struct Decoded {
@@ -235,6 +240,39 @@ impl ByteSink for Encoding {
 
     fn fed_by(&self, source: &Rc<dyn ByteSource>) {
         self.inner.fed_by(source);
+    }
+}
+
+/// A coding put on bytes on their way.
+pub(crate) struct BodyEncoder(Option<Encoder>);
+
+impl BodyEncoder {
+    /// # Errors
+    /// What the coder says if there is no memory for it.
+    pub(crate) fn new(coding: Coding) -> Result<Self, String> {
+        Ok(Self(Some(Encoder::new(coding)?)))
+    }
+}
+
+impl ByteTransform for BodyEncoder {
+    fn transform(&mut self, input: &mut Bytes) -> Result<Option<Bytes>, String> {
+        while !input.is_empty() {
+            let piece = input.split_to(input.len().min(PIECE));
+            let Some(encoder) = &mut self.0 else { break };
+            let coded = encoder.encode(&piece)?;
+            if !coded.is_empty() {
+                return Ok(Some(coded.into()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn finish(&mut self) -> Result<Option<Bytes>, String> {
+        let Some(encoder) = self.0.take() else {
+            return Ok(None);
+        };
+        let last = encoder.finish()?;
+        Ok((!last.is_empty()).then(|| last.into()))
     }
 }
 

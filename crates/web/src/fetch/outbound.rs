@@ -114,7 +114,7 @@ fn begin<'js>(
             let Some(answer) = data_url::answer(&url) else {
                 return Err(Exception::throw_type(&ctx, &cannot_load(&url)));
             };
-            let response = respond(&ctx, answer, url, false, method == "HEAD", true)?;
+            let response = respond(&ctx, answer, without_fragment(url), false, method == "HEAD", true)?;
             answered.call::<_, ()>((response,))?;
             return Ok(Value::new_undefined(ctx));
         }
@@ -219,6 +219,7 @@ impl Outbound {
                         trail.method() == "HEAD",
                     )
                 };
+                let url = without_fragment(url);
                 let response = respond(ctx, answer, url, redirected, headless, self.undecoded);
                 self.tell(
                     ctx,
@@ -270,11 +271,21 @@ fn decoded(body: IncomingBody, codings: Vec<Coding>) -> IncomingBody {
     }
 }
 
+fn without_fragment(mut url: Url) -> String {
+    url.set_fragment(None);
+    url.into()
+}
+
+/// The `Response` of an answer that a cache gave.
+pub(crate) fn cached<'js>(ctx: &Ctx<'js>, answer: FetchAnswer) -> Result<Object<'js>> {
+    respond(ctx, answer, String::new(), false, false, false)
+}
+
 /// The `Response` of an answer that is final.
 fn respond<'js>(
     ctx: &Ctx<'js>,
     answer: FetchAnswer,
-    mut url: Url,
+    url: String,
     redirected: bool,
     headless: bool,
     undecoded: bool,
@@ -303,7 +314,6 @@ fn respond<'js>(
         Some(codings) if !undecoded && !codings.is_empty() => decoded(body, codings),
         _ => body,
     };
-    url.set_fragment(None);
     let parts = ResponseParts {
         status: answer.status,
         status_text: answer.status_text,
@@ -314,7 +324,7 @@ fn respond<'js>(
         ctx,
         Fetched {
             parts,
-            url: url.into(),
+            url,
             redirected,
             body,
             undecoded,

@@ -343,6 +343,40 @@ impl<'js> Request<'js> {
     }
 }
 
+/// What a cache needs to know of a request.
+pub(crate) struct CacheKey {
+    pub(crate) method: String,
+    /// What names the entry.
+    pub(crate) key: String,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+}
+
+/// What a cache needs to know of `input`: a request, whose body is not touched, or a URL. The key is `cf.cacheKey`, if that
+/// is given, else the URL without its fragment.
+pub(crate) fn cache_key<'js>(ctx: &Ctx<'js>, input: &Value<'js>) -> Result<CacheKey> {
+    let request = match input.as_object().and_then(Class::<Request>::from_object) {
+        Some(request) => request,
+        None => Class::instance(ctx.clone(), from_input(ctx, input)?.0)?,
+    };
+    let request = request.borrow();
+    let given = match request.cf.object(ctx)?.into_object() {
+        Some(cf) => cf.get::<_, Value>("cacheKey")?,
+        None => Value::new_undefined(ctx.clone()),
+    };
+    // As upstream: what counts as false is none.
+    let key = if absent(&given) {
+        String::new()
+    } else {
+        usv_string(ctx, &given)?
+    };
+    let url = request.url.split('#').next().unwrap_or_default();
+    Ok(CacheKey {
+        method: request.method.0.clone().into_owned(),
+        key: if key.is_empty() { url.to_owned() } else { key },
+        headers: request.headers.borrow().with(HeaderList::clone).into_entries(),
+    })
+}
+
 /// The signal that a request follows, `undefined` if nobody can have one.
 pub(super) fn given_signal<'js>(ctx: Ctx<'js>, request: Class<'js, Request<'js>>) -> Result<Value<'js>> {
     let request = request.borrow();

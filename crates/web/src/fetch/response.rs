@@ -383,6 +383,25 @@ pub fn new_response<'js>(
     Ok(Class::instance(ctx.clone(), response)?.into_inner())
 }
 
+/// What decides whether a cache takes a response.
+pub(crate) struct ResponseHead {
+    /// 0 for the one of `Response.error()`.
+    pub(crate) status: u16,
+    /// Its `vary` has a star.
+    pub(crate) varies_by_anything: bool,
+}
+
+/// The head of a response; `None` if `value` is none.
+pub(crate) fn response_head(value: &Value<'_>) -> Option<ResponseHead> {
+    let response = value.as_object().and_then(Class::<Response>::from_object)?;
+    let response = response.borrow();
+    let headers = response.headers.borrow();
+    Some(ResponseHead {
+        status: response.status,
+        varies_by_anything: headers.with(|headers| headers.all("vary").any(|vary| vary.contains(&b'*'))),
+    })
+}
+
 /// The answer to a fetch.
 pub(super) struct Fetched<'js> {
     pub(super) parts: ResponseParts,

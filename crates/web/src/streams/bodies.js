@@ -152,6 +152,14 @@
       return objectOf(stream);
     },
 
+    // The bytes of a stream as a Rust transform changes them.
+    through(object, transform) {
+      const { readable, writable } = shared.streams.newPair(transform);
+      const settings = { preventAbort: false, preventCancel: false, preventClose: false, signal: undefined };
+      markHandled(shared.streams.pipeTo(stateOf(object), shared.streams.writableState(writable), settings));
+      return readable;
+    },
+
     // Gives up a stream that is being drained, or that nobody reads.
     cancelBody(object, reason) {
       markHandled(streamCancel(stateOf(object), reason));

@@ -43,6 +43,7 @@ struct Streams<'js> {
     spent: Function<'js>,
     status: Function<'js>,
     take_native: Function<'js>,
+    through: Function<'js>,
     tee_body: Function<'js>,
 }
 
@@ -105,6 +106,7 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
         spent: bodies.get("spent")?,
         status: bodies.get("status")?,
         take_native: bodies.get("takeNative")?,
+        through: bodies.get("through")?,
         tee_body: bodies.get("teeBody")?,
     };
     ctx.store_userdata(state)
@@ -156,6 +158,16 @@ pub fn transform_pair<'js>(
     let make = Streams::of(ctx)?.new_pair.clone();
     let pair: Object = make.call((native_transform(ctx, transform)?,))?;
     Ok((pair.get("readable")?, pair.get("writable")?))
+}
+
+/// The bytes of `stream`, which is locked from then on, as `transform` changes them.
+pub(crate) fn through<'js>(
+    ctx: &Ctx<'js>,
+    stream: Object<'js>,
+    transform: Box<dyn ByteTransform>,
+) -> Result<Object<'js>> {
+    let through = Streams::of(ctx)?.through.clone();
+    through.call((stream, native_transform(ctx, transform)?))
 }
 
 /// For `shared.writables.newSink`.
