@@ -48,4 +48,9 @@ pub trait Broker: 'static {
     /// Gives a call up: it is not answered any more, and the host stops working on it. Does nothing once it is
     /// answered.
     fn cancel(&self, call: StreamId);
+
+    /// Gives up a call of which both bodies may go on after its answer. It may be called within the engine's collection.
+    fn hang_up(&self, call: StreamId) {
+        self.cancel(call);
+    }
 }

@@ -10,6 +10,7 @@
 //! | `collect` | a body that comes in pieces, as one |
 //! | `workers` | `cloudflare:workers`, `ctx`, the SDK's entrypoint helper |
 //! | `outbound` | `fetch()` through the host: the Web platform's way out |
+//! | `sockets` | `connect()` through the host |
 //! | `caches` | the Cache API through the host |
 //! | `broker` | the seam to the process around |
 //! | [`link`] | the link to the host, under that seam: connection, bodies, calls |
@@ -28,10 +29,12 @@ mod kv;
 pub mod link;
 mod outbound;
 mod settle;
+mod sockets;
 mod workers;
 
 pub use broker::{Broker, CallBody, CallDone, Opened};
 pub use caches::cache;
 pub use env::install_env;
 pub use outbound::fetch;
+pub use sockets::connect;
 pub use workers::{Events, WORKERS_MODULE, Workers, install_workers, workers_module};

@@ -75,6 +75,7 @@
   const helper = {
     doAnImport: (name) => import(name),
     cloudflareWorkersModule: workers,
+    cloudflareSocketsModule: native.sockets,
     workerEntrypoint: WorkerEntrypoint,
     // Our ExecutionContext copies and destroys proxies by itself.
     patchWaitUntil() {},

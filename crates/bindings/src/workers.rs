@@ -57,6 +57,7 @@ pub fn install_workers<'js>(
 
 fn natives<'js>(ctx: &Ctx<'js>, events: &Rc<dyn Events>) -> Result<Object<'js>> {
     let object = Object::new(ctx.clone())?;
+    object.set("sockets", isthmus_web::sockets_exports(ctx)?)?;
     let known = Rc::clone(events);
     object.set(
         "begin",

@@ -8,10 +8,12 @@
 //! | `python_modules/x.mjs` | in the installed packages, the way an SDK brings scripts along |
 //! | `x.mjs` | beside the script |
 //! | `cloudflare:workers` | as in a Worker, with an empty `env` |
+//! | `cloudflare:sockets` | as in a Worker |
 
 use std::path::{Path, PathBuf};
 
 use isthmus_bindings::{WORKERS_MODULE, workers_module};
+use isthmus_web::{SOCKETS_MODULE, sockets_module};
 use rquickjs::loader::{ImportAttributes, Loader, Resolver};
 use rquickjs::module::Declared;
 use rquickjs::{Ctx, Error, Exception, Module, Result};
@@ -32,7 +34,7 @@ impl Resolver for Resolve {
         name: &str,
         _: Option<ImportAttributes<'js>>,
     ) -> Result<String> {
-        if name == WORKERS_MODULE {
+        if name == WORKERS_MODULE || name == SOCKETS_MODULE {
             return Ok(name.to_owned());
         }
         let refuse = |why: &str| -> Error {
@@ -87,6 +89,9 @@ impl Loader for Load {
     ) -> Result<Module<'js, Declared>> {
         if name == WORKERS_MODULE {
             return workers_module(ctx);
+        }
+        if name == SOCKETS_MODULE {
+            return sockets_module(ctx);
         }
         let source = std::fs::read(name).map_err(|error| {
             Exception::throw_message(ctx, &format!("Cannot read JavaScript module \"{name}\": {error}"))

@@ -184,4 +184,8 @@ impl Broker for EmbedBroker {
     fn cancel(&self, call: StreamId) {
         self.0.calls.cancel(call);
     }
+
+    fn hang_up(&self, call: StreamId) {
+        self.0.calls.hang_up(call);
+    }
 }

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use isthmus_bindings::Broker;
-use isthmus_web::{Begun, FetchDone, Host, Job, LogLevel, OutgoingRequest, TimerId};
+use isthmus_web::{
+    Begun, ConnectDone, Connection, FetchDone, Host, Job, LogLevel, OutgoingRequest, SocketAddress, TimerId,
+};
 use pyo3::prelude::*;
 use rquickjs::Ctx;
 
@@ -87,6 +89,18 @@ impl Host for World {
             // would be worse than no process.
             std::process::abort();
         }
+    }
+
+    fn connect(
+        &self,
+        ctx: &Ctx<'_>,
+        address: &SocketAddress,
+        done: ConnectDone,
+    ) -> Result<Rc<dyn Connection>, String> {
+        self.network.connect(ctx)?;
+        Ok(self
+            .network
+            .gather(|| isthmus_bindings::connect(&self.broker, address, done)))
     }
 
     fn fetch(&self, ctx: &Ctx<'_>, request: OutgoingRequest, done: FetchDone) -> Result<Begun, String> {

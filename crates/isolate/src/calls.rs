@@ -39,6 +39,10 @@ impl Broker for IsolateBroker {
     fn cancel(&self, call: StreamId) {
         self.0.calls.cancel(call);
     }
+
+    fn hang_up(&self, call: StreamId) {
+        self.0.calls.hang_up(call);
+    }
 }
 
 /// The sink of a call that was refused.

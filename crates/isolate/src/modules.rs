@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use isthmus_bindings::{WORKERS_MODULE, workers_module};
+use isthmus_web::{SOCKETS_MODULE, sockets_module};
 use rquickjs::loader::{ImportAttributes, Loader, Resolver};
 use rquickjs::module::Declared;
 use rquickjs::{Ctx, Error, Exception, Module, Result};
@@ -29,7 +30,7 @@ impl Resolver for Resolve {
         name: &str,
         _: Option<ImportAttributes<'js>>,
     ) -> Result<String> {
-        if name == WORKERS_MODULE {
+        if name == WORKERS_MODULE || name == SOCKETS_MODULE {
             return Ok(name.to_owned());
         }
         let found = if name.starts_with("./") || name.starts_with("../") {
@@ -76,6 +77,9 @@ impl Loader for Load {
     ) -> Result<Module<'js, Declared>> {
         if name == WORKERS_MODULE {
             return workers_module(ctx);
+        }
+        if name == SOCKETS_MODULE {
+            return sockets_module(ctx);
         }
         let source =
             std::fs::read(name).map_err(|error| Error::new_loading_message(name, error.to_string()))?;

@@ -7,7 +7,10 @@ use std::time::Duration;
 use isthmus_bindings::Broker;
 use isthmus_protocol as protocol;
 use isthmus_web::body::ByteSink;
-use isthmus_web::{Begun, CacheCall, CacheDone, FetchDone, Host, Job, LogLevel, OutgoingRequest, TimerId};
+use isthmus_web::{
+    Begun, CacheCall, CacheDone, ConnectDone, Connection, FetchDone, Host, Job, LogLevel, OutgoingRequest,
+    SocketAddress, TimerId,
+};
 use pyo3::intern;
 use pyo3::prelude::*;
 use rquickjs::Ctx;
@@ -106,6 +109,18 @@ impl Host for World {
                 .log_internal(&format!("the kernel gave no randomness: {error}"));
             std::process::abort();
         }
+    }
+
+    fn connect(
+        &self,
+        _: &Ctx<'_>,
+        address: &SocketAddress,
+        done: ConnectDone,
+    ) -> Result<Rc<dyn Connection>, String> {
+        if !self.shared.serves_user() {
+            return Err(GLOBAL_SCOPE.to_owned());
+        }
+        Ok(isthmus_bindings::connect(&self.broker, address, done))
     }
 
     fn cache(

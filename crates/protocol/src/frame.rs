@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cache, kv};
+use crate::{cache, kv, socket};
 
 /// Names a stream on one connection; chosen by the side that opens it, never used twice.
 pub type StreamId = u32;
@@ -149,6 +149,8 @@ pub enum Operation<'a> {
     Cache(#[serde(borrow)] cache::Call<'a>),
     /// An HTTP request through a fetcher or to the internet; its body is the stream's.
     Fetch(#[serde(borrow)] RequestHead<'a>),
+    /// A TCP or TLS connection to the internet.
+    Socket(#[serde(borrow)] socket::Operation<'a>),
     /// A method call on a remote object.
     Rpc {
         /// The method's name.
@@ -172,6 +174,8 @@ pub enum Reply<'a> {
     Kv(#[serde(borrow)] kv::Reply<'a>),
     /// Answers [`Operation::Cache`]; the body of a response is the stream's.
     Cache(#[serde(borrow)] cache::Reply<'a>),
+    /// Answers [`Operation::Socket`]; what comes from the other side is the stream's body.
+    Connected,
     /// Answers [`Operation::Rpc`].
     Rpc {
         /// The result, serialised by structured clone.

@@ -24,6 +24,7 @@ pub mod control;
 pub mod flow;
 mod frame;
 pub mod kv;
+pub mod socket;
 mod wire;
 
 pub use frame::{

@@ -78,6 +78,21 @@ pub trait Host: 'static {
     /// The message of an `Error`, if nothing may be sent at all: then `done` is dropped.
     fn fetch(&self, ctx: &Ctx<'_>, request: OutgoingRequest, done: FetchDone) -> Result<Begun, String>;
 
+    /// Begins to connect to `address`. `done` is called once, not before this returns and with no JavaScript on the stack, or
+    /// never after [`Connection::close`].
+    ///
+    /// # Errors
+    /// The message of an `Error`, if nothing can be reached at all: then `done` is dropped.
+    fn connect(
+        &self,
+        ctx: &Ctx<'_>,
+        address: &SocketAddress,
+        done: ConnectDone,
+    ) -> Result<Rc<dyn Connection>, String> {
+        let _ = (ctx, address, done);
+        Err("There is no network here.".to_owned())
+    }
+
     /// Asks one of the caches. `done` is called once, not before this returns and with no JavaScript on the stack. Returns
     /// where the body goes; `Some` iff it is [`UploadBody::Stream`].
     ///
@@ -154,6 +169,32 @@ pub struct FetchAnswer {
 
 /// Called with the answer, or with the message of the `TypeError` that `fetch` rejects with.
 pub type FetchDone = Box<dyn for<'js> FnOnce(&Ctx<'js>, Result<FetchAnswer, String>)>;
+
+/// Where to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketAddress {
+    /// A name, or an address; IPv6 perhaps in brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// TLS from the beginning; the certificate must be for the host.
+    pub tls: bool,
+}
+
+/// Called with what comes through a connection, or with the reason why there is none.
+pub type ConnectDone = Box<dyn for<'js> FnOnce(&Ctx<'js>, Result<Rc<dyn ByteSource>, String>)>;
+
+/// A connection, perhaps not made yet.
+pub trait Connection: 'static {
+    /// Where to write what goes through it; to be used once it is made. `None` if nothing can.
+    fn sink(&self) -> Option<Rc<dyn ByteSink>>;
+
+    /// Puts TLS on it, after all that was written so far: the new connection takes its place.
+    fn start_tls(&self, ctx: &Ctx<'_>, host: &str, done: ConnectDone) -> Rc<dyn Connection>;
+
+    /// Nobody wants any more of it, neither way. It may be called more than once, and within the engine's collection.
+    fn close(&self);
+}
 
 /// What is asked of a cache.
 #[derive(Debug)]

@@ -38,6 +38,7 @@ mod navigator;
 mod performance;
 mod scheduler;
 mod script;
+mod sockets;
 pub mod streams;
 pub mod structured_clone;
 pub mod timers;
@@ -47,9 +48,11 @@ pub mod websocket;
 
 pub use console::report_exception;
 pub use host::{
-    Begun, CacheAnswer, CacheCall, CacheDone, CacheOperation, Exchange, FetchAnswer, FetchDone, Host, Job,
-    JobDone, LogLevel, OutgoingRequest, TimerId, UploadBody,
+    Begun, CacheAnswer, CacheCall, CacheDone, CacheOperation, ConnectDone, Connection, Exchange, FetchAnswer,
+    FetchDone, Host, Job, JobDone, LogLevel, OutgoingRequest, SocketAddress, TimerId, UploadBody,
 };
+
+pub use sockets::{SOCKETS_MODULE, sockets_exports, sockets_module};
 
 /// Gives the global object of `ctx` the Web platform, with `host` as the world around it. Throws only
 /// if the engine is out of memory or the platform is in use.
@@ -80,6 +83,7 @@ pub fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
     event_source::install(ctx)?;
     html_rewriter::install(ctx)?;
     cache::install(ctx)?;
+    sockets::install(ctx)?;
     Ok(())
 }
 

@@ -2,13 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
 use isthmus_protocol::{
     Body, Call, ChannelId, Failure, FailureKind, Frame, Open, Operation, Reply, StreamId, decode,
 };
-use isthmus_web::body::IncomingBody;
+use isthmus_web::body::{ByteSource, IncomingBody};
 use rquickjs::Ctx;
 
 use super::{ConnectionError, Incoming, Link, LinkOwner, Outgoing, Side, SocketLink, announce};
@@ -99,6 +99,26 @@ impl Calls {
             outgoing.give_up();
         }
         self.link.send(&Frame::Cancel { stream: call });
+    }
+
+    /// Gives up a call with both its bodies; [`crate::Broker::hang_up`] says the rest.
+    pub fn hang_up(&self, call: StreamId) {
+        if self.waiting.borrow().contains_key(&call) {
+            return self.cancel(call);
+        }
+        let outgoing = self.link.outgoing.borrow_mut().remove(&call);
+        if let Some(outgoing) = outgoing {
+            outgoing.give_up();
+            self.link.send(&Frame::End {
+                stream: call,
+                error: Some("it was closed"),
+            });
+        }
+        // One that the host passes on by itself is not in the table any more: it must not hear of this.
+        let incoming = self.link.incoming.borrow().get(&call).and_then(Weak::upgrade);
+        if let Some(incoming) = incoming {
+            incoming.cancel();
+        }
     }
 
     /// Whether an answer or a body is on its way.

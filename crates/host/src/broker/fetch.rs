@@ -38,58 +38,93 @@ impl Broker {
     }
 
     /// An event is over: what it asked of the network is given up.
-    pub(crate) fn event_is_over(&self, event: StreamId) {
-        let over: Vec<_> = {
+    pub(crate) fn event_is_over(self: &Arc<Self>, event: StreamId) {
+        let (over, connections) = {
             let mut calls = lock(&self.calls);
-            if calls.events.remove(&event).is_none() || calls.open.is_empty() {
+            if calls.events.remove(&event).is_none()
+                || (calls.open.is_empty() && calls.connections.is_empty())
+            {
                 return;
             }
             // A body of which nothing was read may be about to become another event's answer; it is let go of when
-            // the isolate does.
+            // the isolate does. Not so a connection.
             let of_event = |state: &CallState| match state {
                 CallState::Fetching { event: of, .. }
                 | CallState::Sending { event: of, .. }
-                | CallState::Socket { event: of, .. } => *of == Some(event),
+                | CallState::Socket { event: of, .. }
+                | CallState::Held {
+                    body: HeldBody::Tcp(_),
+                    event: of,
+                } => *of == Some(event),
                 _ => false,
             };
-            calls
+            let connections: Vec<_> = calls
+                .connections
+                .iter()
+                .filter(|(_, connection)| connection.event == Some(event))
+                .map(|(stream, _)| *stream)
+                .collect();
+            let over: Vec<_> = calls
                 .open
                 .iter()
-                .filter(|(_, state)| of_event(state))
+                .filter(|(stream, state)| of_event(state) && !connections.contains(stream))
                 .map(|(stream, _)| *stream)
-                .collect()
+                .collect();
+            (over, connections)
         };
         for stream in over {
-            let Some(state) = self.forget(stream) else {
-                continue;
-            };
-            if matches!(state, CallState::Sending { .. } | CallState::Socket { .. }) {
-                self.outgoing.send_short(&Frame::End {
-                    stream,
-                    error: Some(LOST),
-                });
-            } else {
-                self.answer_failure(stream, &failure(LOST));
-            }
-            state.give_up();
+            self.end_call(stream);
+        }
+        if !connections.is_empty() {
+            self.end_connections(connections);
         }
     }
 
-    /// Forgets a call and the body it sends.
-    fn forget(&self, stream: StreamId) -> Option<CallState> {
-        let (state, upload) = {
+    /// Gives up a call whose event is over.
+    pub(super) fn end_call(&self, stream: StreamId) {
+        let (state, is_sending) = self.forget(stream);
+        if is_sending {
+            self.outgoing.send_short(&Frame::Cancel { stream });
+        }
+        let Some(state) = state else { return };
+        if matches!(
+            state,
+            CallState::Sending { .. } | CallState::Socket { .. } | CallState::Held { .. }
+        ) {
+            self.outgoing.send_short(&Frame::End {
+                stream,
+                error: Some(LOST),
+            });
+        } else {
+            self.answer_failure(stream, &failure(LOST));
+        }
+        state.give_up();
+    }
+
+    /// Forgets a call and the body it sends; whether there was more of that to come.
+    fn forget(&self, stream: StreamId) -> (Option<CallState>, bool) {
+        let (state, upload, connection) = {
             let mut calls = lock(&self.calls);
-            (calls.open.remove(&stream), calls.uploads.remove(&stream))
+            (
+                calls.open.remove(&stream),
+                calls.uploads.remove(&stream),
+                calls.connections.remove(&stream),
+            )
         };
+        let is_sending = upload.is_some();
         if let Some(upload) = upload {
             upload.finish(Err("the request was given up".to_owned()));
+            // What was sent as a whole, with its end, is written out at the pace of the other side.
+            if let Some(connection) = connection {
+                connection.let_go();
+            }
         }
-        state
+        (state, is_sending)
     }
 
     /// The isolate gives a call up, or wants no more of its answer.
     pub(super) fn give_up(&self, stream: StreamId) {
-        if let Some(state) = self.forget(stream) {
+        if let (Some(state), _) = self.forget(stream) {
             state.give_up();
         }
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use isthmus_stores::cache::StoredBody;
 
 use crate::limits::HELD_BYTES_MAX;
-use crate::network::Download;
+use crate::network::{Download, SocketReader};
 
 /// How many bytes the host holds for one isolate.
 #[derive(Default)]
@@ -65,6 +65,8 @@ pub(crate) enum HeldBody {
     },
     /// It comes from the network as it is asked for.
     Network(Box<Download>),
+    /// It comes through a connection.
+    Tcp(SocketReader),
     /// It lies in a cache.
     Stored(StoredBody),
 }
@@ -80,6 +82,7 @@ impl HeldBody {
         match self {
             Self::Bytes { bytes, .. } => Some(bytes.len() as u64),
             Self::Network(download) => download.left(),
+            Self::Tcp(_) => None,
             Self::Stored(body) => Some(body.left()),
         }
     }
@@ -94,6 +97,7 @@ impl HeldBody {
             Self::Bytes { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
             Self::Bytes { bytes, .. } => Poll::Ready(Some(Ok(bytes.split_to(max.min(bytes.len()))))),
             Self::Network(download) => download.poll_chunk(cx, max),
+            Self::Tcp(reader) => reader.poll_chunk(cx, max),
             Self::Stored(body) => body.poll_chunk(cx, max),
         }
     }

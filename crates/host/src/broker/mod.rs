@@ -1,7 +1,7 @@
 //! The broker: what an isolate's capability calls come to.
 //!
 //! A call names a channel; [`GrantTable`] says what that is, and one module per kind of capability does the
-//! rest ([`kv`], [`fetch`], [`cache`]). Here are the calls themselves: their table, the bodies that come with them, the bodies that
+//! rest ([`kv`], [`fetch`], [`cache`], [`tcp`]). Here are the calls themselves: their table, the bodies that come with them, the bodies that
 //! are answers. A large answer is *held*: nothing of it is sent until the isolate grants credit, and the
 //! isolate may instead name it as the body of a response, which then never enters the isolate.
 
@@ -11,6 +11,7 @@ mod grants;
 mod held;
 mod kv;
 mod socket;
+mod tcp;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -34,6 +35,7 @@ use crate::logs::Logs;
 use crate::streams::{BodyQueue, SendFlow, keep, lock};
 use crate::websocket::{Gone, MessageQueue};
 use held::{Account, Charge};
+use tcp::OpenConnection;
 
 /// One isolate's capability calls.
 pub(crate) struct Broker {
@@ -49,6 +51,8 @@ struct Calls {
     open: HashMap<StreamId, CallState>,
     /// The bodies of outbound requests, which may go on after the answer.
     uploads: HashMap<StreamId, Arc<BodyQueue>>,
+    /// Connections that the isolate sends to.
+    connections: HashMap<StreamId, OpenConnection>,
     /// Events that are not over.
     events: HashMap<StreamId, Origin>,
     closed: bool,
@@ -168,6 +172,8 @@ impl Broker {
         for queue in uploads.into_values() {
             queue.finish(Err("the Worker ended".to_owned()));
         }
+        let connections = std::mem::take(&mut lock(&self.calls).connections);
+        connections.into_values().for_each(OpenConnection::let_go);
         self.outgoing.close();
     }
 
@@ -282,6 +288,9 @@ impl Broker {
             }
             (Some(Grant::Fetch(network)), Operation::Fetch(head)) => {
                 self.begin_fetch(raw, stream, network, call.event, head, body)
+            }
+            (Some(Grant::Fetch(network)), Operation::Socket(operation)) => {
+                self.begin_connection(stream, network, call.event, operation, body)
             }
             (Some(Grant::Caches(caches)), Operation::Cache(operation)) => {
                 self.begin_cache(raw, stream, caches, operation, body)

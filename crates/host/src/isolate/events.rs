@@ -401,7 +401,7 @@ impl Isolate {
             },
             Reply::Finished => Answer::Finished,
             Reply::Failed(failure) => Answer::Failed(failure.into()),
-            Reply::Kv(_) | Reply::Cache(_) | Reply::Rpc { .. } => {
+            Reply::Kv(_) | Reply::Cache(_) | Reply::Connected | Reply::Rpc { .. } => {
                 return Err(Violation("an event was answered as if it were a call".into()));
             }
         };

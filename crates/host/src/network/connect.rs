@@ -88,6 +88,7 @@ pub(super) struct Pools {
     secure: OnceCell<Pool>,
     /// For WebSockets, which HTTP/1.1 alone has here.
     sockets: OnceCell<Pool>,
+    tls: OnceCell<Arc<ClientConfig>>,
 }
 
 impl Pools {
@@ -95,9 +96,15 @@ impl Pools {
         Self {
             policy,
             connect,
-            plain: pool(policy, connect, RootCertStore::empty(), Versions::All),
+            plain: pool(
+                policy,
+                connect,
+                client_config(RootCertStore::empty()),
+                Versions::All,
+            ),
             secure: OnceCell::new(),
             sockets: OnceCell::new(),
+            tls: OnceCell::new(),
         }
     }
 
@@ -126,10 +133,8 @@ impl Pools {
     }
 
     async fn load(&self, versions: Versions) -> Result<Pool, String> {
-        let roots = tokio::task::spawn_blocking(roots)
-            .await
-            .map_err(|error| error.to_string())??;
-        Ok(pool(self.policy, self.connect, roots, versions))
+        let config = self.tls().await?;
+        Ok(pool(self.policy, self.connect, (*config).clone(), versions))
     }
 
     /// Whether the policy allows a URL that names an address outright.
@@ -142,6 +147,41 @@ impl Pools {
             return Err(Forbidden { host }.to_string());
         }
         Ok(())
+    }
+
+    /// How TLS is done.
+    ///
+    /// # Errors
+    /// A sentence if the machine has no certificates to trust.
+    pub(super) async fn tls(&self) -> Result<Arc<ClientConfig>, String> {
+        let load = || async {
+            let roots = tokio::task::spawn_blocking(roots)
+                .await
+                .map_err(|error| error.to_string())??;
+            Ok(Arc::new(client_config(roots)))
+        };
+        self.tls.get_or_try_init(load).await.cloned()
+    }
+
+    /// The addresses of a host, of those that may be reached.
+    ///
+    /// # Errors
+    /// A sentence if there is none.
+    pub(super) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+        let host = host.trim_matches(['[', ']']);
+        if let Ok(address) = host.parse() {
+            if self.policy.allows(address) {
+                return Ok(vec![address]);
+            }
+            let host = host.to_owned();
+            return Err(Forbidden { host }.to_string());
+        }
+        let name: Name = host
+            .parse()
+            .map_err(|_| format!("{host:?} is no name of a host"))?;
+        let found = Resolver { policy: self.policy }.call(name).await;
+        let found = found.map_err(|error| error.to_string())?;
+        Ok(found.map(|address| address.ip()).collect())
     }
 }
 
@@ -171,20 +211,23 @@ enum Versions {
     First,
 }
 
-fn pool(policy: AddressPolicy, connect: Duration, roots: RootCertStore, versions: Versions) -> Pool {
+fn client_config(roots: RootCertStore) -> ClientConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map(|config| config.with_root_certificates(roots).with_no_client_auth());
+    match config {
+        Ok(config) => config,
+        Err(error) => unreachable!("the provider has cipher suites for every version: {error}"),
+    }
+}
+
+fn pool(policy: AddressPolicy, connect: Duration, config: ClientConfig, versions: Versions) -> Pool {
     let mut tcp = HttpConnector::new_with_resolver(Resolver { policy });
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(connect));
     tcp.set_keepalive(Some(IDLE));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map(|config| config.with_root_certificates(roots).with_no_client_auth());
-    let config = match config {
-        Ok(config) => config,
-        Err(error) => unreachable!("the provider has cipher suites for every version: {error}"),
-    };
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(config)
         .https_or_http();

@@ -1,7 +1,7 @@
 //! Outbound `fetch`: one HTTP exchange at a time, for whoever may have it.
 //!
 //! Redirects, `data:` URLs and content codings are the isolate's business: it asks for one exchange each. Here are
-//! connections ([`connect`]: pools, DNS, TLS), which addresses they may reach ([`policy`]), bodies both ways
+//! connections ([`connect`]: pools, DNS, TLS; [`tcp`]: those without HTTP), which addresses they may reach ([`policy`]), bodies both ways
 //! ([`upload`], [`download`]) and peers that stop talking ([`stall`]).
 
 mod connect;
@@ -10,6 +10,7 @@ mod policy;
 mod request;
 mod socket;
 mod stall;
+mod tcp;
 mod upload;
 
 use std::error::Error as _;
@@ -29,6 +30,7 @@ pub(crate) use policy::AddressPolicy;
 pub(crate) use request::{LOOP_HEADER, accepts, depth_of};
 pub(crate) use socket::{OpenSocket, Opened};
 use stall::Pulse;
+pub(crate) use tcp::{Connected, SocketReader, SocketWriter, TcpSocket};
 pub(crate) use upload::{Upload, UploadEvent};
 
 /// What upstream says of a connection that could not be made, or was cut.

@@ -1,5 +1,6 @@
 //! The stores through their public interface.
 
+mod cache;
 mod kv_model;
 mod kv_rules;
 mod sqlite_files;

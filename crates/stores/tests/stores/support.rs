@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 pub(crate) const START: u64 = 1_800_000_000;
 
+#[derive(Default)]
 pub(crate) struct TestClock(AtomicU64);
 
 impl TestClock {

@@ -97,7 +97,7 @@ fn put<'js>(
     failed: Function<'js>,
 ) -> Result<bool> {
     let refuse = |message: &str| Err(Exception::throw_type(&ctx, message));
-    let Some(head) = fetch::response_head(&response) else {
+    let Some(head) = fetch::cache_facts(&response) else {
         return refuse("Failed to execute 'put' on 'Cache': parameter 2 is not of type 'Response'.");
     };
     if head.status == 0 {
@@ -112,6 +112,9 @@ fn put<'js>(
     }
     if head.varies_by_anything {
         return refuse("Cannot cache response with 'Vary: *' header.");
+    }
+    if head.status == 101 {
+        return refuse("Cannot cache WebSocket upgrade response.");
     }
     if head.status == 304 {
         // It says nothing without the response that the client has.

@@ -28,11 +28,9 @@ pub use coding::Coding;
 pub(crate) use outbound::cached;
 pub(crate) use request::{CacheKey, cache_key};
 pub use request::{abort_request, new_request};
-pub(crate) use response::{
-    is_error_response, is_response, response_charset, response_head, response_with_body,
-};
+pub(crate) use response::{cache_facts, response_head, response_stream};
+pub(crate) use response::{is_error_response, is_response, response_charset, response_with_body};
 pub use response::{new_response, response_parts, response_socket};
-pub(crate) use response::{response_head, response_stream};
 
 /// What a request is made of, its body apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -384,7 +384,7 @@ pub fn new_response<'js>(
 }
 
 /// What decides whether a cache takes a response.
-pub(crate) struct ResponseHead {
+pub(crate) struct CacheFacts {
     /// 0 for the one of `Response.error()`.
     pub(crate) status: u16,
     /// Its `vary` has a star.
@@ -392,11 +392,11 @@ pub(crate) struct ResponseHead {
 }
 
 /// The head of a response; `None` if `value` is none.
-pub(crate) fn response_head(value: &Value<'_>) -> Option<ResponseHead> {
+pub(crate) fn cache_facts(value: &Value<'_>) -> Option<CacheFacts> {
     let response = value.as_object().and_then(Class::<Response>::from_object)?;
     let response = response.borrow();
     let headers = response.headers.borrow();
-    Some(ResponseHead {
+    Some(CacheFacts {
         status: response.status,
         varies_by_anything: headers.with(|headers| headers.all("vary").any(|vary| vary.contains(&b'*'))),
     })

@@ -58,6 +58,13 @@ pub(crate) fn absolute(ctx: &Ctx<'_>, text: &str) -> Result<Option<Url>> {
     Ok(base.and_then(|base| parse_url(text, Some(base))))
 }
 
+/// The host of a URL, and its port if it names one.
+pub(crate) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
+    let url = Url::parse(text, None)?;
+    let Parts { href, host, port, .. } = url.parts();
+    Some((href[host].to_owned(), href[port].parse().ok()))
+}
+
 /// A URL, relative to a base unless that is missing.
 fn parse_url(input: &str, base: Option<String>) -> Option<Url> {
     match base {
