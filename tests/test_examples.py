@@ -51,6 +51,39 @@ def test_fetch_asks_and_passes_on(serve: Callable[..., Server], tmp_path: Path) 
         upstream.wait()
 
 
+def test_cache_keeps_what_it_made(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve(copy_worker(EXAMPLES / "cache", tmp_path / "cache"))
+    made = server.get("/you")
+    assert made.text == "<h1>Made for you</h1>\n" and "cf-cache-status" not in made.headers
+    eventually(lambda: server.get("/you").headers.get("cf-cache-status") == "HIT", "it is kept")
+    assert server.get("/you").text == made.text
+    part = server.get("/you", headers={"range": "bytes=4-7"})
+    assert (part.status_code, part.text) == (206, "Made")
+    assert server.get("/you", headers={"if-none-match": '"1"'}).status_code == 304
+    assert server.client.delete("/you").text == "deleted\n"
+    assert "cf-cache-status" not in server.get("/you").headers
+
+
+def test_sockets_ask_and_tunnel(serve: Callable[..., Server], tmp_path: Path) -> None:
+    folder = copy_worker(EXAMPLES / "sockets", tmp_path / "sockets")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = folder / "wrangler.jsonc"
+    config.write_text(config.read_text().replace("8791", str(port)))
+    peer = subprocess.Popen([sys.executable, str(folder / "server.py"), str(port)], stderr=subprocess.DEVNULL)
+    try:
+        server = serve(folder)
+        eventually(lambda: server.get("/stressed").status_code == 200, "the server listens")
+        assert server.get("/stressed").text == "desserts\n"
+        text = "".join(f"line {number}\n" for number in range(20_000))
+        answer = server.post("/", content=text.encode())
+        assert answer.text == "".join(f"{line[::-1]}\n" for line in text.splitlines())
+    finally:
+        peer.kill()
+        peer.wait()
+
+
 def test_fastapi_talks_through_a_websocket(serve: Callable[..., Server], tmp_path: Path) -> None:
     server = serve(copy_worker(EXAMPLES / "fastapi", tmp_path / "fastapi"))
     with connect(server.url.replace("http", "ws") + "/socket") as client:
