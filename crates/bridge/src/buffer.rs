@@ -12,9 +12,10 @@ mod view;
 use pyo3::ffi;
 use rquickjs::qjs::{self, JSValue};
 
+use copy::bytes_copy;
 pub(crate) use copy::typed_array_copy;
 pub(crate) use methods::{METHODS, memoryview_of_copy};
-pub(crate) use view::{get_buffer, release_dropped, release_view};
+pub(crate) use view::{get_buffer, lend, release_dropped, release_view};
 
 use crate::{error, state};
 

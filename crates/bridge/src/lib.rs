@@ -52,5 +52,6 @@ pub use error::raise_pending as raise;
 pub use jsproxy::{js_value, wrap};
 pub use lifetime::safe_point;
 pub use module::{context_enter, context_exit, register};
+pub use pyproxy::lend_bytes;
 pub use state::{entry_depth, is_home};
 pub use wake::{calling_python, on_foreign_loop};

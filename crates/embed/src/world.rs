@@ -9,7 +9,7 @@ use isthmus_web::{
     Begun, ConnectDone, Connection, FetchDone, Host, Job, LogLevel, OutgoingRequest, SocketAddress, TimerId,
 };
 use pyo3::prelude::*;
-use rquickjs::Ctx;
+use rquickjs::{Ctx, Value};
 
 use crate::jobs;
 use crate::network::{EmbedBroker, Network};
@@ -101,6 +101,10 @@ impl Host for World {
         Ok(self
             .network
             .gather(|| isthmus_bindings::connect(&self.broker, address, done)))
+    }
+
+    fn lent_bytes<'js>(&self, ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<Option<Value<'js>>> {
+        isthmus_bridge::lend_bytes(ctx, value)
     }
 
     fn fetch(&self, ctx: &Ctx<'_>, request: OutgoingRequest, done: FetchDone) -> Result<Begun, String> {

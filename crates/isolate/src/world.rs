@@ -13,7 +13,7 @@ use isthmus_web::{
 };
 use pyo3::intern;
 use pyo3::prelude::*;
-use rquickjs::Ctx;
+use rquickjs::{Ctx, Value};
 
 use crate::calls::{GLOBAL_SCOPE, IsolateBroker};
 use crate::shared::Shared;
@@ -133,6 +133,10 @@ impl Host for World {
             return Err(GLOBAL_SCOPE.to_owned());
         }
         Ok(isthmus_bindings::cache(ctx, &self.broker, call, done))
+    }
+
+    fn lent_bytes<'js>(&self, ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<Option<Value<'js>>> {
+        isthmus_bridge::lend_bytes(ctx, value)
     }
 
     fn fetch(&self, ctx: &Ctx<'_>, request: OutgoingRequest, done: FetchDone) -> Result<Begun, String> {

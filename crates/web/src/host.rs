@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rquickjs::Ctx;
+use rquickjs::{Ctx, Value};
 
 use crate::body::{ByteSink, ByteSource, IncomingBody};
 
@@ -68,6 +68,15 @@ pub trait Host: 'static {
     /// Has `job` run on another thread, and what it returns called once on the engine's thread, with no JavaScript on the
     /// stack.
     fn offload(&self, job: Job);
+
+    /// The bytes that an object of another language lends where a `BufferSource` is expected: a `Uint8Array` that nobody
+    /// writes to, whose memory stays as long as the array does. `None` if it is no such object.
+    ///
+    /// # Errors
+    /// What the object throws.
+    fn lent_bytes<'js>(&self, _: &Ctx<'js>, _: &Value<'js>) -> rquickjs::Result<Option<Value<'js>>> {
+        Ok(None)
+    }
 
     /// Begins one HTTP exchange with the world outside. Which content codings to ask for, where the headers say nothing,
     /// is the host's choice among those that [`crate::fetch`] can take off again. Redirects are not followed:

@@ -29,8 +29,13 @@ pub(crate) fn install(ctx: &Ctx<'_>, host: Rc<dyn Host>) -> Result<()> {
         native.set(
             "isProxy",
             Function::new(ctx.clone(), |value: Value<'_>| value.is_proxy())?,
-        )
+        )?;
+        native.set("lent", Function::new(ctx.clone(), lent)?)
     })
+}
+
+fn lent<'js>(ctx: Ctx<'js>, value: Value<'js>) -> Result<Option<Value<'js>>> {
+    host(&ctx)?.lent_bytes(&ctx, &value)
 }
 
 /// Forgets the shared object.

@@ -92,11 +92,16 @@
     }
   };
 
+  // The bytes that an object of another language lends, as a Uint8Array that nobody may write to or keep; undefined for
+  // any other value.
+  const { lent } = native;
+
   // The bytes of a BufferSource as an ArrayBuffer or a Uint8Array over the same memory, for
   // Rust to copy; undefined if `value` is no BufferSource. A detached one is empty.
   const bytes = (value) => {
     if (!isView(value)) {
-      if (typeof value !== "object" || value === null || !isBuffer(value)) return undefined;
+      if (typeof value !== "object" || value === null) return undefined;
+      if (!isBuffer(value)) return lent(value);
       return isDetached(value) ? new Uint8Array(0) : value;
     }
     const tag = typedArrayTag(value);
@@ -283,7 +288,7 @@
 
   shared.webidl = {
     __proto__: null,
-    attributesOf, bytes, constants, defineGlobal, dictionary, enforceUnsigned, expose, interfaceName, interfaceOf,
+    attributesOf, bytes, constants, defineGlobal, dictionary, enforceUnsigned, expose, interfaceName, interfaceOf, lent,
     isInterface, makeEnumerable, makeIterable, pairsOf, requireArguments, requireConstructorArguments, sequence, tag, usv,
   };
 })

@@ -41,7 +41,7 @@ pub(crate) unsafe fn typed_array_copy(object: *mut PyObject) -> JSValue {
 ///
 /// # Safety
 /// At home with the GIL; `length` bytes at `start` are readable.
-unsafe fn bytes_copy(start: *const u8, length: usize) -> JSValue {
+pub(super) unsafe fn bytes_copy(start: *const u8, length: usize) -> JSValue {
     // SAFETY: as the caller promises.
     unsafe { array_over_steal(array_buffer_copy(start, length), format::UINT8) }
 }

@@ -48,6 +48,50 @@ pub(crate) unsafe fn get_buffer(object: *mut PyObject, kind: JSValue) -> JSValue
     }
 }
 
+/// Up to so many bytes a copy costs less than the objects that hold on to the memory.
+const SMALL: usize = 4096;
+
+/// The bytes of `object`, a `Uint8Array` that can't be written; `JS_UNDEFINED` if it has no buffer. Large ones are its very
+/// memory, which it can neither free nor move as long as the array is alive. `JS_EXCEPTION` with a JavaScript exception
+/// set if they are not in one piece.
+///
+/// # Safety
+/// At home with the GIL, counted as an entry; `object` is valid.
+pub(crate) unsafe fn lend(object: *mut PyObject) -> JSValue {
+    // SAFETY: as the caller promises. The view goes to the `ArrayBuffer`, which frees it through `reallocate`.
+    unsafe {
+        if ffi::PyObject_CheckBuffer(object) == 0 {
+            return JS_UNDEFINED;
+        }
+        let mut view = Box::new(std::mem::zeroed::<ffi::Py_buffer>());
+        if ffi::PyObject_GetBuffer(object, &mut *view, ffi::PyBUF_SIMPLE) != 0 {
+            return error::throw();
+        }
+        let length = view.len as usize;
+        if length <= SMALL {
+            let start = if length == 0 {
+                ptr::dangling()
+            } else {
+                view.buf.cast_const().cast()
+            };
+            let array = super::bytes_copy(start, length);
+            ffi::PyBuffer_Release(&mut *view);
+            return array;
+        }
+        let start = view.buf.cast();
+        let view = Box::into_raw(view);
+        let free = Some(reallocate as unsafe extern "C" fn(_, _, _, _) -> _);
+        let memory =
+            qjs::JS_NewArrayBuffer(state::context(), start, length as _, 0, free, view.cast(), false);
+        if qjs::JS_IsException(memory) {
+            release(view);
+            return JS_EXCEPTION;
+        }
+        qjs::JS_SetImmutableArrayBuffer(memory, true);
+        super::array_over_steal(memory, format::UINT8)
+    }
+}
+
 /// What the caller asks for: `None` for the buffer's own format, `Some(None)` for a `DataView`.
 unsafe fn asked_element(kind: JSValue) -> Result<Option<Option<Element>>, JSValue> {
     // SAFETY: at home with the GIL.

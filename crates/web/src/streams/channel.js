@@ -7,7 +7,7 @@
   "use strict";
 
   const { Error, TypeError, bufferByteLength, dataViewBuffer, isView, typedArrayBuffer, typedArrayTag } = shared.primordials;
-  const { usv } = shared.webidl;
+  const { lent, usv } = shared.webidl;
   const { deferred, done, rejected } = shared.promises;
   const {
     READABLE, acquireReader, byteError, byteGive, canCloseOrEnqueue, endBytes, native: bytes, objectOf,
@@ -28,7 +28,7 @@
   // Shared memory may change while it is read, so it is no BufferSource.
   const isShared = (chunk) => {
     if (typeof chunk !== "object" || chunk === null) return false;
-    if (!isView(chunk)) return isSharedBuffer(chunk);
+    if (!isView(chunk)) return isSharedBuffer(chunk) && lent(chunk) === undefined;
     return isSharedBuffer(typedArrayTag(chunk) === undefined ? dataViewBuffer(chunk) : typedArrayBuffer(chunk));
   };
   const isSharedBuffer = (buffer) => {
