@@ -4,12 +4,14 @@ import gzip
 import json
 import subprocess
 import zlib
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from harness.h2_origin import H2Origin
 from harness.origin import Origin
 from harness.processes import eventually, resident_bytes
 from harness.server import Server
@@ -279,6 +281,75 @@ def test_tls_is_verified(
         assert "certificate" in text
 
 
+def test_http_2(make_worker: Callable[..., Path], serve: Callable[..., Server], certificate: tuple[str, str]) -> None:
+    authority, both = certificate
+    with H2Origin(both) as origin:
+        server = serve(make_worker(WORKER), environment={"SSL_CERT_FILE": authority})
+
+        def run(code: str) -> Any:
+            return server.post(f"/javascript?{origin.url}", content=code).raise_for_status().json()
+
+        assert run("""
+            const r = await fetch(o + '/a?b', { method: 'POST', body: 'a body', headers: { 'x-mine': 'it' } });
+            return [r.status, r.statusText, r.headers.get('x-protocol'), await r.text()];
+        """) == [201, "Created", "h2", "POST /a?b 6 it"]
+        # Many at once share what connections there are.
+        assert run("""
+            const one = async (n) => (await fetch(o + '/' + n, { method: 'PUT', body: new Uint8Array(n * 1000) })).text();
+            const all = await Promise.all(Array.from({ length: 100 }, (_, n) => one(n)));
+            return all.every((text, n) => text === `PUT /${n} ${n * 1000} null`);
+        """)
+        assert origin.connections < 50
+        assert run("return (await (await fetch(o + '/large?5000000')).arrayBuffer()).byteLength") == 5_000_000
+        streamed = """
+            let left = 3000000;
+            const body = new ReadableStream({ pull(c) {
+                if (left) c.enqueue(new Uint8Array(50000)); else c.close();
+                left -= 50000;
+            } });
+            return (await fetch(o + '/up', { method: 'POST', body })).text();
+        """
+        assert run(streamed.replace("left -= 50000", "left = Math.max(0, left - 50000)")) == "POST /up 3000000 null"
+        assert run(failing("await fetch(o + '/reset')")) == ["TypeError", "Network connection lost."]
+        before = origin.resets
+        aborted = """
+            const controller = new AbortController();
+            const r = await fetch(o + '/silent', { signal: controller.signal });
+            controller.abort();
+            await r.text();
+        """
+        assert run(failing(aborted))[0] == "AbortError"
+        eventually(lambda: origin.resets > before, "a stream is reset")
+        # The connection outlives the streams that failed.
+        assert run("return (await fetch(o + '/after')).text()") == "GET /after 0 null"
+
+
+def test_outbound_requests_reach_what_the_option_names(make_worker: Callable[..., Path], serve: Callable[..., Server]) -> None:
+    folder = make_worker(WORKER)
+
+    def reached(server: Server, url: str) -> Any:
+        code = f"try {{ return await (await fetch({url!r})).text(); }} catch (e) {{ return String(e); }}"
+        return server.post("/javascript?x", content=code).raise_for_status().json()
+
+    def refused(answer: str) -> bool:
+        return answer.startswith("TypeError: outbound requests may not reach the address of ")
+
+    with Origin() as origin:
+        port = origin.port
+        public = serve(folder, "--outbound", "public")
+        assert refused(reached(public, f"{origin.url}/text"))
+        assert refused(reached(public, f"http://localhost:{port}/text"))
+        assert refused(reached(public, f"http://[::ffff:127.0.0.1]:{port}/text"))
+        assert refused(reached(public, "http://2130706433/"))
+        assert origin.connections == 0
+        assert refused(reached(serve(folder, "--outbound", "none"), "http://192.0.2.1/"))
+        listed = serve(folder, "--outbound", "public,127.0.0.1")
+        assert reached(listed, f"{origin.url}/text") == "text"
+        # A redirect leads no further than the request itself.
+        assert refused(reached(listed, f"{origin.url}/redirect?to=" + quote(f"http://127.0.0.2:{port}/text")))
+        assert reached(serve(folder), f"{origin.url}/text") == "text"
+
+
 PLAIN = b"hello " * 1000
 CODED = {
     "gzip": gzip.compress(PLAIN),
@@ -286,6 +357,10 @@ CODED = {
     "deflate": zlib.compress(PLAIN),
     "identity": PLAIN,
     "deflate, gzip": gzip.compress(zlib.compress(PLAIN)),
+    # By the tools `brotli` and `zstd`, which Python has none of.
+    "br": b64decode("G28X+I2Ubt5EVYaWbCBvcVscgOQBIA4="),
+    "zstd": b64decode("KLUv/QRYdQAAMGhlbGxvIAEAZ5e+FAEGA/W7"),
+    "br, zstd": b64decode("KLUv/QRYuQAAG28X+I2Ubt5EVYaWbCBvcVscgOQBIA5igPp4"),
 }
 
 
@@ -319,7 +394,10 @@ def test_codings_are_taken_off_as_a_body_is_read(
         ("gzip", b"no gzip at all", "Gzip decompression failed."),
         ("deflate", CODED["deflate"][:20], "Deflate compressed stream ended prematurely."),
         ("br", b"\xff" * 100, "Brotli decompression failed."),
+        ("br", CODED["br"][:-4], "Brotli compressed stream ended prematurely."),
         ("zstd", b"nothing", "Zstandard decompression failed."),
+        ("zstd", CODED["zstd"][:-5], "Zstandard compressed stream ended prematurely."),
+        ("zstd", CODED["zstd"][:-1] + b"x", "Zstandard decompression failed."),
     ],
 )
 def test_broken_codings_are_errors(

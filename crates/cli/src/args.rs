@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use isthmus_host::LogLevel;
+use isthmus_host::{AddressPolicy, LogLevel};
 
 /// Runs Cloudflare-style Python Workers on your own machine.
 #[derive(Debug, Parser)]
@@ -71,6 +71,11 @@ pub(crate) struct DevArguments {
     /// The least grave lines of the log to show.
     #[arg(long, value_name = "LEVEL", default_value = "log", value_parser = log_level())]
     pub(crate) log_level: LogLevel,
+
+    /// What the Worker's requests may reach: any, public (the public internet), none, or a list such as
+    /// public,10.1.2.3,192.168.0.0/16.
+    #[arg(long, value_name = "ADDRESSES", default_value = "any")]
+    pub(crate) outbound: AddressPolicy,
 
     /// How many isolates serve requests.
     #[arg(long, value_name = "N", default_value = "1")]

@@ -100,6 +100,7 @@ fn help_is_data_and_wrong_usage_is_not() {
         "--var",
         "--log-level",
         "--isolates",
+        "--outbound",
     ] {
         assert!(out.contains(option), "{option} is not in:\n{out}");
     }
@@ -111,6 +112,8 @@ fn help_is_data_and_wrong_usage_is_not() {
         &["dev", "--ip", "example.com"],
         &["dev", "--log-level", "loud"],
         &["dev", "--isolates", "0"],
+        &["dev", "--outbound", "private"],
+        &["dev", "--outbound", "10.0.0.0/33"],
         &["dev", "a", "b"],
     ] {
         let (code, out, err) = isthmus(arguments);

@@ -44,4 +44,5 @@ mod zygote;
 
 pub use companion::accompany;
 pub use logs::{LogLevel, LogLine, LogOrigin, LogSink, UnknownLogLevel};
+pub use network::{AddressBlock, AddressPolicy, UnknownAddresses};
 pub use serve::{ServeError, ServeOptions, serve};

@@ -33,6 +33,8 @@ pub struct ServeOptions {
     pub log_level: LogLevel,
     /// How many isolates to keep, at least one.
     pub isolates: usize,
+    /// What outbound requests may reach.
+    pub outbound: AddressPolicy,
     /// The Python interpreter that runs the Worker.
     pub python: PathBuf,
 }
@@ -106,7 +108,7 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
     let limits = NetworkLimits::from_environment().map_err(ServeError::Environment)?;
     let request_body_max = limits::request_body_max().map_err(ServeError::Environment)?;
     let cache = limits::cache_from_environment().map_err(ServeError::Environment)?;
-    let network = Network::new(AddressPolicy::Any, limits);
+    let network = Network::new(options.outbound, limits);
     let Plan { spec, grants } = plan::plan(&options.project, &stores, network, cache, timeouts.startup)
         .map_err(|error| match error {
             PlanError::Store(error) => ServeError::Stores {

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use isthmus_host::{LogLevel, LogLine, LogSink, ServeError, ServeOptions, serve};
+use isthmus_host::{AddressPolicy, LogLevel, LogLine, LogSink, ServeError, ServeOptions, serve};
 use isthmus_project::{LoadOptions, load};
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -67,6 +67,7 @@ fn options(folder: &Path, script: &str, addr: SocketAddr) -> ServeOptions {
         persist_to: folder.join("state"),
         log_level: LogLevel::Log,
         isolates: 1,
+        outbound: AddressPolicy::Any,
         python,
     }
 }

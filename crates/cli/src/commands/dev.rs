@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: DevArguments, python: PathBuf, printer: Arc<Printer
             persist_to: arguments.persist_to.unwrap_or_else(|| project.root.join(STATE)),
             log_level,
             isolates: arguments.isolates.get(),
+            outbound: arguments.outbound,
             python,
             project,
         };

@@ -28,7 +28,7 @@ const IDLE_MAX: usize = 64;
 
 /// The addresses of a name that the policy doesn't allow.
 #[derive(Debug, thiserror::Error)]
-#[error("the address of {host} is private, and outbound requests may reach public addresses alone")]
+#[error("outbound requests may not reach the address of {host}: the option --outbound doesn't name it")]
 pub(super) struct Forbidden {
     pub(super) host: String,
 }

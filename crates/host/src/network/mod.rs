@@ -26,7 +26,7 @@ use crate::limits::NetworkLimits;
 use connect::{Forbidden, Pools, Unresolved};
 use download::Arrived;
 pub(crate) use download::Download;
-pub(crate) use policy::AddressPolicy;
+pub use policy::{AddressBlock, AddressPolicy, UnknownAddresses};
 pub(crate) use request::{LOOP_HEADER, accepts, depth_of};
 pub(crate) use socket::{OpenSocket, Opened};
 use stall::Pulse;
