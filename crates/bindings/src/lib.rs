@@ -8,6 +8,7 @@
 //! | `convert` | JavaScript values to Rust by the rules of workerd |
 //! | `settle` | promises that the host's answer settles |
 //! | `collect` | a body that comes in pieces, as one |
+//! | [`modules`] | the loader of JavaScript modules |
 //! | `workers` | `cloudflare:workers`, `ctx`, the SDK's entrypoint helper |
 //! | `outbound` | `fetch()` through the host: the Web platform's way out |
 //! | `sockets` | `connect()` through the host |
@@ -27,6 +28,7 @@ mod convert;
 mod env;
 mod kv;
 pub mod link;
+pub mod modules;
 mod outbound;
 mod settle;
 mod sockets;

@@ -34,6 +34,7 @@ mod jsbind;
 mod jsproxy;
 mod lifetime;
 mod module;
+mod own_properties;
 mod promise;
 mod pyproxy;
 mod python2js;

@@ -12,12 +12,12 @@ use std::collections::HashMap;
 use std::ptr;
 
 use pyo3::ffi::{self, PyObject};
-use rquickjs::qjs::{self, JS_UNDEFINED, JSPropertyEnum, JSValue};
+use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
 use crate::addresses::Addresses;
 use crate::converters::Converters;
 use crate::jsproxy::methods::home_value;
-use crate::{buffer, error, js2python, pyproxy, python2js, state, wake};
+use crate::{buffer, error, js2python, own_properties, pyproxy, python2js, state, wake};
 
 use kind::Kind;
 use names::Names;
@@ -266,45 +266,20 @@ impl Conversion {
 
     /// A plain object: a dict of its own enumerable properties with string keys.
     unsafe fn plain(this: *mut Self, value: JSValue) -> *mut PyObject {
-        // SAFETY: as for `value_steal`; the table of names is freed on every path.
+        // SAFETY: as for `value_steal`.
         unsafe {
-            let context = state::context();
             let dict = ffi::PyDict_New();
             if dict.is_null() {
                 return dict;
             }
             Self::remember(this, value, dict);
-            let mut table: *mut JSPropertyEnum = ptr::null_mut();
-            let mut length = 0;
-            let flags = (qjs::JS_GPN_STRING_MASK | qjs::JS_GPN_ENUM_ONLY) as i32;
-            if qjs::JS_GetOwnPropertyNames(context, &mut table, &mut length, value, flags) < 0 {
-                ffi::Py_DECREF(dict);
-                error::raise();
-                return ptr::null_mut();
-            }
-            (*this).names.begin();
-            let mut failed = false;
-            for index in 0..length {
-                let atom = (*table.add(index as usize)).atom;
-                let item = Self::value_steal(this, qjs::JS_GetProperty(context, value, atom));
-                let name = if item.is_null() {
-                    item
-                } else {
-                    (*this).names.text(atom)
-                };
-                failed = name.is_null() || ffi::PyDict_SetItem(dict, name, item) < 0;
-                ffi::Py_XDECREF(name);
-                ffi::Py_XDECREF(item);
-                if failed {
-                    break;
-                }
-            }
-            qjs::JS_FreePropertyEnum(context, table, length);
-            if failed {
-                ffi::Py_DECREF(dict);
-                return ptr::null_mut();
-            }
-            dict
+            own_properties::fill_steal(
+                dict,
+                value,
+                || (*this).names.begin(),
+                |value| Self::value_steal(this, value),
+                |atom| (*this).names.text(atom),
+            )
         }
     }
 

@@ -10,7 +10,7 @@
 //! | `world.rs` | the `Host` of the Web platform |
 //! | `network.rs` | the link to the process that speaks to the network |
 //! | `jobs.rs` | work on other threads |
-//! | `modules.rs` | the loader of JavaScript modules |
+//! | `modules.rs` | where JavaScript modules are |
 //!
 //! The engine lives until the process ends: proxies outlive everything here. After a fork the child goes on with a copy of
 //! it, on the thread that forked.

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use isthmus_bindings::modules::{LoadModules, ResolveModules};
 use isthmus_bindings::{Events, install_workers};
 use isthmus_bridge::{Engine, EngineHandle, Rejection};
 use isthmus_protocol::StreamId;
@@ -12,7 +13,7 @@ use pyo3::prelude::*;
 use rquickjs::{CatchResultExt, Ctx, Object};
 
 use crate::jobs;
-use crate::modules::{Load, Resolve};
+use crate::modules::Folders;
 use crate::network::Network;
 use crate::world::World;
 
@@ -43,7 +44,9 @@ pub fn start<'py>(
 ) -> PyResult<Bound<'py, Embedded>> {
     let engine = Engine::new(py).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
     isthmus_bridge::configure(&py.import("isthmus._runtime.crossing")?)?;
-    engine.runtime().set_loader(Resolve { root, packages }, Load);
+    engine
+        .runtime()
+        .set_loader(ResolveModules(Folders { root, packages }), LoadModules);
     let world = World::new(pump.clone().unbind(), Network::new(pump.clone().unbind()));
     let entrypoint_helper = engine
         .with(py, |ctx| set_up(py, &ctx, world))

@@ -14,7 +14,7 @@
 //! | `calls.rs` | the broker connection; the `Broker` of the bindings |
 //! | `world.rs` | the `Host` of the Web platform |
 //! | `workers.rs` | the events and proxies behind `cloudflare:workers` |
-//! | `modules.rs` | the loader of JavaScript modules |
+//! | `modules.rs` | where JavaScript modules are |
 
 #![warn(missing_docs)]
 

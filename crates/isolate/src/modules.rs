@@ -1,13 +1,9 @@
-//! The loader of JavaScript modules: what `import()` finds, from JavaScript and through the SDK's
-//! `import_from_javascript`. Names that are not listed here or a file of the Worker raise.
+//! Where the Worker's JavaScript modules are, for `import()` and the SDK's `import_from_javascript`. Names that are not
+//! listed here or a file of the Worker raise.
 
 use std::path::{Path, PathBuf};
 
-use isthmus_bindings::{WORKERS_MODULE, workers_module};
-use isthmus_web::{SOCKETS_MODULE, sockets_module};
-use rquickjs::loader::{ImportAttributes, Loader, Resolver};
-use rquickjs::module::Declared;
-use rquickjs::{Ctx, Error, Exception, Module, Result};
+use isthmus_bindings::modules::{FindModule, folder_of, is_relative, is_script};
 
 /// Where the Worker's modules are.
 #[derive(Clone, Debug)]
@@ -19,70 +15,29 @@ pub(crate) struct Folders {
     pub(crate) packages: Vec<PathBuf>,
 }
 
-/// Turns specifiers into `cloudflare:…` names or absolute paths.
-pub(crate) struct Resolve(pub(crate) Folders);
-
-impl Resolver for Resolve {
-    fn resolve<'js>(
-        &mut self,
-        ctx: &Ctx<'js>,
-        base: &str,
-        name: &str,
-        _: Option<ImportAttributes<'js>>,
-    ) -> Result<String> {
-        if name == WORKERS_MODULE || name == SOCKETS_MODULE {
-            return Ok(name.to_owned());
-        }
-        let found = if name.starts_with("./") || name.starts_with("../") {
-            let folder = Path::new(base).parent().filter(|folder| folder.is_absolute());
-            self.file(&folder.unwrap_or(&self.0.root).join(name))
+impl FindModule for Folders {
+    fn find(&self, base: &str, name: &str) -> Result<PathBuf, String> {
+        let found = if is_relative(name) {
+            self.file(&folder_of(base).unwrap_or(&self.root).join(name))
         } else if let Some(rest) = name.strip_prefix("python_modules/") {
-            self.0
-                .packages
+            self.packages
                 .iter()
                 .find_map(|folder| self.file(&folder.join(rest)))
         } else {
-            self.file(&self.0.root.join(name))
+            self.file(&self.root.join(name))
         };
-        found.ok_or_else(|| {
-            let text = format!("No such module \"{name}\".\n  imported from \"{base}\"");
-            Exception::throw_message(ctx, &text)
-        })
+        found.ok_or_else(|| format!("No such module \"{name}\".\n  imported from \"{base}\""))
     }
 }
 
-impl Resolve {
+impl Folders {
     /// The canonical path of a JavaScript file within one of the folders.
-    fn file(&self, path: &Path) -> Option<String> {
-        let script = matches!(path.extension()?.to_str()?, "js" | "mjs");
+    fn file(&self, path: &Path) -> Option<PathBuf> {
+        let named = is_script(path);
         let path = path.canonicalize().ok()?;
-        let within = std::iter::once(&self.0.root)
-            .chain(&self.0.packages)
+        let within = std::iter::once(&self.root)
+            .chain(&self.packages)
             .any(|folder| folder.canonicalize().is_ok_and(|folder| path.starts_with(folder)));
-        (script && within && path.is_file())
-            .then(|| path.to_str().map(ToOwned::to_owned))
-            .flatten()
-    }
-}
-
-/// Reads what [`Resolve`] found.
-pub(crate) struct Load;
-
-impl Loader for Load {
-    fn load<'js>(
-        &mut self,
-        ctx: &Ctx<'js>,
-        name: &str,
-        _: Option<ImportAttributes<'js>>,
-    ) -> Result<Module<'js, Declared>> {
-        if name == WORKERS_MODULE {
-            return workers_module(ctx);
-        }
-        if name == SOCKETS_MODULE {
-            return sockets_module(ctx);
-        }
-        let source =
-            std::fs::read(name).map_err(|error| Error::new_loading_message(name, error.to_string()))?;
-        Module::declare(ctx.clone(), name, source)
+        (named && within && path.is_file()).then_some(path)
     }
 }

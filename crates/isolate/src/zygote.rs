@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use isthmus_bindings::modules::{LoadModules, ResolveModules};
 use isthmus_bridge::Engine;
 use isthmus_protocol::control::{FromZygote, IsolateSpec, ToZygote};
 use isthmus_protocol::{FailureKind, FrameReader, decode, encode};
@@ -14,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::modules::{Folders, Load, Resolve};
+use crate::modules::Folders;
 use crate::python::Isolate;
 use crate::serve::serve;
 use crate::shared::Shared;
@@ -147,7 +148,7 @@ fn set_up<'py>(py: Python<'py>, engine: &Engine, spec: &IsolateSpec) -> PyResult
         root: (&spec.module_root).into(),
         packages,
     };
-    engine.runtime().set_loader(Resolve(folders), Load);
+    engine.runtime().set_loader(ResolveModules(folders), LoadModules);
     let workers = engine
         .with(py, |ctx| {
             isthmus_web::install(

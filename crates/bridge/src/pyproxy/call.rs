@@ -10,7 +10,7 @@ use super::coroutines::{context_of, is_coroutine_function};
 use super::{Cell, Context, Origin, bound, cell_of, features, object_of, receiver, throw_destroyed};
 use crate::lifetime::{self, Held};
 use crate::state::Entry;
-use crate::{error, js2python, python2js, state};
+use crate::{error, js2python, own_properties, python2js, state};
 
 /// Arguments up to this number need no allocation.
 const INLINE: usize = 8;
@@ -300,37 +300,19 @@ unsafe fn tuple_of(array: JSValue) -> *mut PyObject {
 
 /// A dict of the own enumerable string properties of a JavaScript object; empty for undefined.
 unsafe fn dict_of(object: JSValue) -> *mut PyObject {
-    // SAFETY: as for `api::dispatch`; the table is freed on every path.
+    // SAFETY: as for `api::dispatch`.
     unsafe {
-        let context = state::context();
         let dict = ffi::PyDict_New();
-        if dict.is_null() || !qjs::JS_IsObject(object) {
+        if !qjs::JS_IsObject(object) {
             return dict;
         }
-        let (mut table, mut length) = (ptr::null_mut(), 0);
-        let flags = (qjs::JS_GPN_STRING_MASK | qjs::JS_GPN_ENUM_ONLY) as i32;
-        if qjs::JS_GetOwnPropertyNames(context, &mut table, &mut length, object, flags) < 0 {
-            ffi::Py_DECREF(dict);
-            error::raise();
-            return ptr::null_mut();
-        }
-        let mut failed = false;
-        for index in 0..length as usize {
-            let atom = (*table.add(index)).atom;
-            let name = js2python::convert_steal(qjs::JS_AtomToString(context, atom), JS_UNDEFINED);
-            let value = js2python::convert_steal(qjs::JS_GetProperty(context, object, atom), JS_UNDEFINED);
-            failed = name.is_null() || value.is_null() || ffi::PyDict_SetItem(dict, name, value) < 0;
-            ffi::Py_XDECREF(name);
-            ffi::Py_XDECREF(value);
-            if failed {
-                break;
-            }
-        }
-        qjs::JS_FreePropertyEnum(context, table, length);
-        if failed {
-            ffi::Py_DECREF(dict);
-            return ptr::null_mut();
-        }
-        dict
+        let context = state::context();
+        own_properties::fill_steal(
+            dict,
+            object,
+            || (),
+            |value| js2python::convert_steal(value, JS_UNDEFINED),
+            |atom| js2python::convert_steal(qjs::JS_AtomToString(context, atom), JS_UNDEFINED),
+        )
     }
 }

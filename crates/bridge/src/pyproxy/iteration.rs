@@ -147,21 +147,31 @@ pub(super) unsafe extern "C" fn next(
     }
 }
 
-/// Ends the iteration, for `return` and `throw`; false with a JavaScript exception set if it is in the middle of a step.
-unsafe fn close(this: JSValue) -> bool {
-    // SAFETY: as for `take`.
+/// Ends the iteration, for `return` and `throw`: their argument (a new reference), or `None` with a JavaScript exception
+/// set if it is in the middle of a step.
+unsafe fn close(
+    context: Context,
+    this: JSValue,
+    count: i32,
+    arguments: *mut JSValue,
+    done: *mut i32,
+) -> Option<JSValue> {
+    // SAFETY: as for `take`; the arguments are borrowed.
     unsafe {
-        let Some((stage, taken)) = take(this) else {
-            return false;
-        };
+        *done = 1;
+        let (stage, taken) = take(this)?;
         let _entry = Entry::new();
         match taken {
-            Stage::Ahead(source) => qjs::JS_FreeValue(state::context(), source),
+            Stage::Ahead(source) => qjs::JS_FreeValue(context, source),
             Stage::Under(iterator) => give_up(iterator),
             Stage::Busy | Stage::Over => {}
         }
         *stage = Stage::Over;
-        true
+        Some(if count > 0 {
+            qjs::JS_DupValue(context, *arguments)
+        } else {
+            JS_UNDEFINED
+        })
     }
 }
 
@@ -174,18 +184,8 @@ pub(super) unsafe extern "C" fn return_(
     done: *mut i32,
     _: i32,
 ) -> JSValue {
-    // SAFETY: as for `next`; the arguments are borrowed.
-    unsafe {
-        *done = 1;
-        if !close(this) {
-            return JS_EXCEPTION;
-        }
-        if count > 0 {
-            qjs::JS_DupValue(context, *arguments)
-        } else {
-            JS_UNDEFINED
-        }
-    }
+    // SAFETY: as for `next`.
+    unsafe { close(context, this, count, arguments, done).unwrap_or(JS_EXCEPTION) }
 }
 
 /// `throw(error)`: nobody catches it, so it comes out again.
@@ -197,18 +197,12 @@ pub(super) unsafe extern "C" fn throw(
     done: *mut i32,
     _: i32,
 ) -> JSValue {
-    // SAFETY: as for `next`; the arguments are borrowed.
+    // SAFETY: as for `next`.
     unsafe {
-        *done = 1;
-        if !close(this) {
-            return JS_EXCEPTION;
+        match close(context, this, count, arguments, done) {
+            Some(error) => qjs::JS_Throw(context, error),
+            None => JS_EXCEPTION,
         }
-        let error = if count > 0 {
-            qjs::JS_DupValue(context, *arguments)
-        } else {
-            JS_UNDEFINED
-        };
-        qjs::JS_Throw(context, error)
     }
 }
 
