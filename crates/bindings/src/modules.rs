@@ -1,6 +1,7 @@
 //! The loader of JavaScript modules that are files: what `import()` and `import … from` find. Which files there are is the
 //! process's business ([`FindModule`]); `cloudflare:workers` and `cloudflare:sockets` are there for all.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use isthmus_web::{SOCKETS_MODULE, sockets_module};
@@ -61,8 +62,8 @@ impl<F: FindModule> Resolver for ResolveModules<F> {
     }
 }
 
-/// Reads what [`ResolveModules`] found.
-pub struct LoadModules;
+/// Declares what [`ResolveModules`] found. Files are read by the process, with the function that it gives.
+pub struct LoadModules(pub fn(&str) -> io::Result<Vec<u8>>);
 
 impl Loader for LoadModules {
     fn load<'js>(
@@ -77,7 +78,7 @@ impl Loader for LoadModules {
         if name == SOCKETS_MODULE {
             return sockets_module(ctx);
         }
-        let source = std::fs::read(name).map_err(|error| {
+        let source = (self.0)(name).map_err(|error| {
             Exception::throw_message(ctx, &format!("Cannot read JavaScript module \"{name}\": {error}"))
         })?;
         Module::declare(ctx.clone(), name, source)

@@ -44,9 +44,10 @@ pub fn start<'py>(
 ) -> PyResult<Bound<'py, Embedded>> {
     let engine = Engine::new(py).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
     isthmus_bridge::configure(&py.import("isthmus._runtime.crossing")?)?;
-    engine
-        .runtime()
-        .set_loader(ResolveModules(Folders { root, packages }), LoadModules);
+    engine.runtime().set_loader(
+        ResolveModules(Folders { root, packages }),
+        LoadModules(|path| std::fs::read(path)),
+    );
     let world = World::new(pump.clone().unbind(), Network::new(pump.clone().unbind()));
     let entrypoint_helper = engine
         .with(py, |ctx| set_up(py, &ctx, world))

@@ -148,7 +148,9 @@ fn set_up<'py>(py: Python<'py>, engine: &Engine, spec: &IsolateSpec) -> PyResult
         root: (&spec.module_root).into(),
         packages,
     };
-    engine.runtime().set_loader(ResolveModules(folders), LoadModules);
+    engine
+        .runtime()
+        .set_loader(ResolveModules(folders), LoadModules(|path| std::fs::read(path)));
     let workers = engine
         .with(py, |ctx| {
             isthmus_web::install(
