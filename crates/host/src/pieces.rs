@@ -11,12 +11,16 @@ use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use hyper::body::Incoming;
 
+use crate::network::Arrival;
+
 /// Pieces of at least this many bytes stay as they are; smaller ones are put together up to about as much.
 const SMALL: usize = 8 * 1024;
 
 /// A body and what was read of it ahead.
 pub(crate) struct Pieces {
     body: Incoming,
+    /// Of the connection that it comes from, where that tells.
+    arrival: Option<Arrival>,
     /// Its length in bytes, where known, less what was given.
     left: Option<u64>,
     /// Small pieces.
@@ -25,15 +29,16 @@ pub(crate) struct Pieces {
     large: Bytes,
     /// How it ended, once it has.
     end: Option<Result<(), hyper::Error>>,
-    /// Hyper had its turn since the last piece.
+    /// Hyper had its turn since the last piece, for a connection that doesn't tell.
     looked: bool,
 }
 
 impl Pieces {
-    pub(crate) fn new(body: Incoming) -> Self {
+    pub(crate) fn new(body: Incoming, arrival: Option<Arrival>) -> Self {
         Self {
             left: body.size_hint().exact(),
             body,
+            arrival,
             joined: BytesMut::new(),
             large: Bytes::new(),
             end: None,
@@ -58,11 +63,17 @@ impl Pieces {
                 Poll::Ready(Some(Err(error))) => self.end = Some(Err(error)),
                 Poll::Ready(None) => self.end = Some(Ok(())),
                 Poll::Pending if self.joined.is_empty() => return Poll::Pending,
-                Poll::Pending if self.looked => break,
                 // What hyper has read already comes chunk by chunk, each after a turn of the connection's task.
                 Poll::Pending => {
-                    self.looked = true;
-                    cx.waker().wake_by_ref();
+                    match &self.arrival {
+                        Some(arrival) if arrival.poll_over(cx).is_ready() => break,
+                        Some(_) => {}
+                        None if self.looked => break,
+                        None => {
+                            self.looked = true;
+                            cx.waker().wake_by_ref();
+                        }
+                    }
                     return Poll::Pending;
                 }
             }

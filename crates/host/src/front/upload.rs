@@ -117,7 +117,7 @@ pub(super) async fn pump(
     rest: Incoming,
     max: u64,
 ) {
-    let mut rest = Pieces::new(rest);
+    let mut rest = Pieces::new(rest, None);
     let mut total = 0;
     let mut chunk = begun;
     loop {

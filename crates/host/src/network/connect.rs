@@ -17,6 +17,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::OnceCell;
 use tower_service::Service;
 
+use super::arrival::Watching;
 use super::policy::AddressPolicy;
 use super::upload::Upload;
 
@@ -78,7 +79,7 @@ impl Service<Name> for Resolver {
 }
 
 /// A pool of connections.
-pub(super) type Pool = Client<HttpsConnector<HttpConnector<Resolver>>, Upload>;
+pub(super) type Pool = Client<Watching<HttpsConnector<HttpConnector<Resolver>>>, Upload>;
 
 /// The pools: connections without TLS need no certificates, which take a while to load.
 pub(super) struct Pools {
@@ -240,5 +241,5 @@ fn pool(policy: AddressPolicy, connect: Duration, config: ClientConfig, versions
         .timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(IDLE_MAX)
-        .build(connector)
+        .build(Watching(connector))
 }

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use isthmus_protocol::flow::INLINE_MAX;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::LOST;
+use super::{Arrival, LOST};
 use crate::pieces::Pieces;
 
 /// How often a short body is looked for before it is held. The first looks only have hyper read what has arrived.
@@ -40,10 +40,10 @@ pub(super) enum Arrived {
 
 impl Download {
     /// Takes the body of an answer; a short one whose bytes have come with the head is taken as a whole.
-    pub(super) async fn take(body: Incoming, limit: Duration) -> Arrived {
+    pub(super) async fn take(body: Incoming, arrival: Option<Arrival>, limit: Duration) -> Arrived {
         let left = body.size_hint().exact();
         let mut download = Self {
-            pieces: Pieces::new(body),
+            pieces: Pieces::new(body, arrival),
             begun: Bytes::new(),
             left,
             limit,

@@ -1,9 +1,11 @@
 //! Outbound `fetch`: one HTTP exchange at a time, for whoever may have it.
 //!
 //! Redirects, `data:` URLs and content codings are the isolate's business: it asks for one exchange each. Here are
-//! connections ([`connect`]: pools, DNS, TLS; [`tcp`]: those without HTTP), which addresses they may reach ([`policy`]), bodies both ways
+//! connections ([`connect`]: pools, DNS, TLS; [`arrival`]: what they have read; [`tcp`]: those without HTTP), which addresses
+//! they may reach ([`policy`]), bodies both ways
 //! ([`upload`], [`download`]) and peers that stop talking ([`stall`]).
 
+mod arrival;
 mod connect;
 mod download;
 mod policy;
@@ -23,6 +25,7 @@ use isthmus_protocol::RequestHead;
 
 use crate::broker::Origin;
 use crate::limits::NetworkLimits;
+pub(crate) use arrival::Arrival;
 use connect::{Forbidden, Pools, Unresolved};
 use download::Arrived;
 pub(crate) use download::Download;
@@ -105,8 +108,13 @@ impl Network {
         is_head: bool,
     ) -> Result<NetworkAnswer, String> {
         let reason = reason_of(&answer);
-        let (head, body) = answer.into_parts();
+        let (mut head, body) = answer.into_parts();
         let status = head.status;
+        // A connection of HTTP/2 may have handed on everything and yet not ask for more.
+        let arrival = head
+            .extensions
+            .remove::<Arrival>()
+            .filter(|_| head.version <= http::Version::HTTP_11);
         if status.is_informational() {
             return Err(format!(
                 "The server answered with the status {}, which fetch() can't make use of.",
@@ -117,7 +125,7 @@ impl Network {
         let body = if bodiless {
             NetworkBody::None
         } else {
-            match Download::take(body, self.0.limits.stall).await {
+            match Download::take(body, arrival, self.0.limits.stall).await {
                 Arrived::Whole(bytes) => NetworkBody::Whole(bytes),
                 Arrived::Held(download) => NetworkBody::Held(download),
             }
