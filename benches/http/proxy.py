@@ -19,6 +19,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +27,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).resolve().parent)]
 
 from harness import processes  # noqa: E402
 from harness.server import Server  # noqa: E402
+from origin import Origin  # noqa: E402
 from workerd import CONFIG, Workerd  # noqa: E402
 
 MIB = 1 << 20
@@ -59,60 +61,36 @@ WRANGLER = """{
 }"""
 
 
-class Origin:
-    """Answers `/N` with N bytes, `/small/N` with N chunks of 10 bytes, `/up/…` with the length of what it got."""
-
-    def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            connection, _ = self._socket.accept()
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        stream = connection.makefile("rb")
-        try:
-            while line := stream.readline():
-                headers = {}
-                while (header := stream.readline().strip()) != b"":
-                    name, _, value = header.partition(b":")
-                    headers[name.lower()] = value.strip()
-                self._answer(connection, stream, line.split()[1].decode().partition("?")[0], headers)
-        except OSError:
-            pass
-
-    def _answer(self, connection: socket.socket, stream, path: str, headers: dict[bytes, bytes]) -> None:
-        kind, _, number = path.strip("/").rpartition("/")
-        if kind == "up":
-            length = 0
-            if b"content-length" in headers:
-                left = int(headers[b"content-length"])
-                while left:
-                    left -= len(stream.read(min(left, MIB)))
-                length = int(headers[b"content-length"])
-            else:
-                while size := int(stream.readline(), 16):
-                    stream.read(size + 2)
-                    length += size
-                stream.readline()
-            body = str(length).encode()
-            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
-        elif kind == "small":
-            connection.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-            piece = b"a\r\n0123456789\r\n" * 10
-            for _ in range(int(number) // 10):
-                connection.sendall(piece)
-            connection.sendall(b"0\r\n\r\n")
-        else:
-            left = int(number)
-            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % left)
-            block = bytes(256 * 1024)
+def answer(connection: socket.socket, stream: BinaryIO, path: str, headers: dict[bytes, bytes]) -> None:
+    """`/N` with N bytes, `/small/N` with N chunks of 10 bytes, `/up/…` with the length of what came."""
+    kind, _, number = path.strip("/").rpartition("/")
+    if kind == "up":
+        length = 0
+        if b"content-length" in headers:
+            left = int(headers[b"content-length"])
             while left:
-                connection.sendall(block[: min(left, len(block))])
-                left -= min(left, len(block))
+                left -= len(stream.read(min(left, MIB)))
+            length = int(headers[b"content-length"])
+        else:
+            while size := int(stream.readline(), 16):
+                stream.read(size + 2)
+                length += size
+            stream.readline()
+        body = str(length).encode()
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+    elif kind == "small":
+        connection.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        piece = b"a\r\n0123456789\r\n" * 10
+        for _ in range(int(number) // 10):
+            connection.sendall(piece)
+        connection.sendall(b"0\r\n\r\n")
+    else:
+        left = int(number)
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % left)
+        block = bytes(256 * 1024)
+        while left:
+            connection.sendall(block[: min(left, len(block))])
+            left -= min(left, len(block))
 
 
 @dataclass
@@ -191,7 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    origin = Origin()
+    origin = Origin(answer)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         (folder / "main.py").write_text(WORKER)

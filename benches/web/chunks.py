@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +24,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benches" / "http")]
 
 from harness import processes  # noqa: E402
 from harness.server import Server  # noqa: E402
+from origin import Origin  # noqa: E402
 from workerd import CONFIG, Workerd  # noqa: E402
 
 CHUNKS = 100_000
@@ -154,29 +156,10 @@ def send_chunks(connection: socket.socket, count: int) -> None:
     connection.sendall(b"0\r\n\r\n")
 
 
-class Origin:
-    """Answers `/N` with N chunks."""
-
-    def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            connection, _ = self._socket.accept()
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        stream = connection.makefile("rb")
-        try:
-            while line := stream.readline():
-                while stream.readline().strip():
-                    pass
-                connection.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-                send_chunks(connection, int(line.split()[1][1:]))
-        except OSError:
-            pass
+def answer(connection: socket.socket, _stream: BinaryIO, path: str, _headers: dict[bytes, bytes]) -> None:
+    """`/N` with N chunks."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+    send_chunks(connection, int(path[1:]))
 
 
 def request(url: str, path: str, upload: bool) -> bytes:
@@ -214,7 +197,7 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--python", action="append", default=[])
     options = parser.parse_args()
-    origin = Origin()
+    origin = Origin(answer)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         (folder / "main.py").write_text(

@@ -14,6 +14,9 @@ use std::rc::Rc;
 
 use rquickjs::{Ctx, Result};
 
+#[macro_use]
+mod hidden_class;
+
 pub mod body;
 mod buffer_source;
 mod bytecode;

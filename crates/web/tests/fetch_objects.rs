@@ -72,17 +72,7 @@ fn requests_and_responses_are_collected_with_their_cycles() {
         r.signal.self = r; r.body.self = r; const c = r.clone(); c.body.getReader().self = c; \
         const s = new Response(new ReadableStream({ pull(c) { s.c = c; } })); s.body.self = s; s.text(); \
         const t = new Response('x', { cf: {} }); t.cf.t = t; await t.text(); }";
-    world.eval(round);
-    let before = world.objects();
-    for _ in 0..5 {
-        world.eval(round);
-    }
-    assert!(
-        world.objects() <= before + 10,
-        "{} objects grew to {}",
-        before,
-        world.objects()
-    );
+    world.assert_collected(round);
 }
 
 #[test]

@@ -397,17 +397,7 @@ fn streams_are_collected_with_their_cycles() {
         const s = new ReadableStream({ pull(c) { c.enqueue(s) } }); s.self = s; const r = s.getReader(); await r.read(); \
         const [a, b] = ReadableStream.from([1, 2]).tee(); a.other = b; b.other = a; await a.getReader().read(); \
         for await (const x of ReadableStream.from([1])) break; }";
-    world.eval(round);
-    let before = world.objects();
-    for _ in 0..5 {
-        world.eval(round);
-    }
-    assert!(
-        world.objects() <= before + 10,
-        "{} objects grew to {}",
-        before,
-        world.objects()
-    );
+    world.assert_collected(round);
 }
 
 #[test]

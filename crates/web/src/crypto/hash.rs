@@ -5,8 +5,7 @@
 use std::sync::mpsc;
 
 use md5::Md5;
-use rquickjs::class::{JsClass, Readable, Trace};
-use rquickjs::function::Constructor;
+use rquickjs::class::Trace;
 use rquickjs::{Class, Ctx, Function, JsLifetime, Object, Result, Value};
 use sha1::Sha1;
 use sha2::digest::{Digest, DynDigest};
@@ -153,14 +152,7 @@ fn digest<'js>(
 #[derive(Trace, JsLifetime)]
 struct Hasher(#[qjs(skip_trace)] std::cell::RefCell<Box<dyn DynDigest + Send>>);
 
-impl<'js> JsClass<'js> for Hasher {
-    const NAME: &'static str = "Hasher";
-    type Mutable = Readable;
-
-    fn constructor(_: &Ctx<'js>) -> Result<Option<Constructor<'js>>> {
-        Ok(None)
-    }
-}
+hidden_class!(Hasher);
 
 fn hasher(ctx: Ctx<'_>, name: String) -> Result<Class<'_, Hasher>> {
     let hasher = Hash::of(&ctx, &name)?.hasher();

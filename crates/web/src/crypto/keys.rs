@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use rquickjs::class::{JsClass, Readable, Trace};
-use rquickjs::function::Constructor;
+use rquickjs::class::Trace;
 use rquickjs::{Class, Ctx, JsLifetime, Result};
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use zeroize::Zeroizing;
@@ -33,14 +32,7 @@ pub(super) enum Material {
 #[derive(Clone, Trace, JsLifetime)]
 pub(super) struct Key(#[qjs(skip_trace)] pub(super) Arc<Material>);
 
-impl<'js> JsClass<'js> for Key {
-    const NAME: &'static str = "KeyMaterial";
-    type Mutable = Readable;
-
-    fn constructor(_: &Ctx<'js>) -> Result<Option<Constructor<'js>>> {
-        Ok(None)
-    }
-}
+hidden_class!(Key, "KeyMaterial");
 
 impl Key {
     /// An object around `material`.

@@ -4,8 +4,7 @@
 
 use std::cell::RefCell;
 
-use rquickjs::class::{JsClass, Readable, Trace};
-use rquickjs::function::Constructor;
+use rquickjs::class::Trace;
 use rquickjs::{Array, Class, Ctx, Exception, Function, JsLifetime, Object, Result, Value};
 
 use crate::mime_type::MimeType;
@@ -23,14 +22,7 @@ struct EventStream {
     parser: RefCell<Parser>,
 }
 
-impl<'js> JsClass<'js> for EventStream {
-    const NAME: &'static str = "EventStream";
-    type Mutable = Readable;
-
-    fn constructor(_: &Ctx<'js>) -> Result<Option<Constructor<'js>>> {
-        Ok(None)
-    }
-}
+hidden_class!(EventStream);
 
 /// Adds the class. Needs fetch.
 pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {

@@ -148,31 +148,6 @@ impl ByteSource for Decoded {
     }
 }
 
-/// A body that is all here, as a source.
-pub(super) struct Whole(pub(super) Cell<Bytes>);
-
-impl ByteSource for Whole {
-    fn pull(&self, ctx: &Ctx<'_>, done: PullDone) {
-        let bytes = self.0.take();
-        let answer = if bytes.is_empty() {
-            Pulled::End
-        } else {
-            Pulled::Chunk(bytes)
-        };
-        done(ctx, answer);
-    }
-
-    fn cancel(&self) {
-        self.0.take();
-    }
-
-    fn whole(&self) -> Option<Bytes> {
-        let bytes = self.0.take();
-        self.0.set(bytes.clone());
-        Some(bytes)
-    }
-}
-
 /// A sink that puts a coding on what it passes on.
 pub struct Encoding {
     inner: Rc<dyn ByteSink>,

@@ -10,12 +10,12 @@ use rquickjs::class::{JsClass, Readable, Trace};
 use rquickjs::function::Constructor;
 use rquickjs::{Class, Ctx, Exception, Function, JsLifetime, Object, Result, Value};
 
-use super::coded::{Decoded, Whole};
+use super::coded::Decoded;
 use super::coding::Coding;
 use super::request::{self, Request, Taken};
 use super::response::{self, Fetched};
 use super::{ResponseParts, data_url, redirect};
-use crate::body::{ByteSink, ByteSource, IncomingBody, OutgoingBody};
+use crate::body::{ByteSink, ByteSource, IncomingBody, OutgoingBody, Whole};
 use crate::host::{Exchange, FetchAnswer, Host, OutgoingRequest, UploadBody};
 use crate::script;
 use crate::streams::{self, Ticket};
@@ -258,10 +258,7 @@ fn decoded(body: IncomingBody, codings: Vec<Coding>) -> IncomingBody {
         IncomingBody::Bytes(bytes) if bytes.is_empty() => return IncomingBody::Bytes(bytes),
         IncomingBody::Bytes(bytes) => {
             let length = bytes.len() as u64;
-            (
-                Rc::new(Whole(Cell::new(bytes))) as Rc<dyn ByteSource>,
-                Some(length),
-            )
+            (Rc::new(Whole::new(bytes)) as Rc<dyn ByteSource>, Some(length))
         }
         IncomingBody::Source { source, length } => (source, length),
     };

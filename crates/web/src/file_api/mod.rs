@@ -3,8 +3,7 @@
 //! The classes are JavaScript (`file_api.js`), each object with a [`Data`] in a private field; its bytes are a
 //! [`Rope`], shared by slices, files, bodies and clones. Workers have no `FileReader` and no object URLs.
 
-use rquickjs::class::{JsClass, Readable, Trace};
-use rquickjs::function::Constructor;
+use rquickjs::class::Trace;
 use rquickjs::{Array, Class, Ctx, Exception, Function, JsLifetime, Object, Result, Value};
 
 use crate::{buffer_source, script, streams};
@@ -20,14 +19,7 @@ pub(crate) struct Data {
     pub(crate) rope: Rope,
 }
 
-impl<'js> JsClass<'js> for Data {
-    const NAME: &'static str = "BlobData";
-    type Mutable = Readable;
-
-    fn constructor(_: &Ctx<'js>) -> Result<Option<Constructor<'js>>> {
-        Ok(None)
-    }
-}
+hidden_class!(Data, "BlobData");
 
 impl Data {
     pub(crate) fn new<'js>(ctx: &Ctx<'js>, rope: Rope) -> Result<Class<'js, Self>> {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use encoding_rs::Encoding;
 use lol_html::html_content::ContentType;
 use lol_html::{AsciiCompatibleEncoding, Selector};
-use rquickjs::class::{JsClass, Readable, Trace};
+use rquickjs::class::Trace;
 use rquickjs::function::Constructor;
 use rquickjs::{Array, Class, Ctx, Error, Exception, Function, IntoJs, JsLifetime, Object, Result, Value};
 
@@ -50,19 +50,6 @@ struct Rewriting {
     /// Whether the last of them has not returned yet.
     #[qjs(skip_trace)]
     is_handling: Cell<bool>,
-}
-
-macro_rules! hidden_class {
-    ($type:ident) => {
-        impl<'js> JsClass<'js> for $type {
-            const NAME: &'static str = stringify!($type);
-            type Mutable = Readable;
-
-            fn constructor(_: &Ctx<'js>) -> Result<Option<Constructor<'js>>> {
-                Ok(None)
-            }
-        }
-    };
 }
 
 hidden_class!(ParsedSelector);

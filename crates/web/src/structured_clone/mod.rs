@@ -9,8 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use rquickjs::class::{JsClass, Readable, Trace};
-use rquickjs::function::Constructor;
+use rquickjs::class::Trace;
 use rquickjs::{Array, Class, Ctx, Error, Exception, Function, JsLifetime, Object, Result, Value};
 
 use crate::class_id::class_id;
@@ -193,14 +192,7 @@ struct Packed {
     blobs: Vec<BlobParts>,
 }
 
-impl<'js> JsClass<'js> for Packed {
-    const NAME: &'static str = "PackedValue";
-    type Mutable = Readable;
-
-    fn constructor(_: &Ctx<'js>) -> Result<Option<Constructor<'js>>> {
-        Ok(None)
-    }
-}
+hidden_class!(Packed, "PackedValue");
 
 /// `StructuredSerializeWithTransfer`: <https://html.spec.whatwg.org/#structuredserializewithtransfer>; what takes the
 /// place of the transferred objects comes second.

@@ -9,8 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use rquickjs::class::{JsClass, Readable, Trace};
-use rquickjs::function::Constructor;
+use rquickjs::class::Trace;
 use rquickjs::{
     Array, ArrayBuffer, Class, Ctx, Error, Exception, Function, JsLifetime, Object, Result, Value,
 };
@@ -60,14 +59,7 @@ struct Outside {
     socket: Rc<dyn Socket>,
 }
 
-impl<'js> JsClass<'js> for Outside {
-    const NAME: &'static str = "Outside";
-    type Mutable = Readable;
-
-    fn constructor(_: &Ctx<'js>) -> Result<Option<Constructor<'js>>> {
-        Ok(None)
-    }
-}
+hidden_class!(Outside);
 
 /// What Rust calls in `websocket.js`, and the sockets that are connected to the outside.
 #[derive(JsLifetime)]
