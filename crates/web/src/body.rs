@@ -51,6 +51,37 @@ pub trait ByteSource: 'static {
     }
 }
 
+/// A body that is all here, as a source.
+pub(crate) struct Whole(Cell<Bytes>);
+
+impl Whole {
+    pub(crate) fn new(bytes: Bytes) -> Self {
+        Self(Cell::new(bytes))
+    }
+}
+
+impl ByteSource for Whole {
+    fn pull(&self, ctx: &Ctx<'_>, done: PullDone) {
+        let bytes = self.0.take();
+        let answer = if bytes.is_empty() {
+            Pulled::End
+        } else {
+            Pulled::Chunk(bytes)
+        };
+        done(ctx, answer);
+    }
+
+    fn cancel(&self) {
+        self.0.take();
+    }
+
+    fn whole(&self) -> Option<Bytes> {
+        let bytes = self.0.take();
+        self.0.set(bytes.clone());
+        Some(bytes)
+    }
+}
+
 /// See [`ByteSource::undecoded`].
 pub struct Undecoded {
     /// Where from.
@@ -68,6 +99,13 @@ pub type WriteDone = Box<dyn for<'js> FnOnce(&Ctx<'js>, Result<(), String>)>;
 pub trait ByteSink: 'static {
     /// Takes a chunk. At most one write is under way at a time.
     fn write(&self, ctx: &Ctx<'_>, chunk: Bytes, done: WriteDone);
+
+    /// Takes a small chunk on the spot, if it can take more after that; else `false`, and the chunk is to be written. Runs
+    /// no JavaScript.
+    fn take(&self, chunk: &[u8]) -> bool {
+        let _ = chunk;
+        false
+    }
 
     /// The body is complete.
     fn close(&self);

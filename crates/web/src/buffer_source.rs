@@ -7,7 +7,7 @@
 
 use std::ptr::NonNull;
 
-use rquickjs::{ArrayBuffer, Value};
+use rquickjs::{ArrayBuffer, Value, qjs};
 
 /// Where the bytes of an `ArrayBuffer`, a `SharedArrayBuffer` or a `Uint8Array` are; `None` for any other value and for
 /// a detached or out-of-bounds one. Scripts turn other views into a `Uint8Array` first (`shared.webidl.bytes`).
@@ -57,4 +57,43 @@ pub(crate) fn copy_bytes(value: &Value<'_>) -> Option<Vec<u8>> {
     // memory that `value` keeps alive. The engine belongs to this thread, and nothing runs JavaScript
     // before the copy is made.
     Some(unsafe { bytes.as_ref() }.to_vec())
+}
+
+/// Puts the bytes of a `Uint8Array` into `copy`, in place of what that held, if there are at most `most`; `false` for
+/// any other value and for a detached or out-of-bounds one.
+pub(crate) fn copy_small(value: &Value<'_>, most: usize, copy: &mut Vec<u8>) -> bool {
+    let array = value
+        .as_object()
+        .is_some_and(|object| object.as_typed_array::<u8>().is_some());
+    let Some(bytes) = array.then(|| locate(value)).flatten() else {
+        return false;
+    };
+    if bytes.len() > most {
+        return false;
+    }
+    copy.clear();
+    // SAFETY: as in `copy_bytes`; `copy` is no memory of the engine's.
+    copy.extend_from_slice(unsafe { bytes.as_ref() });
+    true
+}
+
+/// Whether `value` is a `Uint8Array` of at least one byte, and its buffer may be detached: it is neither shared nor
+/// immutable.
+pub(crate) fn is_detachable(value: &Value<'_>) -> bool {
+    let array = value.as_object().and_then(|object| object.as_typed_array::<u8>());
+    array.is_some_and(|array| {
+        byte_length(value) > 0
+            && array.arraybuffer().is_ok_and(|buffer| {
+                // SAFETY: `buffer` keeps the object alive; the function reads a field of it.
+                unsafe { qjs::JS_IsImmutableArrayBuffer(buffer.as_value().as_raw()) == 0 }
+            })
+    })
+}
+
+/// Detaches the buffer of a `Uint8Array`, if it has one that can be.
+pub(crate) fn detach(value: &Value<'_>) {
+    let array = value.as_object().and_then(|object| object.as_typed_array::<u8>());
+    if let Some(Ok(mut buffer)) = array.map(|array| array.arraybuffer()) {
+        buffer.detach();
+    }
 }

@@ -137,6 +137,8 @@
     regExpToString: uncurryThis(RegExp.prototype.toString),
     errorToString: uncurryThis(Error.prototype.toString),
 
+    // The engine's own, which hands on what its callback throws.
+    queueMicrotask: globalThis.queueMicrotask,
     Promise,
     promiseThen: uncurryThis(Promise.prototype.then),
     promiseResolve: uncurryThis(Promise.resolve),

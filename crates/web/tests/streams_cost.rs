@@ -17,6 +17,9 @@ impl ByteSink for Nowhere {
     fn write(&self, ctx: &Ctx<'_>, _: Bytes, done: WriteDone) {
         done(ctx, Ok(()));
     }
+    fn take(&self, _: &[u8]) -> bool {
+        true
+    }
     fn close(&self) {}
     fn abort(&self, reason: &str) {
         panic!("{reason}");

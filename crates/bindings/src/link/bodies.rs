@@ -355,6 +355,25 @@ impl ByteSink for Outgoing {
         self.advance(ctx);
     }
 
+    fn take(&self, chunk: &[u8]) -> bool {
+        let Some(link) = self.link.upgrade() else {
+            return false;
+        };
+        {
+            let mut state = self.state.borrow_mut();
+            let is_idle = state.pending.is_empty() && state.waiting.is_none();
+            if state.finished || !is_idle || state.window.next_chunk() < chunk.len() {
+                return false;
+            }
+            state.window.sent(chunk.len());
+        }
+        link.send(&Frame::Data {
+            stream: self.stream,
+            chunk,
+        });
+        true
+    }
+
     fn close(&self) {
         self.finish(Ok(()));
     }

@@ -5,9 +5,9 @@
   const { RangeError, TypeError, Uint8Array, charCodeAt, stringSlice } = shared.primordials;
   const { bytes, dictionary, expose, usv } = shared.webidl;
   const { done, rejected } = shared.promises;
-  const { objectOf } = shared.streams;
+  const { native: { takeText }, objectOf } = shared.streams;
   const { objectOf: writableObject } = shared.writables;
-  const { enqueue, newTransform, start } = shared.transforms;
+  const { enqueue, isTaken, newTransform, start } = shared.transforms;
   const { decoder, encode } = shared.encoding;
 
   // `transform(state, chunk)` and `flush(state)` may throw.
@@ -47,6 +47,10 @@
       }, (state) => {
         if (this.#half !== "") enqueue(state, new Uint8Array([0xef, 0xbf, 0xbd]));
       });
+      const state = this.#state;
+      // A long text would be converted twice.
+      state.writable.pass = (chunk) => typeof chunk === "string" && chunk.length < 4096 && this.#half === ""
+        && isTaken(state, takeText, chunk);
     }
 
     get encoding() {

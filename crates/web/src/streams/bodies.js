@@ -13,8 +13,9 @@
   // Hands every chunk to `push(chunk, resume)`, which answers true if it can take the next one at once, false if it
   // will call `resume()` once it can, or with a reason if it wants no more (as `resume` may). If it throws, the chunk
   // was no good: that is a failure of the stream.
-  const pump = (stream, push, closed, failed) => {
+  const pump = (stream, push, closed, failed, sink = null) => {
     const reader = acquireReader(stream);
+    reader.sink = sink;
     let reading = false, again = false, over = false;
     const cancel = (error) => {
       over = true;
@@ -196,7 +197,7 @@
       }, (error) => {
         bytes.abort(sink, error);
         if (failed !== undefined) failed(error);
-      });
+      }, sink);
     },
   };
 })

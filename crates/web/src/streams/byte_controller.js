@@ -6,8 +6,8 @@
   "use strict";
 
   const {
-    ArrayBuffer, RangeError, TypeError, Uint8Array, bufferByteLength, bufferDetached, isView, min, typedArrayBuffer,
-    typedArrayByteLength, typedArrayByteOffset,
+    ArrayBuffer, RangeError, TypeError, Uint8Array, bufferByteLength, bufferDetached, bufferResizable, isView, min,
+    typedArrayBuffer, typedArrayByteLength, typedArrayByteOffset, typedArrayTag,
   } = shared.primordials;
   const { enforceUnsigned, expose, requireArguments } = shared.webidl;
   const { done, promiseOf, then } = shared.promises;
@@ -260,9 +260,20 @@
     callPullIfNeeded(controller);
   };
 
-  const byteEnqueue = (controller, view) => {
+  // Whether the sink that reads the stream has taken a chunk on the spot.
+  const isTaken = (controller, view) => {
+    const { reader } = controller.stream;
+    if (reader === null || reader.sink === null || reader.requests.first === null || controller.queued > 0
+        || controller.pending.first !== null || !canCloseOrEnqueue(controller) || typedArrayTag(view) !== "Uint8Array"
+        || bufferResizable(typedArrayBuffer(view)) || !bodies.takeOver(reader.sink, view)) return false;
+    // As in `controllerEnqueue`.
+    if (!controller.pulling) callPullIfNeeded(controller);
+    callPullIfNeeded(controller);
+    return true;
+  };
+
+  const byteEnqueue = (controller, view, { buffer, byteOffset, byteLength } = viewOf(view)) => {
     if (!canCloseOrEnqueue(controller)) return;
-    const { buffer, byteOffset, byteLength } = viewOf(view);
     if (bufferDetached(buffer)) throw new TypeError("The chunk's buffer is detached.");
     const own = transfer(buffer);
     const { first } = controller.pending;
@@ -528,11 +539,14 @@
     }
     enqueue(chunk) {
       const controller = ReadableByteStreamController.#of(this);
-      const { buffer, byteLength } = viewOf(requireView(chunk, "enqueue' on 'ReadableByteStreamController"));
+      requireView(chunk, "enqueue' on 'ReadableByteStreamController");
+      if (isTaken(controller, chunk)) return;
+      const shape = viewOf(chunk);
+      const { buffer, byteLength } = shape;
       if (byteLength === 0) throw new TypeError("The chunk must not be empty.");
       if (bufferByteLength(buffer) === 0) throw new TypeError("The chunk's buffer must not be empty.");
       if (!canCloseOrEnqueue(controller)) throw new TypeError("Unable to enqueue");
-      byteEnqueue(controller, chunk);
+      byteEnqueue(controller, chunk, shape);
     }
     error(error = undefined) { byteError(ReadableByteStreamController.#of(this), error); }
   }

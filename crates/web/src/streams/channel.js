@@ -116,6 +116,15 @@
     return channel.outcome.promise;
   };
 
+  // For a transform that changes nothing.
+  const pass = (channel, chunk) => {
+    const { controller, reader, state } = channel.readable;
+    if (reader === null || reader.sink === null || reader.requests.first === null || state !== READABLE
+        || controller.queued > 0 || !controller.pulling || channel.isPaused || !bytes.take(reader.sink, chunk)) return false;
+    channel.isFed = true;
+    return true;
+  };
+
   const close = (channel) => {
     const { readable } = channel;
     const { controller } = readable;
@@ -270,6 +279,11 @@
   shared.streams.compose = compose;
   shared.streams.isWhole = isWhole;
   shared.streams.newChannel = newChannel;
+  shared.streams.newIdentity = (highWaterMark) => {
+    const channel = newChannel(bytes.unchanged(), true, highWaterMark);
+    channel.writable.pass = (chunk) => pass(channel, chunk);
+    return channel;
+  };
   shared.streams.newPair = (transform) => pairOf(newChannel(transform));
   shared.writables.newSink = newSink;
   shared.writables.newSinkObject = (sink, closed, aborted) => writableObject(newSink(sink, closed, aborted));

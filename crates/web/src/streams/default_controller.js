@@ -7,7 +7,7 @@
   const { done, promiseOf, react, then } = shared.promises;
   const { Queue, dequeueSized, enqueueSized, resetQueue } = shared.queues;
   const { INTERNAL, illegal, isObject } = shared.streamArguments;
-  const { CLOSED, ERRORED, READABLE, isRequested, newStream, streamClose, streamError } = shared.streams;
+  const { CLOSED, ERRORED, READABLE, isRequested, native: bytes, newStream, streamClose, streamError } = shared.streams;
 
   // `pull` and `cancel` return promises; `size` is null for the strategy that counts.
   const newController = (stream, highWaterMark, size, pull, cancel) => {
@@ -92,7 +92,10 @@
     if (!canCloseOrEnqueue(controller)) return;
     const { stream } = controller;
     if (isRequested(stream)) {
-      stream.reader.requests.shift().chunk(chunk);
+      const { reader } = stream;
+      if (reader.sink === null || !bytes.take(reader.sink, chunk)) reader.requests.shift().chunk(chunk);
+      // What the request does after a chunk. Within a pull it would come to the same as below.
+      else if (!controller.pulling) callPullIfNeeded(controller);
     } else {
       try {
         const { size } = controller;

@@ -4,7 +4,7 @@
 
   const { TypeError, apply, symbolAsyncIterator, symbolIterator } = shared.primordials;
   const { String } = globalThis;
-  const { rejected, resolved, then } = shared.promises;
+  const { later, own, rejected, resolved, then } = shared.promises;
   const { isObject } = shared.streamArguments;
   const { controllerClose, controllerEnqueue, objectOf, startedStream } = shared.streams;
 
@@ -44,11 +44,21 @@
       } catch (error) {
         return rejected(error);
       }
-      return then(resolved(result), (result) => {
-        if (!isObject(result)) throw new TypeError("The iterator's result is not an object");
-        if (result.done) controllerClose(stream.controller);
-        else controllerEnqueue(stream.controller, result.value);
-      });
+      // Each chunk needs this one promise: its controller's reactions are called without another.
+      const { controller } = stream;
+      const failed = (error) => { later(() => { controller.failed(error); }); };
+      then(resolved(result), (result) => {
+        try {
+          if (!isObject(result)) throw new TypeError("The iterator's result is not an object");
+          if (result.done) controllerClose(controller);
+          else controllerEnqueue(controller, result.value);
+        } catch (error) {
+          failed(error);
+          return;
+        }
+        later(controller.pulled);
+      }, failed);
+      return own;
     };
     const cancel = (reason) => {
       let result;

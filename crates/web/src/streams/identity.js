@@ -6,7 +6,7 @@
   const { TypeError, min, trunc } = shared.primordials;
   const { expose, requireConstructorArguments } = shared.webidl;
   const { INTERNAL, isObject } = shared.streamArguments;
-  const { native: bytes, newChannel } = shared.streams;
+  const { native: bytes, newChannel, newIdentity } = shared.streams;
   const { TransformStream } = shared.transforms;
   const { BigInt, Number } = globalThis;
   const { isNaN } = Number;
@@ -30,9 +30,7 @@
 
   class IdentityTransformStream extends TransformStream {
     constructor(queuingStrategy = undefined, channel = undefined) {
-      if (queuingStrategy !== INTERNAL) {
-        channel = newChannel(bytes.unchanged(), true, markOf(queuingStrategy, "IdentityTransformStream", 1));
-      }
+      if (queuingStrategy !== INTERNAL) channel = newIdentity(markOf(queuingStrategy, "IdentityTransformStream", 1));
       super(INTERNAL, channel);
     }
   }

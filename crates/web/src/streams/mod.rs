@@ -172,7 +172,7 @@ pub(crate) fn through<'js>(
 
 /// For `shared.writables.newSink`.
 pub(crate) fn native_sink<'js>(ctx: &Ctx<'js>, sink: Rc<dyn ByteSink>) -> Result<Value<'js>> {
-    Ok(Class::instance(ctx.clone(), NativeSink { sink })?.into_value())
+    Ok(Class::instance(ctx.clone(), NativeSink::new(sink))?.into_value())
 }
 
 /// Whether `value` is a `ReadableStream`.
@@ -221,7 +221,7 @@ pub fn drain<'js>(ctx: &Ctx<'js>, stream: Object<'js>, sink: Rc<dyn ByteSink>) -
     if !is_readable_stream(stream.as_value()) {
         return Err(Exception::throw_type(ctx, "The body is not a ReadableStream"));
     }
-    let sink = Class::instance(ctx.clone(), NativeSink { sink })?;
+    let sink = Class::instance(ctx.clone(), NativeSink::new(sink))?;
     let drain = Streams::of(ctx)?.drain.clone();
     drain.call((stream, sink))
 }
@@ -236,7 +236,7 @@ pub fn drain_watched<'js>(
     if !is_readable_stream(stream.as_value()) {
         return Err(Exception::throw_type(ctx, "The body is not a ReadableStream"));
     }
-    let sink = Class::instance(ctx.clone(), NativeSink { sink })?;
+    let sink = Class::instance(ctx.clone(), NativeSink::new(sink))?;
     let drain = Streams::of(ctx)?.drain.clone();
     drain.call((stream, sink, failed))
 }

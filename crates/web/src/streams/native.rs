@@ -4,15 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use rquickjs::class::{JsClass, Readable, Trace};
-use rquickjs::function::Constructor;
+use rquickjs::class::Trace;
 use rquickjs::{
     Class, Ctx, Error, Exception, Function, IntoJs, JsLifetime, Object, Result, TypedArray, Value,
 };
 
-use super::{Streams, pipe, transform};
+use super::{Streams, Ticket, pipe, transform};
 use crate::body::{ByteSink, ByteSource, Pulled};
-use crate::buffer_source::copy_bytes;
+use crate::buffer_source::{copy_bytes, copy_small, detach, is_detachable};
 
 /// A body from outside, as long as nobody has read of it.
 pub(crate) enum Held {
@@ -39,7 +38,30 @@ pub(super) struct NativeSource {
 pub(super) struct NativeSink {
     #[qjs(skip_trace)]
     pub(super) sink: Rc<dyn ByteSink>,
+    /// A small chunk on its way, in memory that serves the next one.
+    #[qjs(skip_trace)]
+    small: RefCell<Vec<u8>>,
 }
+
+impl NativeSink {
+    pub(super) fn new(sink: Rc<dyn ByteSink>) -> Self {
+        Self {
+            sink,
+            small: RefCell::default(),
+        }
+    }
+
+    /// Whether the sink has taken a chunk on the spot: a small `Uint8Array`, of which it can take more.
+    fn take(&self, chunk: &Value<'_>) -> bool {
+        let mut small = self.small.take();
+        let is_taken = copy_small(chunk, SMALL, &mut small) && (small.is_empty() || self.sink.take(&small));
+        self.small.replace(small);
+        is_taken
+    }
+}
+
+/// The longest chunk that a sink is asked to take on the spot, in bytes.
+const SMALL: usize = 4 * 1024;
 
 /// The bytes of a body that is read as a whole.
 #[derive(Trace, JsLifetime)]
@@ -47,20 +69,6 @@ pub(super) struct Gather {
     #[qjs(skip_trace)]
     pub(super) bytes: RefCell<Vec<u8>>,
 }
-
-macro_rules! hidden_class {
-    ($type:ident) => {
-        impl<'js> JsClass<'js> for $type {
-            const NAME: &'static str = stringify!($type);
-            type Mutable = Readable;
-
-            fn constructor(_: &Ctx<'js>) -> Result<Option<Constructor<'js>>> {
-                Ok(None)
-            }
-        }
-    };
-}
-pub(super) use hidden_class;
 
 hidden_class!(NativeSource);
 hidden_class!(NativeSink);
@@ -75,6 +83,9 @@ pub(super) fn fill<'js>(native: &Object<'js>) -> Result<()> {
     native.set("gather", Function::new(ctx.clone(), gather)?)?;
     native.set("gathered", Function::new(ctx.clone(), gathered)?)?;
     native.set("write", Function::new(ctx.clone(), write)?)?;
+    native.set("take", Function::new(ctx.clone(), take)?)?;
+    native.set("takeText", Function::new(ctx.clone(), take_text)?)?;
+    native.set("takeOver", Function::new(ctx.clone(), take_over)?)?;
     native.set("close", Function::new(ctx.clone(), close)?)?;
     native.set("abort", Function::new(ctx.clone(), abort)?)?;
     transform::fill(native)?;
@@ -207,11 +218,13 @@ fn gathered<'js>(ctx: Ctx<'js>, gather: Class<'js, Gather>, chunk: Value<'js>) -
 }
 
 /// How far a write has come.
+#[derive(Default)]
 enum Progress {
     /// The sink has not returned yet.
+    #[default]
     Calling,
-    /// It has returned without an answer; `resume` is called later.
-    Waiting,
+    /// It has returned without an answer; this stands for `resume`, which is called later.
+    Waiting(Ticket),
     /// It answered before it returned.
     Answered(std::result::Result<(), String>),
 }
@@ -224,23 +237,31 @@ fn write<'js>(
     chunk: Value<'js>,
     resume: Function<'js>,
 ) -> Result<Value<'js>> {
+    let target = {
+        let sink = sink.borrow();
+        if sink.take(&chunk) {
+            return Ok(Value::new_bool(ctx, true));
+        }
+        Rc::clone(&sink.sink)
+    };
     let bytes = chunk_bytes(&ctx, &chunk)?;
     if bytes.is_empty() {
         return Ok(Value::new_bool(ctx, true));
     }
-    let ticket = Streams::of(&ctx)?.pending.keep(resume.into_inner());
     let progress = Rc::new(Cell::new(Progress::Calling));
     let answered = Rc::clone(&progress);
-    let target = Rc::clone(&sink.borrow().sink);
     target.write(
         &ctx,
         bytes.into(),
         Box::new(move |ctx, result| {
+            let ticket = match answered.take() {
+                Progress::Waiting(ticket) => ticket,
+                Progress::Calling | Progress::Answered(_) => {
+                    answered.set(Progress::Answered(result));
+                    return;
+                }
+            };
             let resume = ticket.redeem(ctx);
-            if matches!(answered.replace(Progress::Waiting), Progress::Calling) {
-                answered.set(Progress::Answered(result));
-                return;
-            }
             let Some(resume) = resume.and_then(|resume| resume.into_value().into_function()) else {
                 return;
             };
@@ -254,10 +275,35 @@ fn write<'js>(
             }
         }),
     );
-    match progress.replace(Progress::Waiting) {
+    match progress.take() {
         Progress::Answered(Ok(())) => Ok(Value::new_bool(ctx, true)),
         Progress::Answered(Err(reason)) => reason.into_js(&ctx),
-        Progress::Calling | Progress::Waiting => Ok(Value::new_bool(ctx, false)),
+        Progress::Calling | Progress::Waiting(_) => {
+            let ticket = Streams::of(&ctx)?.pending.keep(resume.into_inner());
+            progress.set(Progress::Waiting(ticket));
+            Ok(Value::new_bool(ctx, false))
+        }
+    }
+}
+
+/// As [`write`], of what needs no waiting; false, with nothing done, for everything else.
+fn take<'js>(sink: Class<'js, NativeSink>, chunk: Value<'js>) -> bool {
+    sink.borrow().take(&chunk)
+}
+
+/// As [`take`], of a string in UTF-8. One with lone surrogates is not taken.
+fn take_text<'js>(sink: Class<'js, NativeSink>, text: rquickjs::String<'js>) -> bool {
+    // Its conversion fails for the surrogates, which no encoding has.
+    text.to_string().is_ok_and(|text| {
+        text.len() <= SMALL && (text.is_empty() || sink.borrow().sink.take(text.as_bytes()))
+    })
+}
+
+/// As [`take`], and detaches the buffer behind the chunk, which must be of fixed length. Empty chunks are not taken.
+fn take_over<'js>(sink: Class<'js, NativeSink>, chunk: Value<'js>) -> bool {
+    is_detachable(&chunk) && sink.borrow().take(&chunk) && {
+        detach(&chunk);
+        true
     }
 }
 

@@ -1,16 +1,13 @@
 //! A Rust body that is piped into a Rust sink: `pipe.js` says when, and what follows.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
-use rquickjs::class::{JsClass, Readable, Trace};
-use rquickjs::function::Constructor;
+use rquickjs::class::Trace;
 use rquickjs::{Class, Ctx, Function, JsLifetime, Object, Result, Value};
 
 use super::Streams;
-use super::native::{Held, NativeSink, NativeSource, hidden_class, type_error};
-use super::transform::Whole;
-use crate::body::{ByteSource, Pump, Pumped};
+use super::native::{Held, NativeSink, NativeSource, type_error};
+use crate::body::{ByteSource, Pump, Pumped, Whole};
 
 /// Stops a [`Pump`].
 #[derive(Trace, JsLifetime)]
@@ -37,7 +34,7 @@ fn pump<'js>(
 ) -> Result<Value<'js>> {
     let origin: Rc<dyn ByteSource> = match &*source.borrow().held.borrow() {
         None => return Ok(Value::new_undefined(ctx)),
-        Some(Held::Bytes(bytes)) => Rc::new(Whole(RefCell::new(bytes.clone()))),
+        Some(Held::Bytes(bytes)) => Rc::new(Whole::new(bytes.clone())),
         Some(Held::Source { source, .. }) => Rc::clone(source),
     };
     let target = Rc::clone(&sink.borrow().sink);

@@ -4,12 +4,14 @@
   "use strict";
 
   const {
-    Promise, apply, promiseReject, promiseResolve, promiseThen: then, promiseWithResolvers,
+    Promise, apply, promiseReject, promiseResolve, promiseThen: then, promiseWithResolvers, queueMicrotask: later,
   } = shared.primordials;
 
   const resolved = (value) => promiseResolve(Promise, value);
   const rejected = (reason) => promiseReject(Promise, reason);
   const deferred = () => promiseWithResolvers(Promise);
+  // `later(f)` runs `f`, which must not throw, once the stack is empty.
+
   // As Web IDL has it: a promise of its own, which a value that is a promise settles a little later.
   const promiseOf = (value) => {
     const { promise, resolve } = deferred();
@@ -21,12 +23,13 @@
 
   // One promise for everything that is over already.
   const done = resolved(undefined);
-  // Runs `f`, which must not throw, once the stack is empty.
-  const later = globalThis.queueMicrotask;
+  // What an algorithm gives in place of a promise if it calls the reactions by itself: through `later`, in the turn in
+  // which those of a promise would be called.
+  const own = { __proto__: null };
 
   // As `then` for reactions that must not throw and whose promise nobody wants: many a chunk needs no promise so.
   const react = (promise, fulfilled, rejected) => {
-    if (promise === done) later(fulfilled); else then(promise, fulfilled, rejected);
+    if (promise === done) later(fulfilled); else if (promise !== own) then(promise, fulfilled, rejected);
   };
 
   // What a method of user code gives, as a promise.
@@ -105,7 +108,7 @@
 
   shared.promises = {
     __proto__: null,
-    Outcome, deferred, done, exactPromiseCall, later, markHandled, promiseCall, promiseOf, react, rejected, resolved,
+    Outcome, deferred, done, exactPromiseCall, later, markHandled, own, promiseCall, promiseOf, react, rejected, resolved,
     then,
   };
 })

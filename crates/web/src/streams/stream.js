@@ -73,10 +73,13 @@
 
   // --- readers ---
 
+  // A reader with a `sink` (of `native_sink`) has one request, made again for each chunk, which writes it to that sink. What
+  // the sink takes on the spot need not visit it: the request stays.
+
   const acquireReader = (stream, byob = false) => {
     if (stream.reader !== null) throw new TypeError("This ReadableStream is currently locked to a reader.");
     if (byob && !stream.controller.bytes) throw new TypeError("This ReadableStream does not support BYOB reads.");
-    const reader = { stream, byob, closed: new Outcome(), requests: new Queue() };
+    const reader = { stream, byob, closed: new Outcome(), requests: new Queue(), sink: null };
     if (stream.state === CLOSED) reader.closed.resolve();
     else if (stream.state === ERRORED) reader.closed.reject(stream.error);
     stream.reader = reader;

@@ -4,12 +4,15 @@
 
   const { RangeError, TypeError, apply } = shared.primordials;
   const { expose } = shared.webidl;
-  const { Outcome, deferred, done, exactPromiseCall, promiseCall, promiseOf, react, rejected, then } = shared.promises;
+  const {
+    deferred, done, exactPromiseCall, later, own, promiseCall, promiseOf, react, rejected, then,
+  } = shared.promises;
+  const { Queue } = shared.queues;
   const {
     INTERNAL, callback, highWaterMarkOf, illegal, isObject, strategyOf, underlying,
   } = shared.streamArguments;
   const {
-    ERRORED, canCloseOrEnqueue, controllerClose, controllerEnqueue, controllerError, desiredSize, newController,
+    ERRORED, canCloseOrEnqueue, controllerClose, controllerEnqueue, controllerError, desiredSize, native: bytes, newController,
     newStream: newReadable, objectOf, shouldCallPull, startController,
   } = shared.streams;
   const {
@@ -26,8 +29,8 @@
       readable: newReadable(),
       writable: newWritable(),
       backpressure: true,
-      // Settled when the back-pressure changes.
-      change: new Outcome(),
+      // What is to be called in the turn after the back-pressure changes.
+      waiting: new Queue(),
       transform: null,
       flush: null,
       cancel: null,
@@ -48,7 +51,7 @@
   };
 
   const setBackpressure = (state, backpressure) => {
-    state.change = state.change.pulse();
+    for (let waiting; (waiting = state.waiting.shift()) !== undefined;) later(waiting);
     state.backpressure = backpressure;
   };
 
@@ -90,30 +93,29 @@
 
   // --- the writable side ---
 
-  const perform = (state, chunk) => {
-    const result = state.transform(chunk);
-    if (result === done) return done;
-    return then(result, undefined, (error) => {
-      errorBoth(state, error);
-      throw error;
-    });
+  // Its controller's reactions, where they are called without a promise of the write's own.
+  const written = (state) => { later(state.writable.controller.written); };
+  const failed = (state, error) => {
+    errorBoth(state, error);
+    later(() => { state.writable.controller.failed(error); });
   };
 
   const sinkWrite = (state, chunk) => {
-    if (!state.backpressure) return perform(state, chunk);
-    const outcome = deferred();
-    then(state.change.promise, () => {
-      if (state.writable.state === ERRORING) {
-        outcome.reject(state.writable.error);
+    if (!state.backpressure) {
+      const result = state.transform(chunk);
+      if (result === done) return done;
+      then(result, () => { written(state); }, (error) => { failed(state, error); });
+      return own;
+    }
+    state.waiting.push(() => {
+      const { writable } = state;
+      if (writable.state === ERRORING) {
+        later(() => { writable.controller.failed(writable.error); });
         return;
       }
-      // A reaction that returned the promise would have user code's `then` asked for.
-      react(state.transform(chunk), () => { outcome.resolve(undefined); }, (error) => {
-        errorBoth(state, error);
-        outcome.reject(error);
-      });
+      react(state.transform(chunk), () => { written(state); }, (error) => { failed(state, error); });
     });
-    return outcome.promise;
+    return own;
   };
 
   const sinkAbort = (state, reason) => {
@@ -158,7 +160,8 @@
 
   const sourcePull = (state) => {
     setBackpressure(state, false);
-    return state.change.promise;
+    state.waiting.push(state.readable.controller.pulled);
+    return own;
   };
 
   const sourceCancel = (state, reason) => {
@@ -229,6 +232,7 @@
       const state = newTransform(writableMark, writing.size ?? null, readableMark, reading.size ?? null);
       this.#state = state;
       const controller = new TransformStreamDefaultController(INTERNAL, state);
+      if (transform === undefined) state.writable.pass = (chunk) => isTaken(state, bytes.take, chunk);
       state.transform = transform === undefined ? (chunk) => pass(state, chunk)
         : (chunk) => promiseCall(transform, transformer, [chunk, controller]);
       state.flush = flush === undefined ? () => done : () => promiseCall(flush, transformer, [controller]);
@@ -239,6 +243,14 @@
     get readable() { return objectOf(TransformStream.#of(this).readable); }
     get writable() { return writableObject(TransformStream.#of(this).writable); }
   }
+
+  // Whether the sink that reads the readable side has taken a chunk on the spot, by `take(sink, chunk)`. All that would
+  // happen to the streams besides would be undone before anybody could look.
+  const isTaken = (state, take, chunk) => {
+    const { controller, reader } = state.readable;
+    return !state.backpressure && reader !== null && reader.sink !== null && reader.requests.first !== null
+      && canCloseOrEnqueue(controller) && take(reader.sink, chunk);
+  };
 
   const pass = (state, chunk) => {
     try {
@@ -254,6 +266,6 @@
 
   shared.transforms = {
     __proto__: null,
-    TransformStream, enqueue, errorBoth, newTransform, start, terminate,
+    TransformStream, enqueue, errorBoth, isTaken, newTransform, start, terminate,
   };
 })

@@ -5,15 +5,15 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
-use rquickjs::class::{JsClass, Readable, Trace};
-use rquickjs::function::{Constructor, Opt};
+use rquickjs::class::Trace;
+use rquickjs::function::Opt;
 use rquickjs::{Class, Ctx, Exception, Function, JsLifetime, Object, Result, Value};
 
 use super::Streams;
-use super::native::{Held, NativeSource, buffer_bytes, chunk, hidden_class, type_error};
+use super::native::{Held, NativeSource, buffer_bytes, chunk, type_error};
 use super::pending::Ticket;
 use super::turns::{Turns, next_turn};
-use crate::body::{ByteSource, ByteTransform, PullDone, Pulled};
+use crate::body::{ByteSource, ByteTransform, PullDone, Pulled, Whole};
 
 /// How much a slow transform is given at once, in bytes: a few milliseconds' work for the slowest.
 const PART: usize = 128 * 1024;
@@ -195,7 +195,7 @@ fn compose<'js>(
     let (source, length): (Rc<dyn ByteSource>, _) = match held {
         Held::Bytes(bytes) => {
             let length = bytes.len() as u64;
-            (Rc::new(Whole(RefCell::new(bytes))), Some(length))
+            (Rc::new(Whole::new(bytes)), Some(length))
         }
         Held::Source { source, length } => (source, length),
     };
@@ -220,25 +220,6 @@ fn compose<'js>(
         length,
     }));
     Ok(Class::instance(ctx, NativeSource { held })?.into_value())
-}
-
-/// Bytes as a source.
-pub(super) struct Whole(pub(super) RefCell<Bytes>);
-
-impl ByteSource for Whole {
-    fn pull(&self, ctx: &Ctx<'_>, done: PullDone) {
-        let bytes = self.0.take();
-        let answer = if bytes.is_empty() {
-            Pulled::End
-        } else {
-            Pulled::Chunk(bytes)
-        };
-        done(ctx, answer);
-    }
-
-    fn cancel(&self) {
-        self.0.take();
-    }
 }
 
 /// A source whose bytes go through a transform.

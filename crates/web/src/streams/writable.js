@@ -7,7 +7,7 @@
 
   const { RangeError, TypeError, apply } = shared.primordials;
   const { expose } = shared.webidl;
-  const { Outcome, deferred, done, promiseCall, rejected, resolved, then } = shared.promises;
+  const { Outcome, deferred, done, later, promiseCall, rejected, resolved, then } = shared.promises;
   const { Queue } = shared.queues;
   const {
     INTERNAL, callback, highWaterMarkOf, illegal, isObject, strategyOf, underlying,
@@ -34,6 +34,9 @@
     native: null,
     // For the writable side of a transform of ours; see channel.js.
     channel: null,
+    // `pass(chunk)`: whether a chunk has gone where it goes on the spot, and nothing is left of it to be done. Null
+    // where no chunk can.
+    pass: null,
   });
 
   const isClosing = (stream) => stream.closeRequest !== null || stream.closing !== null;
@@ -208,9 +211,23 @@
     writer.stream = null;
   };
 
+  // As `writerWrite`, of a chunk that needs no waiting; false, with nothing done, for all others.
+  const writePassing = (stream, chunk, request) => {
+    const { controller } = stream;
+    if (stream.state !== WRITABLE || stream.writing !== null || controller.chunks.first !== null || isClosing(stream)
+        || !controller.started || controller.size !== null || !stream.pass(chunk)) return false;
+    stream.writing = request;
+    controller.chunks.push(undefined, 1);
+    controller.queued++;
+    updateBackpressure(stream, controller.queued >= controller.highWaterMark);
+    later(controller.written);
+    return true;
+  };
+
   // Hands a chunk to the stream; `request` hears what becomes of it.
   const writerWrite = (writer, chunk, request) => {
     const { stream } = writer;
+    if (stream.pass !== null && writePassing(stream, chunk, request)) return;
     const size = stream.controller.sizeOf(chunk);
     // The size function may have done anything.
     if (stream !== writer.stream) {

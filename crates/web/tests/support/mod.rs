@@ -349,6 +349,17 @@ impl World {
         self.runtime.memory_usage().obj_count
     }
 
+    /// Asserts that nothing is left of what a script makes, however often it runs.
+    pub(crate) fn assert_collected(&self, script: &str) {
+        self.eval(script);
+        let before = self.objects();
+        for _ in 0..5 {
+            self.eval(script);
+        }
+        let after = self.objects();
+        assert!(after <= before + 10, "{before} objects grew to {after}");
+    }
+
     /// The value of a global.
     pub(crate) fn global<R>(&self, name: &str, f: impl for<'js> FnOnce(&Ctx<'js>, Value<'js>) -> R) -> R {
         self.with(|ctx| f(ctx, ctx.globals().get(name).unwrap()))
@@ -441,6 +452,8 @@ pub(crate) struct TestSink {
     pub(crate) outcome: RefCell<Option<Result<(), String>>>,
     /// Whether writes wait for [`TestSink::accept`].
     pub(crate) slow: Cell<bool>,
+    /// Whether small chunks are taken on the spot.
+    pub(crate) takes: Cell<bool>,
     waiting: RefCell<Option<WriteDone>>,
 }
 
@@ -476,6 +489,13 @@ impl ByteSink for TestSink {
         } else {
             done(ctx, Ok(()));
         }
+    }
+
+    fn take(&self, chunk: &[u8]) -> bool {
+        if self.takes.get() {
+            self.bytes.borrow_mut().extend_from_slice(chunk);
+        }
+        self.takes.get()
     }
 
     fn close(&self) {
