@@ -385,6 +385,50 @@ fn abort_fails_a_body_that_is_still_coming() {
 }
 
 #[test]
+fn abort_breaks_off_a_body_that_is_sent_after_the_answer() {
+    for (way, chunks) in [
+        ("a read", ""),
+        (
+            "a write",
+            "k.enqueue(new Uint8Array([97])); return new Promise(() => {});",
+        ),
+    ] {
+        let world = started(&format!(
+            "globalThis.c = new AbortController(); let why; globalThis.why = () => String(why);
+             const body = new ReadableStream({{ pull(k) {{ {chunks} }}, cancel(r) {{ why = r; }} }}, {{ highWaterMark: 0 }});
+             return await (await fetch('http://a.test/', {{ method: 'POST', body, signal: c.signal }})).text()"
+        ));
+        world.answer_fetch(Ok(answer(413, &[], text("too much"))));
+        assert_eq!(world.result(), json!("too much"), "{way}");
+        let upload = Rc::clone(world.host.sent.borrow()[0].upload.as_ref().expect("a stream"));
+        assert_eq!(*upload.outcome.borrow(), None);
+        world.script::<()>("c.abort(new RangeError('enough'))");
+        world.run();
+        assert_eq!(
+            *upload.outcome.borrow(),
+            Some(Err("RangeError: enough".to_owned()))
+        );
+        assert_eq!(world.eval("return why()"), json!("RangeError: enough"));
+    }
+}
+
+#[test]
+fn abort_leaves_a_body_alone_that_was_sent() {
+    let world = started(
+        "globalThis.c = new AbortController();
+         const body = new ReadableStream({ start(k) { k.enqueue(new Uint8Array([97])); k.close(); } });
+         const r = await fetch('http://a.test/', { method: 'POST', body, signal: c.signal }); c.abort(); return r.status",
+    );
+    world.answer_fetch(Ok(answer(200, &[], text(""))));
+    assert_eq!(world.result(), json!(200));
+    let sent = world.host.sent.borrow();
+    assert_eq!(
+        *sent[0].upload.as_ref().expect("a stream").outcome.borrow(),
+        Some(Ok(()))
+    );
+}
+
+#[test]
 fn abort_fails_a_body_that_is_here_but_unread() {
     let world = started(
         "globalThis.c = new AbortController(); const r = await fetch('http://a.test/', { signal: c.signal }); c.abort();

@@ -27,6 +27,11 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How many idle connections are kept for each server.
 const IDLE_MAX: usize = 64;
 
+/// How many headers an answer may have, and how long those of HTTP/2 may be together, in bytes; hyper's own limits (100,
+/// and 16 KiB) are below what servers send. Those of HTTP/1.1 are bounded by hyper's buffer, about 400 KiB.
+const HEADERS_MAX: usize = 1024;
+const HEAD_MAX: u32 = 256 * 1024;
+
 /// The addresses of a name that the policy doesn't allow.
 #[derive(Debug, thiserror::Error)]
 #[error("outbound requests may not reach the address of {host}: the option --outbound doesn't name it")]
@@ -237,6 +242,8 @@ fn pool(policy: AddressPolicy, connect: Duration, config: ClientConfig, versions
         Versions::First => connector.enable_http1().wrap_connector(tcp),
     };
     Client::builder(TokioExecutor::new())
+        .http1_max_headers(HEADERS_MAX)
+        .http2_max_header_list_size(HEAD_MAX)
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)

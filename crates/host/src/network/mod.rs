@@ -176,11 +176,15 @@ fn describe(error: &hyper_util::client::legacy::Error) -> String {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return format!("TLS handshake failed: {tls}.");
         }
-        if error
-            .downcast_ref::<hyper::Error>()
-            .is_some_and(hyper::Error::is_parse)
+        if let Some(error) = error.downcast_ref::<hyper::Error>()
+            && error.is_parse()
         {
-            return "The server's answer is not valid HTTP.".to_owned();
+            let what = if error.is_parse_too_large() {
+                "The head of the server's answer is too large."
+            } else {
+                "The server's answer is not valid HTTP."
+            };
+            return what.to_owned();
         }
         // An error of the I/O that wraps another gives not that, but the other's source as its own.
         cause = match error

@@ -12,6 +12,9 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 /// How much a coder may put out in one step, in bytes.
 const STEP: usize = 64 * 1024;
 
+/// How many codings of one body are taken off. Each costs memory and may expand the one before, and nobody applies more.
+const CODINGS_MAX: usize = 5;
+
 /// Quality and window of Brotli for bodies that are made on the fly.
 const BROTLI_QUALITY: u32 = 5;
 const BROTLI_WINDOW: u32 = 22;
@@ -34,7 +37,7 @@ pub enum Coding {
 
 impl Coding {
     /// The codings that the values of `content-encoding` name, in the order they were applied; `None` if one of them
-    /// is unknown, and the body opaque for it.
+    /// is unknown, or they are too many, and the body opaque for it.
     pub(super) fn list<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Self>> {
         let mut codings = Vec::new();
         for value in values {
@@ -49,7 +52,7 @@ impl Coding {
                 }
             }
         }
-        Some(codings)
+        (codings.len() <= CODINGS_MAX).then_some(codings)
     }
 
     fn name(self) -> &'static str {

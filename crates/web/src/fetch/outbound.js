@@ -7,19 +7,19 @@
   const { FinalizationRegistry, Promise, TypeError, WeakRef, deref, register } = shared.primordials;
   const { defineGlobal } = shared.webidl;
   const { isAborted, onAbort, reason: reasonOf } = shared.events;
-  const { cancelBody, failBody } = shared.bodies;
+  const { breakOff, cancelBody, failBody } = shared.bodies;
 
   const ignore = () => {};
 
   // A signal outlives most of the bodies that it can abort: it doesn't keep them, and forgets those that are gone.
   const forget = new FinalizationRegistry((stop) => { stop(); });
 
-  // Has the body of a response fail with the signal's reason. One that has ended takes no notice.
-  const abortBody = (signal, body) => {
+  // Has a body end with the signal's reason, by `end`. One that has ended takes no notice.
+  const abortBody = (signal, body, end) => {
     const weak = new WeakRef(body);
     const stop = onAbort(signal, (reason) => {
       const body = deref(weak);
-      if (body !== undefined) failBody(body, reason);
+      if (body !== undefined) end(body, reason);
     });
     register(forget, body, stop);
   };
@@ -37,16 +37,18 @@
     underway = native.begin(request, (response, failure) => {
       settled = true;
       stop();
+      const upload = underway === undefined ? undefined : native.upload(underway);
       if (response === undefined) {
-        const upload = native.upload(underway);
         const error = new TypeError(failure);
         if (upload !== undefined) cancelBody(upload, error);
         reject(error);
         return;
       }
       if (signal !== undefined) {
+        // The answer may come before all of the request was sent.
+        if (upload !== undefined) abortBody(signal, upload, breakOff);
         const body = native.abortableBody(response);
-        if (body !== undefined) abortBody(signal, body);
+        if (body !== undefined) abortBody(signal, body, failBody);
       }
       resolve(response);
     }, (error) => {

@@ -192,12 +192,28 @@
     },
 
     drain(object, sink, failed) {
-      pump(stateOf(object), (chunk, resume) => bytes.write(sink, chunk, resume), () => {
-        bytes.close(sink);
+      const stream = stateOf(object);
+      let broken = false;
+      if (failed !== undefined) {
+        stream.breakOff = (reason) => {
+          broken = true;
+          bytes.abort(sink, reason);
+          markHandled(streamCancel(stream, reason));
+        };
+      }
+      pump(stream, (chunk, resume) => bytes.write(sink, chunk, resume), () => {
+        if (!broken) bytes.close(sink);
       }, (error) => {
         bytes.abort(sink, error);
         if (failed !== undefined) failed(error);
       }, sink);
+    },
+
+    // Gives up a stream that is being drained with somebody watching, and has its sink abort. One that has ended stays
+    // as it is.
+    breakOff(object, reason) {
+      const stream = stateOf(object);
+      if (stream.state === READABLE && stream.breakOff !== undefined) stream.breakOff(reason);
     },
   };
 })
