@@ -14,6 +14,7 @@ class FakeEngine:
         self.jobs: deque[Callable[[], object]] = deque()
         self.depth = 0
         self.polls = 0
+        self.busy = False
         self.on_poll: Callable[[], object] | None = None
 
     def jobs_pending(self) -> bool:
@@ -30,8 +31,9 @@ class FakeEngine:
     def entry_depth(self) -> int:
         return self.depth
 
-    def before_poll(self) -> None:
+    def before_poll(self, busy: bool) -> None:
         self.polls += 1
+        self.busy = busy
         if self.on_poll is not None:
             self.on_poll()
 

@@ -120,6 +120,25 @@ def test_before_poll_is_called_once_a_turn(run, engine):
     assert run(main()) <= 3
 
 
+def test_before_poll_knows_whether_callbacks_are_ready(run, engine):
+    """What gathers while the loop is busy must go out before it waits."""
+
+    async def main():
+        seen = []
+        engine.on_poll = lambda: seen.append(engine.busy)
+        for _ in range(5000):
+            await asyncio.sleep(0)
+        busy = seen[:]
+        seen.clear()
+        await asyncio.sleep(0.002)
+        engine.on_poll = None
+        return busy, seen
+
+    busy, waiting = run(main())
+    assert busy and all(busy)
+    assert waiting and waiting[0] is False
+
+
 def test_a_job_may_not_block(run, engine):
     async def main():
         answers = []

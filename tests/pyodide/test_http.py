@@ -253,7 +253,8 @@ def test_open_url(browser):
 
     class Engine:
         jobs_pending = staticmethod(bool)
-        run_jobs = before_poll = staticmethod(lambda: None)
+        run_jobs = staticmethod(lambda: None)
+        before_poll = staticmethod(lambda busy: None)
         entry_depth = staticmethod(int)
 
     async def fetch(request, options):

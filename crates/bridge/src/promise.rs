@@ -9,7 +9,7 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSClassID, JSContext, JSRuntime, JSValue};
 
-pub(crate) use of_future::{promise_of, resolvers_of};
+pub(crate) use of_future::{promise_of, resolvers_of, step_of};
 
 use crate::jsproxy::{call, methods};
 use crate::state::{Entry, Settled, Unhandled};

@@ -104,14 +104,19 @@ impl Isolate {
         }
     }
 
-    /// Before the loop waits: sends the frames that were collected and frees what finalizers gave up.
-    fn before_poll(&self, py: Python<'_>) -> PyResult<()> {
+    /// Before the loop waits: sends the frames that were collected and frees what finalizers gave up. A `busy` loop does not
+    /// wait, but will be back here in no time.
+    #[pyo3(signature = (busy = false))]
+    fn before_poll(&self, py: Python<'_>, busy: bool) -> PyResult<()> {
         isthmus_bridge::safe_point();
         self.shared.answer_refused(py);
         for link in [&self.shared.events, &self.shared.calls.link] {
             let Some(connection) = link.connection().filter(|connection| connection.has_outgoing()) else {
                 continue;
             };
+            if busy && connection.can_gather() {
+                continue;
+            }
             let was_blocked = connection.blocked();
             match connection.flush() {
                 Ok(()) => {}

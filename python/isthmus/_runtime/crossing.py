@@ -9,7 +9,7 @@ import asyncio
 import contextvars
 import linecache
 import sys
-from asyncio import _get_running_loop, current_task
+from asyncio import _get_running_loop, current_task, iscoroutine
 from collections.abc import AsyncGenerator, Callable, Generator, MutableSequence, Sequence
 from functools import cmp_to_key as compare_key
 from typing import Any
@@ -75,10 +75,10 @@ def ensure_future(awaitable: Any, context: contextvars.Context | None = None) ->
     loop = _get_running_loop()
     if loop is None:
         raise RuntimeError("a Python awaitable can only be awaited from JavaScript in a running event loop")
+    if iscoroutine(awaitable):
+        return loop.create_task(awaitable) if context is None else loop.create_task(awaitable, context=context)
     if asyncio.isfuture(awaitable):
         return awaitable
-    if asyncio.iscoroutine(awaitable):
-        return loop.create_task(awaitable) if context is None else loop.create_task(awaitable, context=context)
     return asyncio.ensure_future(awaitable, loop=loop)
 
 

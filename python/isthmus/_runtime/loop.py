@@ -51,8 +51,11 @@ class Engine(Protocol):
     def entry_depth(self) -> int:
         """How many JavaScript frames, finalizers and native borrows are on the stack; above 0 no greenlet may switch."""
 
-    def before_poll(self) -> None:
-        """Called before every poll: sends frames waiting to go out, frees proxies dropped on other threads."""
+    def before_poll(self, busy: bool, /) -> None:
+        """Called before every poll: sends frames waiting to go out, frees proxies dropped on other threads.
+
+        A `busy` poll does not wait, since callbacks are ready; the next one comes soon.
+        """
 
 
 class _Handle(events.Handle):
@@ -343,10 +346,10 @@ class IsolateLoop(asyncio.SelectorEventLoop):
         self._polling = True
         engine = self._engine
         ready = self._ready
-        engine.before_poll()
+        engine.before_poll(bool(ready))
         if engine.jobs_pending():
             engine.run_jobs()
-            engine.before_poll()
+            engine.before_poll(bool(ready))
         scheduled = self._scheduled
         if scheduled:
             self._drop_cancelled_timers()

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use isthmus_protocol::{Frame, FrameReader, StreamId, WireError, encode};
@@ -15,6 +16,10 @@ const READ_SIZE: usize = 256 * 1024;
 
 /// Chunks of a body below this many bytes are put together, up to about as much.
 const SMALL: usize = 8 * 1024;
+
+/// While the event loop has other work, small chunks are written no more often: each write wakes the host, which writes to
+/// its client in turn. A chunk that comes after a pause is not held back.
+const GATHERING: Duration = Duration::from_micros(200);
 
 /// What is wrong with a connection; either way nothing more comes or goes.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +46,8 @@ pub struct Connection {
     joined: RefCell<Joined>,
     /// The kernel's buffer was full: the event loop watches for room.
     blocked: Cell<bool>,
+    /// When something was written last.
+    flushed: Cell<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -79,6 +86,7 @@ impl Connection {
             outgoing: RefCell::default(),
             joined: RefCell::default(),
             blocked: Cell::new(false),
+            flushed: Cell::new(None),
         })
     }
 
@@ -113,6 +121,16 @@ impl Connection {
         !self.outgoing.borrow().is_empty() || !self.joined.borrow().chunk.is_empty()
     }
 
+    /// Whether nothing waits but small chunks that more may be put to, provided that there will be another turn at once.
+    pub fn can_gather(&self) -> bool {
+        self.outgoing.borrow().is_empty()
+            && self.joined.borrow().chunk.len() < SMALL
+            && self
+                .flushed
+                .get()
+                .is_some_and(|flushed| flushed.elapsed() < GATHERING)
+    }
+
     /// Whether the kernel took less than all, so that its readiness is to be awaited.
     pub fn blocked(&self) -> bool {
         self.blocked.get()
@@ -139,6 +157,7 @@ impl Connection {
             }
         }
         outgoing.drain(..written);
+        self.flushed.set(Some(Instant::now()));
         self.blocked.set(!outgoing.is_empty());
         Ok(())
     }
@@ -180,5 +199,39 @@ impl Connection {
     /// If what arrived is no frame.
     pub fn next_frame(&self) -> Result<Option<Bytes>, ConnectionError> {
         Ok(self.reader.borrow_mut().next_frame()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn only_small_chunks_that_follow_others_are_gathered() {
+        let (here, _there) = UnixStream::pair().expect("a pair of sockets");
+        let connection = Connection::new(here.into()).expect("a connection");
+        let small = Frame::Data {
+            stream: 1,
+            chunk: b"small",
+        };
+        connection.send(&small).expect("short enough");
+        assert!(!connection.can_gather(), "it comes after a pause");
+        connection.flush().expect("an open connection");
+        assert!(!connection.has_outgoing());
+        connection.send(&small).expect("short enough");
+        connection
+            .send(&Frame::End {
+                stream: 1,
+                error: None,
+            })
+            .expect("short enough");
+        assert!(!connection.can_gather(), "an end is not held back");
+        connection.flush().expect("an open connection");
+        for _ in 0..SMALL {
+            connection.send(&small).expect("short enough");
+        }
+        assert!(!connection.can_gather(), "that is enough for a write");
     }
 }

@@ -5,12 +5,15 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
+use crate::pyproxy::iteration_of;
 use crate::{error, lifetime, state, wake, words};
 
 /// The two functions that settle a promise made for a Python future.
 struct Resolvers {
     /// Resolve, reject; owned.
     functions: [JSValue; 2],
+    /// The future is that of a step of an asynchronous iterator.
+    is_step: bool,
 }
 
 impl Drop for Resolvers {
@@ -29,6 +32,20 @@ const RESOLVERS: &std::ffi::CStr = c"isthmus.resolvers";
 /// # Safety
 /// At home with the GIL.
 pub(crate) unsafe fn promise_of(future: *mut PyObject) -> JSValue {
+    // SAFETY: as the caller promises.
+    unsafe { settled_by(future, false) }
+}
+
+/// The same for the future of a step of an asynchronous iterator: of `{done, value}`, done after `StopAsyncIteration`.
+///
+/// # Safety
+/// At home with the GIL.
+pub(crate) unsafe fn step_of(future: *mut PyObject) -> JSValue {
+    // SAFETY: as the caller promises.
+    unsafe { settled_by(future, true) }
+}
+
+unsafe fn settled_by(future: *mut PyObject, is_step: bool) -> JSValue {
     // SAFETY: as the caller promises; the resolvers go to a capsule, the capsule to the callback.
     unsafe {
         let context = state::context();
@@ -37,7 +54,7 @@ pub(crate) unsafe fn promise_of(future: *mut PyObject) -> JSValue {
         if qjs::JS_IsException(promise) {
             return promise;
         }
-        let resolvers = Box::into_raw(Box::new(Resolvers { functions }));
+        let resolvers = Box::into_raw(Box::new(Resolvers { functions, is_step }));
         let capsule = ffi::PyCapsule_New(resolvers.cast(), RESOLVERS.as_ptr(), Some(drop_resolvers));
         if capsule.is_null() {
             drop(Box::from_raw(resolvers));
@@ -120,11 +137,20 @@ unsafe extern "C" fn future_done(capsule: *mut PyObject, future: *mut PyObject) 
         }
         let context = state::context();
         let result = words::call_none(future, &words::RESULT);
+        let is_step = (*resolvers).is_step;
         let (mut value, mut function) = if result.is_null() {
-            (error::pending_as_value(), (*resolvers).functions[1])
+            if is_step && ffi::PyErr_Occurred() == ffi::PyExc_StopAsyncIteration {
+                ffi::PyErr_Clear();
+                (iteration_of(true, JS_UNDEFINED), (*resolvers).functions[0])
+            } else {
+                (error::pending_as_value(), (*resolvers).functions[1])
+            }
         } else {
-            let value = crate::python2js::convert(result);
+            let mut value = crate::python2js::convert(result);
             lifetime::release_object(result);
+            if is_step && !qjs::JS_IsException(value) {
+                value = iteration_of(false, value);
+            }
             (value, (*resolvers).functions[0])
         };
         if qjs::JS_IsException(value) {

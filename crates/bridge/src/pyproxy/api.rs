@@ -388,6 +388,21 @@ pub(super) unsafe fn proxy_steal(object: *mut PyObject) -> Result<JSValue, Throw
 /// A promise for an awaitable it takes.
 pub(super) unsafe fn awaited_steal(awaitable: *mut PyObject) -> Result<JSValue, Thrown> {
     // SAFETY: see `type_name`.
+    unsafe { promised_steal(awaitable, promise::promise_of) }
+}
+
+/// A promise of `{done, value}` for the awaitable of an asynchronous iterator's step, which it takes.
+pub(super) unsafe fn step_steal(awaitable: *mut PyObject) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
+    unsafe { promised_steal(awaitable, promise::step_of) }
+}
+
+/// What `promise_of` makes of the future of an awaitable it takes.
+unsafe fn promised_steal(
+    awaitable: *mut PyObject,
+    promise_of: unsafe fn(*mut PyObject) -> JSValue,
+) -> Result<JSValue, Thrown> {
+    // SAFETY: see `type_name`.
     unsafe {
         if awaitable.is_null() {
             return Err(Thrown::Python);
@@ -397,7 +412,7 @@ pub(super) unsafe fn awaited_steal(awaitable: *mut PyObject) -> Result<JSValue, 
         if future.is_null() {
             return Err(Thrown::Python);
         }
-        let promise = promise::promise_of(future);
+        let promise = promise_of(future);
         ffi::Py_DECREF(future);
         checked(promise)
     }

@@ -10,6 +10,8 @@
   const isInstance = uncurry(Function.prototype[Symbol.hasInstance]);
   const then = uncurry(Promise.prototype.then);
   const finallyOf = uncurry(Promise.prototype.finally);
+  const { reject } = Promise;
+  const rejected = (reason) => apply(reject, Promise, [reason]);
   const arrayOf = (...items) => items;
   const F = native.features;
   const M = native.methods;
@@ -148,13 +150,8 @@
   async function* asyncIterate(iterator) {
     try {
       for (;;) {
-        let value;
-        try {
-          value = await native.asyncNext(iterator, undefined);
-        } catch (error) {
-          if (isOfType(error, "StopAsyncIteration")) return;
-          throw error;
-        }
+        const { done, value } = await native.asyncNext(iterator, undefined);
+        if (done) return;
         yield value;
       }
     } finally {
@@ -162,19 +159,19 @@
     }
   }
 
-  const asyncStep = async (promise, exit, returned) => {
+  const asyncEnd = async (promise, returned) => {
     try {
       return { done: false, value: await promise };
     } catch (error) {
       if (isOfType(error, "StopAsyncIteration")) return { done: true, value: undefined };
-      if (exit && isOfType(error, "GeneratorExit")) return { done: true, value: returned };
+      if (isOfType(error, "GeneratorExit")) return { done: true, value: returned };
       throw error;
     }
   };
 
   const asyncGenerator = {
-    async throw(error) { return asyncStep(native.asyncThrow(this, error), true, undefined); },
-    async return(value) { return asyncStep(native.asyncReturn(this), true, value); },
+    async throw(error) { return asyncEnd(native.asyncThrow(this, error), undefined); },
+    async return(value) { return asyncEnd(native.asyncReturn(this), value); },
   };
 
   const awaitable = {
@@ -258,7 +255,10 @@
     [F.GENERATOR, { throw: M.throw, return: M.return }],
     [F.ASYNC_ITERABLE, { [Symbol.asyncIterator]() { return asyncIterate(native.asyncIterator(this)); } }],
     [F.ASYNC_ITERATOR, {
-      async next(value) { return asyncStep(native.asyncNext(this, value), false); },
+      // Async functions would add promises of their own to every step.
+      next(value) {
+        try { return native.asyncNext(this, value); } catch (error) { return rejected(error); }
+      },
       [Symbol.asyncIterator]() { return this; },
     }],
     [F.ASYNC_GENERATOR, asyncGenerator],

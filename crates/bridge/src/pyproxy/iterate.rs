@@ -5,7 +5,7 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_FALSE, JS_TRUE, JSValue};
 
-use super::api::{Thrown, argument, awaited_steal, proxy_steal, steal};
+use super::api::{Thrown, argument, awaited_steal, proxy_steal, steal, step_steal};
 use super::{cell_of, items, receiver};
 use crate::state;
 
@@ -42,7 +42,10 @@ pub(super) unsafe fn step(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
 }
 
 /// `{done, value}` of a value it takes.
-unsafe fn answer(done: bool, value: JSValue) -> JSValue {
+///
+/// # Safety
+/// At home with the GIL.
+pub(crate) unsafe fn answer(done: bool, value: JSValue) -> JSValue {
     // SAFETY: as for `api::dispatch`.
     unsafe {
         let context = state::context();
@@ -214,13 +217,14 @@ pub(super) unsafe fn async_iterator(arguments: &[JSValue]) -> Result<JSValue, Th
     }
 }
 
-/// A promise of the next item; `StopAsyncIteration` rejects it.
+/// A promise of the next `{done, value}`.
 pub(super) unsafe fn async_next(arguments: &[JSValue]) -> Result<JSValue, Thrown> {
     // SAFETY: as for `api::dispatch`.
     unsafe {
         let receiver = receiver(arguments[0])?;
         let sent = argument(arguments[1])?;
-        awaited(receiver.as_ptr(), (*state::state()).python.async_step, sent)
+        let awaitable = awaitable(receiver.as_ptr(), (*state::state()).python.async_step, sent);
+        step_steal(awaitable)
     }
 }
 
@@ -252,10 +256,16 @@ unsafe fn awaited(
     value: *mut PyObject,
 ) -> Result<JSValue, Thrown> {
     // SAFETY: as for `api::dispatch`.
+    unsafe { awaited_steal(awaitable(iterator, helper, value)) }
+}
+
+/// That awaitable; null with an exception set.
+unsafe fn awaitable(iterator: *mut PyObject, helper: *mut PyObject, value: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as for `api::dispatch`.
     unsafe {
         let mut values = [iterator, value];
         let awaitable = ffi::PyObject_Vectorcall(helper, values.as_mut_ptr(), 2, ptr::null_mut());
         ffi::Py_DECREF(value);
-        awaited_steal(awaitable)
+        awaitable
     }
 }

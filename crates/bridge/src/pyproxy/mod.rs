@@ -24,6 +24,8 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JS_UNDEFINED, JSContext, JSRuntime, JSValue};
 
+pub(crate) use iterate::answer as iteration_of;
+
 use crate::lifetime::{self, Held, HeldValue};
 use crate::{cycles, error, state};
 
