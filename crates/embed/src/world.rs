@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use isthmus_bindings::Broker;
 use isthmus_web::{
-    Begun, ConnectDone, Connection, FetchDone, Host, Job, LogLevel, OutgoingRequest, SocketAddress, TimerId,
+    Begun, BytePair, ConnectDone, Connection, FetchDone, Host, Job, LogLevel, OutgoingRequest, SocketAddress,
+    TimerId,
 };
 use pyo3::prelude::*;
 use rquickjs::{Ctx, Value};
@@ -81,6 +82,10 @@ impl Host for World {
 
     fn time_origin(&self) -> Duration {
         self.origin.1
+    }
+
+    fn byte_pairs(&self, value: &Value<'_>) -> Option<Vec<BytePair>> {
+        isthmus_bridge::byte_pairs(value)
     }
 
     fn fill_random(&self, bytes: &mut [u8]) {

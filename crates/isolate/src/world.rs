@@ -8,8 +8,8 @@ use isthmus_bindings::Broker;
 use isthmus_protocol as protocol;
 use isthmus_web::body::ByteSink;
 use isthmus_web::{
-    Begun, CacheCall, CacheDone, ConnectDone, Connection, FetchDone, Host, Job, LogLevel, OutgoingRequest,
-    SocketAddress, TimerId,
+    Begun, BytePair, CacheCall, CacheDone, ConnectDone, Connection, FetchDone, Host, Job, LogLevel,
+    OutgoingRequest, SocketAddress, TimerId,
 };
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -100,6 +100,10 @@ impl Host for World {
     fn is_enabled(&self, flag: &str) -> bool {
         // Of flags that nobody has heard of the newest behaviour holds.
         self.flags.get(flag).copied().unwrap_or(true)
+    }
+
+    fn byte_pairs(&self, value: &Value<'_>) -> Option<Vec<BytePair>> {
+        isthmus_bridge::byte_pairs(value)
     }
 
     fn fill_random(&self, bytes: &mut [u8]) {

@@ -26,6 +26,9 @@ pub enum LogLevel {
 /// Names a timer; chosen by [`crate::timers`].
 pub type TimerId = u32;
 
+/// Two strings of code points up to U+00FF, a byte each.
+pub type BytePair = (Vec<u8>, Vec<u8>);
+
 /// Work that takes long and touches no JavaScript.
 pub type Job = Box<dyn FnOnce() -> JobDone + Send>;
 
@@ -60,6 +63,13 @@ pub trait Host: 'static {
     fn is_enabled(&self, flag: &str) -> bool {
         let _ = flag;
         true
+    }
+
+    /// The pairs of strings that `value` yields, as bytes of one code point each, where the host can tell without running
+    /// JavaScript: it may be an object of another language. `None` if JavaScript must ask for them.
+    fn byte_pairs(&self, value: &Value<'_>) -> Option<Vec<BytePair>> {
+        let _ = value;
+        None
     }
 
     /// Fills `bytes` with cryptographically secure randomness.

@@ -51,8 +51,9 @@ pub mod websocket;
 
 pub use console::report_exception;
 pub use host::{
-    Begun, CacheAnswer, CacheCall, CacheDone, CacheOperation, ConnectDone, Connection, Exchange, FetchAnswer,
-    FetchDone, Host, Job, JobDone, LogLevel, OutgoingRequest, SocketAddress, TimerId, UploadBody,
+    Begun, BytePair, CacheAnswer, CacheCall, CacheDone, CacheOperation, ConnectDone, Connection, Exchange,
+    FetchAnswer, FetchDone, Host, Job, JobDone, LogLevel, OutgoingRequest, SocketAddress, TimerId,
+    UploadBody,
 };
 
 pub use sockets::{SOCKETS_MODULE, sockets_exports, sockets_module};

@@ -6,7 +6,7 @@
     DOMException, TypeError, apply, defineProperty, getOwnPropertyDescriptor, isArray, iteratorPrototype, ownKeys,
     objectPrototype, setPrototypeOf, symbolAsyncIterator, symbolIterator, uncurryThis,
   } = shared.primordials;
-  const { makeEnumerable, tag } = shared.webidl;
+  const { tag } = shared.webidl;
   const streamFrom = shared.streams.from;
   const objectToString = objectPrototype.toString;
   const { AbortController, AbortSignal, Headers, URLSearchParams } = globalThis;
@@ -38,36 +38,10 @@
     }
   }
 
-  class HeadersIterator {
-    #view;
-    #kind;
-    #index = 0;
-    constructor(headers, kind) {
-      this.#view = new View(headers);
-      this.#kind = kind;
-    }
-    next() {
-      const view = this.#view;
-      if (view === undefined) return { value: undefined, done: true };
-      const { flat } = view, index = this.#index;
-      if (index >= flat.length) {
-        this.#view = undefined;
-        return { value: undefined, done: true };
-      }
-      this.#index = index + 2;
-      const value = this.#kind === 0 ? flat[index] : this.#kind === 1 ? flat[index + 1] : [flat[index], flat[index + 1]];
-      return { value, done: false };
-    }
-  }
-  delete HeadersIterator.prototype.constructor;
-  setPrototypeOf(HeadersIterator.prototype, iteratorPrototype);
-  makeEnumerable(HeadersIterator.prototype);
-  tag(HeadersIterator.prototype, "Headers Iterator");
+  setPrototypeOf(native.headersIterator, iteratorPrototype);
+  tag(native.headersIterator, "Headers Iterator");
 
   const methods = {
-    entries() { return new HeadersIterator(this, 2); },
-    keys() { return new HeadersIterator(this, 0); },
-    values() { return new HeadersIterator(this, 1); },
     forEach(callback, thisArg = undefined) {
       const view = new View(this);
       if (typeof callback !== "function") {
@@ -79,8 +53,9 @@
   for (const name in methods) {
     defineProperty(Headers.prototype, name, getOwnPropertyDescriptor(methods, name));
   }
+  const { entries } = Headers.prototype;
   defineProperty(Headers.prototype, symbolIterator, {
-    __proto__: null, value: methods.entries, writable: true, enumerable: false, configurable: true,
+    __proto__: null, value: entries, writable: true, enumerable: false, configurable: true,
   });
 
   // --- conversions ---
@@ -150,7 +125,7 @@
     bodyFromIterable,
     pairs,
     record,
-    headersIterator: methods.entries,
+    headersIterator: entries,
     newController: () => new AbortController(),
     signalOf,
     abort: (controller, message) => { abort(controller, new DOMException(message, "AbortError")); },

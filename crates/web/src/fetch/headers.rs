@@ -9,10 +9,12 @@ use rquickjs::{Array, Atom, Class, Ctx, Exception, Function, JsLifetime, Object,
 
 use super::Fetch;
 use super::header_list::{HeaderList, Invalid, normalize_name, normalize_value};
+use super::headers_iterator::{self, Kind};
 use super::interface::{
     Interface, argument, byte_string, construct, from_byte_string, latin1, receiver, require_new, required,
     string,
 };
+use crate::{BytePair, script};
 
 /// A `Headers` object. Upstream knows no forbidden names, so all guards but `immutable` are one.
 #[derive(Trace, JsLifetime)]
@@ -44,8 +46,11 @@ pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
         .operation("has", 1, has)?
         .operation("set", 2, set)?
         .operation("getSetCookie", 0, get_set_cookie)?
-        .operation("getAll", 1, get_all)?;
-    // `entries` and its kind are added by fetch.js.
+        .operation("getAll", 1, get_all)?
+        .operation("entries", 0, entries)?
+        .operation("keys", 0, keys)?
+        .operation("values", 0, values)?;
+    // `forEach` and @@iterator are added by fetch.js.
     interface.expose("Headers")
 }
 
@@ -56,6 +61,16 @@ impl Headers {
             immutable: Cell::new(immutable),
             version: Cell::new(0),
         }
+    }
+
+    /// A number that changes with the headers.
+    pub(super) fn version(&self) -> u32 {
+        self.version.get()
+    }
+
+    /// The version, and what an iteration shows of it: sorted and combined.
+    pub(super) fn view(&self) -> (u32, Vec<(String, Vec<u8>)>) {
+        (self.version(), self.list.borrow().sorted())
     }
 
     fn change(&self, change: impl FnOnce(&mut HeaderList)) {
@@ -100,6 +115,9 @@ pub(super) fn fill<'js>(ctx: &Ctx<'js>, init: &Value<'js>, what: &str) -> Result
         let text = format!("{what} is not of type 'Headers or Sequence or object'.");
         return Err(Exception::throw_type(ctx, &text));
     };
+    if let Some(pairs) = script::host(ctx)?.byte_pairs(init) {
+        return of_pairs(ctx, pairs);
+    }
     let iterator: Value = object.get(Symbol::iterator(ctx.clone()))?;
     let flat: Array = if iterator.is_undefined() || iterator.is_null() {
         let symbols = Filter::new().symbol().enum_only();
@@ -133,15 +151,22 @@ fn of_record<'js>(ctx: &Ctx<'js>, object: &Object<'js>) -> Result<HeaderList> {
     // All are converted before any is judged.
     let mut pairs = Vec::with_capacity(keys.len());
     for key in keys {
-        let name = latin1(&byte_string(ctx, &key)?);
+        let name = byte_string(ctx, &key)?;
         let value: Value = object.get(key.clone())?;
         // A getter may have removed it.
         if !value.is_undefined() || object.contains_key(key)? {
             pairs.push((name, byte_string(ctx, &value)?));
         }
     }
+    of_pairs(ctx, pairs)
+}
+
+/// The headers of names and values that are byte strings already.
+fn of_pairs(ctx: &Ctx<'_>, pairs: impl IntoIterator<Item = BytePair>) -> Result<HeaderList> {
     let mut list = HeaderList::default();
     for (name, value) in pairs {
+        // Outside of ASCII it is no token, and is refused.
+        let name = String::from_utf8(name).map_err(|_| refuse(ctx, Invalid::Name))?;
         let name = normalize_name(name).map_err(|invalid| refuse(ctx, invalid))?;
         let value = normalize_value(value).map_err(|invalid| refuse(ctx, invalid))?;
         list.append(name, value);
@@ -210,7 +235,7 @@ fn has<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
     Ok(Value::new_bool(ctx.clone(), has))
 }
 
-fn values<'js>(ctx: &Ctx<'js>, headers: &Class<'js, Headers>, name: &str) -> Result<Value<'js>> {
+fn values_of<'js>(ctx: &Ctx<'js>, headers: &Class<'js, Headers>, name: &str) -> Result<Value<'js>> {
     let array = Array::new(ctx.clone())?;
     for (index, value) in headers.borrow().list.borrow().all(name).enumerate() {
         array.set(index, from_byte_string(ctx, value)?)?;
@@ -219,7 +244,7 @@ fn values<'js>(ctx: &Ctx<'js>, headers: &Class<'js, Headers>, name: &str) -> Res
 }
 
 fn get_set_cookie<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
-    values(params.ctx(), &receiver(params)?, "set-cookie")
+    values_of(params.ctx(), &receiver(params)?, "set-cookie")
 }
 
 /// An extension of upstream, for `Set-Cookie` alone.
@@ -233,7 +258,19 @@ fn get_all<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
             "getAll() can only be used with the header name \"Set-Cookie\".",
         ));
     }
-    values(ctx, &headers, &name)
+    values_of(ctx, &headers, &name)
+}
+
+fn entries<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
+    headers_iterator::begin(params, Kind::Entry)
+}
+
+fn keys<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
+    headers_iterator::begin(params, Kind::Key)
+}
+
+fn values<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
+    headers_iterator::begin(params, Kind::Value)
 }
 
 /// For fetch.js: the value as a byte string.
@@ -244,7 +281,7 @@ pub(super) fn to_byte_string<'js>(ctx: Ctx<'js>, value: Value<'js>) -> Result<Va
 /// For fetch.js: a number that changes with the headers.
 pub(super) fn version(ctx: Ctx<'_>, headers: Value<'_>) -> Result<u32> {
     match headers.as_object().and_then(Class::<Headers>::from_object) {
-        Some(headers) => Ok(headers.borrow().version.get()),
+        Some(headers) => Ok(headers.borrow().version()),
         None => Err(Exception::throw_type(&ctx, "Illegal invocation")),
     }
 }

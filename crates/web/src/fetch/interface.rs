@@ -86,7 +86,8 @@ impl<'js> Interface<'js> {
     }
 }
 
-fn define_operation<'js>(
+/// Defines a regular operation on a prototype or a constructor.
+pub(super) fn define_operation<'js>(
     target: &Object<'js>,
     name: &str,
     length: usize,

@@ -16,6 +16,7 @@ mod coding;
 mod data_url;
 mod header_list;
 mod headers;
+mod headers_iterator;
 mod interface;
 mod outbound;
 mod redirect;
@@ -85,6 +86,7 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
     request::install(ctx)?;
     response::install(ctx)?;
     script::evaluate(ctx, "fetch/fetch.js", include_str!("fetch.js"), |native| {
+        native.set("headersIterator", headers_iterator::prototype(native.ctx())?)?;
         native.set("flat", Function::new(native.ctx().clone(), headers::flat)?)?;
         native.set(
             "byteString",
