@@ -1,7 +1,6 @@
 //! `URL` and `URLSearchParams`. <https://url.spec.whatwg.org/>
 //!
-//! A parsed URL lives in JavaScript as its serialisation, which is ASCII, and the offsets of its parts in it: getters
-//! are slices. The parser is our own: the `url` crate is not where the standard is (file URLs, opaque paths, `^`,
+//! A parsed URL lives in JavaScript as its serialisation, which is ASCII, and the parts of it that getters give. The parser is our own: the `url` crate is not where the standard is (file URLs, opaque paths, `^`,
 //! Punycode). Domains and the form encoding are the `idna` and `form_urlencoded` crates'.
 
 use rquickjs::{Array, Ctx, Function, Result};
@@ -86,8 +85,7 @@ fn set<'js>(ctx: Ctx<'js>, href: String, part: String, value: String) -> Result<
     record(ctx, &url).map(Some)
 }
 
-/// `[href, end of protocol, username from, to, password from, to, host from, to, port from, to,
-/// path from, to, query to]`, as `url.js` reads it.
+/// `[href, protocol, username, password, host, hostname, port, pathname, search, hash]`, as `url.js` reads it.
 fn record<'js>(ctx: Ctx<'js>, url: &Url) -> Result<Array<'js>> {
     let Parts {
         href,
@@ -99,14 +97,26 @@ fn record<'js>(ctx: Ctx<'js>, url: &Url) -> Result<Array<'js>> {
         path,
         query,
     } = url.parts();
+    // A "?" or "#" alone is nothing.
+    let delimited = |part: &'_ str| if part.len() > 1 { part.len() } else { 0 };
+    let search = &href[path.end..query];
+    let hash = &href[query..];
+    let parts = [
+        href.as_str(),
+        &href[..protocol],
+        &href[username],
+        &href[password],
+        &href[host.start..port.end],
+        &href[host],
+        &href[port],
+        &href[path],
+        &search[..delimited(search)],
+        &hash[..delimited(hash)],
+    ];
     let record = Array::new(ctx)?;
-    record.set(0, href)?;
-    record.set(1, protocol)?;
-    for (index, part) in [username, password, host, port, path].into_iter().enumerate() {
-        record.set(2 + 2 * index, part.start)?;
-        record.set(3 + 2 * index, part.end)?;
+    for (index, part) in parts.into_iter().enumerate() {
+        record.set(index, part)?;
     }
-    record.set(12, query)?;
     Ok(record)
 }
 

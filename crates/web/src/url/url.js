@@ -10,8 +10,8 @@
   const PARSED = {};
 
   // Indices into a record; see `record` in mod.rs.
-  const HREF = 0, PROTOCOL_END = 1, USERNAME = 2, PASSWORD = 4, HOST = 6, HOST_END = 7, PORT = 8, PORT_END = 9,
-    PATH = 10, PATH_END = 11, QUERY_END = 12;
+  const HREF = 0, PROTOCOL = 1, USERNAME = 2, PASSWORD = 3, HOST = 4, HOSTNAME = 5, PORT = 6, PATHNAME = 7, SEARCH = 8,
+    HASH = 9;
 
   class URL {
     #record;
@@ -40,21 +40,6 @@
       return record ? new URL(PARSED, record) : null;
     }
 
-    #slice(from, to) {
-      const record = this.#record;
-      return stringSlice(record[HREF], from, to);
-    }
-
-    #part(index) {
-      const record = this.#record;
-      return stringSlice(record[HREF], record[index], record[index + 1]);
-    }
-
-    // A part with its leading "?" or "#", or nothing if that is all there is.
-    #delimited(from, to) {
-      return to - from > 1 ? this.#slice(from, to) : "";
-    }
-
     #set(part, value) {
       const record = native.set(this.#record[HREF], part, usv(value));
       if (record) this.#record = record;
@@ -65,11 +50,12 @@
     }
 
     get origin() {
-      const protocol = this.#slice(0, this.#record[PROTOCOL_END]);
+      const record = this.#record;
+      const protocol = record[PROTOCOL];
       if (protocol === "https:" || protocol === "http:") {
-        return protocol + "//" + this.#slice(this.#record[HOST], this.#record[PORT_END]);
+        return protocol + "//" + record[HOST];
       }
-      return native.origin(this.#record[HREF]);
+      return native.origin(record[HREF]);
     }
 
     get href() {
@@ -86,56 +72,56 @@
     }
 
     get protocol() {
-      return this.#slice(0, this.#record[PROTOCOL_END]);
+      return this.#record[PROTOCOL];
     }
     set protocol(value) {
       this.#set("protocol", value);
     }
 
     get username() {
-      return this.#part(USERNAME);
+      return this.#record[USERNAME];
     }
     set username(value) {
       this.#set("username", value);
     }
 
     get password() {
-      return this.#part(PASSWORD);
+      return this.#record[PASSWORD];
     }
     set password(value) {
       this.#set("password", value);
     }
 
     get host() {
-      return this.#slice(this.#record[HOST], this.#record[PORT_END]);
+      return this.#record[HOST];
     }
     set host(value) {
       this.#set("host", value);
     }
 
     get hostname() {
-      return this.#slice(this.#record[HOST], this.#record[HOST_END]);
+      return this.#record[HOSTNAME];
     }
     set hostname(value) {
       this.#set("hostname", value);
     }
 
     get port() {
-      return this.#part(PORT);
+      return this.#record[PORT];
     }
     set port(value) {
       this.#set("port", value);
     }
 
     get pathname() {
-      return this.#part(PATH);
+      return this.#record[PATHNAME];
     }
     set pathname(value) {
       this.#set("pathname", value);
     }
 
     get search() {
-      return this.#delimited(this.#record[PATH_END], this.#record[QUERY_END]);
+      return this.#record[SEARCH];
     }
     set search(value) {
       this.#set("search", value);
@@ -143,7 +129,7 @@
     }
 
     get hash() {
-      return this.#delimited(this.#record[QUERY_END], this.#record[HREF].length);
+      return this.#record[HASH];
     }
     set hash(value) {
       this.#set("hash", value);
