@@ -46,7 +46,7 @@ const fn any_arguments(
     }
 }
 
-static FUNCTIONS: Table<14> = Table([
+static FUNCTIONS: Table<15> = Table([
     any_arguments(
         c"to_js",
         to_js::to_js,
@@ -80,6 +80,11 @@ static FUNCTIONS: Table<14> = Table([
         crate::api::pyodide_api,
         c"pyodide_api(behaviour): JavaScript's `pyodide` object, made of the attributes of `behaviour`.",
     ),
+    any_arguments(
+        c"run_turn",
+        crate::turns::run_turn,
+        c"run_turn(turns, popleft, jobs_pending, run_jobs): runs callbacks up to a cancelled one, which is returned.",
+    ),
     one_argument(c"unwrap", unwrap, c"The Python object behind a double proxy."),
     PyMethodDef::zeroed(),
 ]);
@@ -111,6 +116,8 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(proxy_classes, module)?)?;
     module.add_function(wrap_pyfunction!(collect, module)?)?;
     module.add_function(wrap_pyfunction!(set_debug, module)?)?;
+    module.add_class::<crate::turns::Turns>()?;
+    module.add_function(wrap_pyfunction!(crate::turns::use_handles, module)?)?;
     crate::jsbind::register(module)
 }
 

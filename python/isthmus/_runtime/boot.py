@@ -29,6 +29,11 @@ _REHEARSAL_LIMIT = 1.0
 """Seconds, should what user code has put in place of asyncio's or the SDK's functions keep a rehearsal from its end."""
 
 
+_YOUNG_OBJECTS = 10_000
+"""Objects made and not freed before the collector looks at them: CPython's 700 are reached by a few dozen requests at once,
+all of which are still needed. Looking at them in vain costs a request more than its share of the garbage there may be."""
+
+
 class _Prepared(NamedTuple):
     """What an isolate serves with, as far as it can be made before the fork: a loop without descriptors."""
 
@@ -78,6 +83,8 @@ class Boot:
         """Imports the SDK and the Worker's main module. Raises what user code raises."""
         # A collection would leave holes in the memory that isolates share, see `freeze`.
         gc.disable()
+        # The Worker may choose otherwise.
+        gc.set_threshold(max(_YOUNG_OBJECTS, gc.get_threshold()[0]), *gc.get_threshold()[1:])
         # Line by line, so that nothing waits in a buffer that every isolate would inherit.
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]

@@ -25,6 +25,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenlet import getcurrent, greenlet
 
+from isthmus import _native
+from isthmus._native.ffi import Turns, run_turn, use_handles
+
 from .futures import PyodideFuture, PyodideTask
 
 __all__ = ["Engine", "IsolateLoop"]
@@ -59,7 +62,7 @@ class Engine(Protocol):
 
 
 class _Handle(events.Handle):
-    """`asyncio.Handle` without the debug information, filled by `call_soon`."""
+    """`asyncio.Handle` without the debug information, filled by the native `call_soon`."""
 
     __slots__ = ()
     _repr = None
@@ -71,8 +74,7 @@ class _Handle(events.Handle):
         self._args = None
 
 
-_new_handle = object.__new__
-_copy_context = contextvars.copy_context
+use_handles(_Handle, events.Handle, events.TimerHandle)
 
 
 class _Mark:
@@ -104,7 +106,7 @@ def _context_switches() -> tuple[Callable[[contextvars.Context], Any], Callable[
     return switches
 
 
-class IsolateLoop(asyncio.SelectorEventLoop):
+class IsolateLoop(Turns, asyncio.SelectorEventLoop):  # type: ignore[misc]
     """An asyncio loop that drives JavaScript jobs and in which `run_sync` can block a single task."""
 
     if TYPE_CHECKING:
@@ -162,21 +164,11 @@ class IsolateLoop(asyncio.SelectorEventLoop):
 
     # Scheduling
 
-    def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    def _call_soon_checked(
+        self, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None
     ) -> asyncio.Handle:
-        """Runs `callback(*args)` in the next turn; RuntimeError if the loop is closed."""
-        if self._debug or self._closed:
-            return super().call_soon(callback, *args, context=context)
-        # An `__init__` would cost as much as all the rest.
-        handle: Any = _new_handle(_Handle)
-        handle._context = _copy_context() if context is None else context
-        handle._loop = self
-        handle._callback = callback
-        handle._args = args
-        handle._cancelled = False
-        self._ready.append(handle)
-        return handle
+        """`call_soon` of a loop that is closed or debugged."""
+        return asyncio.SelectorEventLoop.call_soon(self, callback, *args, context=context)
 
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
@@ -291,7 +283,8 @@ class IsolateLoop(asyncio.SelectorEventLoop):
         """The body of every greenlet that takes turns. Ends with what the hub is to do: stop, raise, or (None) go on."""
         ready = self._ready
         pop = ready.popleft
-        jobs_pending = self._engine.jobs_pending
+        # The engine of this process is asked without a call.
+        jobs_pending = None if isinstance(self._engine, _native.Isolate) else self._engine.jobs_pending
         run_jobs = self._engine.run_jobs
         monotonic = time.monotonic
         this = getcurrent()
@@ -299,13 +292,7 @@ class IsolateLoop(asyncio.SelectorEventLoop):
         handle: Any = _END
         while True:
             try:
-                while True:
-                    if jobs_pending():
-                        run_jobs()
-                    handle = pop()
-                    if handle._cancelled:
-                        break
-                    handle._context.run(handle._callback, *handle._args)
+                handle = run_turn(self, pop, jobs_pending, run_jobs)
                 if handle is _END:
                     if self._stopping:
                         this.parent = self._hub
@@ -315,13 +302,16 @@ class IsolateLoop(asyncio.SelectorEventLoop):
                     ready.append(_END)
                     continue
             except (SystemExit, KeyboardInterrupt) as exception:
+                self.take_failed()
                 this.parent = self._hub
                 return exception
             except BaseException as exception:
-                if handle is _END:  # the poll itself failed
+                handle = self.take_failed()
+                if handle is None:  # the poll itself failed
                     this.parent = self._hub
                     return exception
                 self._callback_failed(handle, exception)
+                handle = None
                 continue
             if handle.__class__ is not _Mark:
                 continue  # a cancelled callback

@@ -15,29 +15,29 @@ use crate::state;
 const NAMES: usize = 1024;
 
 /// A Python reference that can be replaced.
-pub(super) struct Slot(UnsafeCell<Option<Py<PyAny>>>);
+pub(crate) struct Slot(UnsafeCell<Option<Py<PyAny>>>);
 // SAFETY: used under the GIL only, which methods have by their token; a reference handed out is a new one, so that
 // replacing the content, and what that runs, never meets a borrow.
 unsafe impl Sync for Slot {}
 
 impl Slot {
-    pub(super) const fn new(content: Option<Py<PyAny>>) -> Self {
+    pub(crate) const fn new(content: Option<Py<PyAny>>) -> Self {
         Self(UnsafeCell::new(content))
     }
 
     #[inline(always)]
-    pub(super) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         // SAFETY: see above.
         unsafe { (*self.0.get()).as_ref().map(|content| content.bind(py).clone()) }
     }
 
-    pub(super) fn set(&self, py: Python<'_>, content: Option<Py<PyAny>>) {
+    pub(crate) fn set(&self, py: Python<'_>, content: Option<Py<PyAny>>) {
         // SAFETY: see above; the old content ends after the new one is in place.
         let old = unsafe { std::mem::replace(&mut *self.0.get(), content) };
         drop(old.map(|old| old.into_bound(py)));
     }
 
-    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         // SAFETY: see above: the collector runs under the GIL.
         unsafe { visit.call(&*self.0.get()) }
     }
