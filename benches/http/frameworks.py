@@ -4,18 +4,24 @@ Each server is pinned to one core with all its processes, `wrk` to another; they
 The mark is half of granian's requests per second. Options: `frameworks.py [--seconds N] [--rounds N] [--only NAME]`;
 needs `wrk` and, for what is compared with, `pip install granian`.
 
-On 2026-11-23, on two cores with much else to do (`--seconds 2 --rounds 2`, CPU µs per request of all processes), the mark is
-not reached:
+On 2026-11-23 (CPU µs per request of all processes), before and after what is said below, with much else to do on the two
+cores (`before` and `after` in turn in one run; half of granian is the mark):
 
-    path                isthmus   granian   uvicorn
-    /                       268        71       190
-    /items/7?q=seven        323       100       233
-    /sync                   459       184       257
+    path                before   after   granian
+    /                      247     201        72
+    /items/7?q=seven       314     286        96
+    /sync                  417     345       186
 
-Of the 268, 23 are the host's and 20 an isolate's for a Worker that answers at once; the adapter adds 87 with an ASGI
-application that does nothing (two tasks, queues and a lifespan per request, the headers twice into an
-`email.message.Message`; of it the crossings, measured alone: URL 3, headers 2 x 8, `Headers` 8, body 2, `Response` 2), and
-FastAPI with its lifespan the rest, which in a loop of its own takes 46 + 21.
+In quiet it was 179, 208 and 246 before, granian 69, 104 and 149: the mark is reached but for "/".
+
+Counted in instructions (callgrind; a request of "/" in an isolate, host apart) it was 1.16 million and is 0.94: `Headers` of
+a list of pairs took 92,000 of them and takes 5,000, iterating over `Headers` 68,000 and now 31,000, collections of young
+objects 51,000 and now next to none, the event loop's handles 38,000 more than now, the parts of a URL 11,000 more. Of what
+is left FastAPI with its lifespan (one per request, as the adapter has it) is about 430,000, as in a loop of its own, what
+crosses into JavaScript about 190,000, and the rest mostly the adapter's Python (three tasks, queues, the headers twice into an
+`email.message.Message`). A request misses the first-level instruction cache 28,000 times, which costs more than all else: what
+makes the way shorter counts for more than its instructions, and one request after the other instead of step by step
+together costs more, not less.
 """
 
 import argparse

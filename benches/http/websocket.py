@@ -8,6 +8,7 @@ messages take, and of the CPU time that a server needs for each (host and isolat
 
 import argparse
 import asyncio
+import importlib.util
 import subprocess
 import sys
 import tempfile
@@ -138,16 +139,24 @@ def uvicorn(implementation: str) -> Iterator[tuple[str, Callable[[], list[int]]]
             [*command, "--ws", implementation, "--log-level", "error", "--app-dir", folder, "--lifespan", "off"]
         )
         try:
-            asyncio.run(listens(8791))
+            asyncio.run(listens(server, 8791))
             yield "ws://127.0.0.1:8791", lambda: [server.pid]
         finally:
             server.terminate()
             server.wait()
 
 
-async def listens(port: int) -> None:
-    """Waits until something listens on a port."""
+def missing(implementation: str) -> list[str]:
+    """The packages that uvicorn needs for an implementation and that are not installed."""
+    needed = ["uvicorn", implementation.partition("-")[0]]
+    return [name for name in needed if importlib.util.find_spec(name) is None]
+
+
+async def listens(server: subprocess.Popen[bytes], port: int) -> None:
+    """Waits until a server listens on its port. RuntimeError if it ends instead."""
     for _ in range(1200):
+        if server.poll() is not None:
+            raise RuntimeError(f"the server ended with exit code {server.returncode}")
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
@@ -170,7 +179,12 @@ def main() -> None:
     options = parser.parse_args()
     began = time.strftime("%Y-%m-%d")
     print(f"{began}: {options.messages} messages of {options.size} bytes, {options.connections} connections")
-    servers = {"isthmus": isthmus} | {f"uvicorn {name}": lambda name=name: uvicorn(name) for name in options.uvicorn}
+    servers = {"isthmus": isthmus}
+    for implementation in options.uvicorn:
+        if lacking := missing(implementation):
+            print(f"uvicorn {implementation} is not compared with (pip install {' '.join(lacking)})")
+        else:
+            servers[f"uvicorn {implementation}"] = lambda name=implementation: uvicorn(name)
     for _ in range(options.rounds):
         for name, start in servers.items():
             with start() as (url, pids):
