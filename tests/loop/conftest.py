@@ -1,4 +1,4 @@
-"""A runner on IsolateLoop. The loop needs nothing native."""
+"""A runner on IsolateLoop. The loop needs no JavaScript engine."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import signal
 import socket
@@ -352,6 +353,67 @@ def test_handles(run):
         handle.cancel()
         assert handle.cancelled()
         assert "cancelled" in repr(handle)
+
+    run(main())
+
+
+def test_debug_mode_is_switched_in_between(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+        log = []
+        loop.set_debug(1)
+        assert loop.get_debug() is True
+        assert "created at" in repr(loop.call_soon(log.append, "debugged"))
+        loop.set_debug(None)
+        assert loop.get_debug() is False
+        handle = loop.call_soon(log.append, "plain")
+        assert isinstance(handle, asyncio.Handle)
+        assert "created at" not in repr(handle)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert log == ["debugged", "plain"]
+
+    run(main())
+
+
+def test_bad_callbacks_reach_the_handler(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+        contexts = []
+        loop.set_exception_handler(lambda loop, context: contexts.append(context))
+        with pytest.raises(TypeError):
+            loop.call_soon()
+        with pytest.raises(TypeError):
+            loop.call_soon(print, contxt=None)
+        entered = contextvars.copy_context()
+        bad = [
+            loop.call_soon("no function"),
+            loop.call_soon(print, context="no context"),
+            loop.call_soon(entered.run, lambda: None, context=entered),
+        ]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert [context["handle"] for context in contexts] == bad
+        kinds = [type(context["exception"]) for context in contexts]
+        assert kinds == [TypeError, TypeError, RuntimeError]
+        assert await asyncio.sleep(0, "goes on") == "goes on"
+
+    run(main())
+
+
+def test_a_callback_that_cancels_itself(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+        log = []
+
+        def leave(*arguments):
+            handles[0].cancel()
+            gc.collect()
+            log.append(arguments)
+
+        handles = [loop.call_soon(leave, [1], [2])]
+        await asyncio.sleep(0)
+        assert log == [([1], [2])]
 
     run(main())
 
