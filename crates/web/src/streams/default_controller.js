@@ -6,8 +6,8 @@
   const { expose } = shared.webidl;
   const { done, promiseOf, react, then } = shared.promises;
   const { Queue, dequeueSized, enqueueSized, resetQueue } = shared.queues;
-  const { INTERNAL, illegal, isObject } = shared.streamArguments;
-  const { CLOSED, ERRORED, READABLE, isRequested, native: bytes, newStream, streamClose, streamError } = shared.streams;
+  const { INTERNAL, illegal } = shared.streamArguments;
+  const { CLOSED, ERRORED, READABLE, native: bytes, newStream, streamClose, streamError } = shared.streams;
 
   // `pull` and `cancel` return promises; `size` is null for the strategy that counts.
   const newController = (stream, highWaterMark, size, pull, cancel) => {
@@ -59,9 +59,13 @@
 
   const canCloseOrEnqueue = (controller) => !controller.closeRequested && controller.stream.state === READABLE;
 
-  const shouldCallPull = (controller) =>
-    controller.started && canCloseOrEnqueue(controller)
-      && (isRequested(controller.stream) || controller.highWaterMark - controller.queued > 0);
+  // Asked several times for each chunk, so that a call more would be felt.
+  const shouldCallPull = (controller) => {
+    if (!controller.started || controller.closeRequested) return false;
+    const { reader, state } = controller.stream;
+    return state === READABLE && (controller.highWaterMark - controller.queued > 0
+      || (reader !== null && reader.requests.first !== null));
+  };
 
   // Calls `pull`, and `again(controller)` after it if it was asked for meanwhile. The two reactions serve all pulls.
   const runPull = (controller, again, fail) => {
@@ -89,10 +93,14 @@
   };
 
   const controllerEnqueue = (controller, chunk) => {
-    if (!canCloseOrEnqueue(controller)) return;
+    if (canCloseOrEnqueue(controller)) enqueueNow(controller, chunk);
+  };
+
+  // The same for a controller that can.
+  const enqueueNow = (controller, chunk) => {
     const { stream } = controller;
-    if (isRequested(stream)) {
-      const { reader } = stream;
+    const { reader } = stream;
+    if (reader !== null && reader.requests.first !== null) {
       if (reader.sink === null || !bytes.take(reader.sink, chunk)) reader.requests.shift().chunk(chunk);
       // What the request does after a chunk. Within a pull it would come to the same as below.
       else if (!controller.pulling) callPullIfNeeded(controller);
@@ -154,7 +162,7 @@
   class ReadableStreamDefaultController {
     #controller;
     static #of(value) {
-      if (!isObject(value) || !(#controller in value)) throw illegal();
+      if (typeof value !== "object" || value === null || !(#controller in value)) throw illegal();
       return value.#controller;
     }
     constructor(token = undefined, controller = undefined) {
@@ -171,7 +179,7 @@
     enqueue(chunk = undefined) {
       const controller = ReadableStreamDefaultController.#of(this);
       if (!canCloseOrEnqueue(controller)) throw new TypeError("Unable to enqueue");
-      controllerEnqueue(controller, chunk);
+      enqueueNow(controller, chunk);
     }
     error(error = undefined) { controllerError(ReadableStreamDefaultController.#of(this), error); }
   }

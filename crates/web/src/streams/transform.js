@@ -247,9 +247,10 @@
   // Whether the sink that reads the readable side has taken a chunk on the spot, by `take(sink, chunk)`. All that would
   // happen to the streams besides would be undone before anybody could look.
   const isTaken = (state, take, chunk) => {
+    if (state.backpressure) return false;
     const { controller, reader } = state.readable;
-    return !state.backpressure && reader !== null && reader.sink !== null && reader.requests.first !== null
-      && canCloseOrEnqueue(controller) && take(reader.sink, chunk);
+    return reader !== null && reader.sink !== null && reader.requests.first !== null && canCloseOrEnqueue(controller)
+      && take(reader.sink, chunk);
   };
 
   const pass = (state, chunk) => {

@@ -131,8 +131,9 @@
   };
 
   const updateBackpressure = (stream, backpressure) => {
+    if (backpressure === stream.backpressure) return;
     const { writer } = stream;
-    if (writer !== null && backpressure !== stream.backpressure) {
+    if (writer !== null) {
       if (backpressure) {
         writer.ready = writer.ready.renewed();
       } else {
@@ -214,8 +215,8 @@
   // As `writerWrite`, of a chunk that needs no waiting; false, with nothing done, for all others.
   const writePassing = (stream, chunk, request) => {
     const { controller } = stream;
-    if (stream.state !== WRITABLE || stream.writing !== null || controller.chunks.first !== null || isClosing(stream)
-        || !controller.started || controller.size !== null || !stream.pass(chunk)) return false;
+    if (stream.state !== WRITABLE || stream.writing !== null || controller.chunks.first !== null
+        || stream.closeRequest !== null || stream.closing !== null || !controller.started || controller.size !== null || !stream.pass(chunk)) return false;
     stream.writing = request;
     controller.chunks.push(undefined, 1);
     controller.queued++;

@@ -134,7 +134,10 @@
       const { stream } = this;
       finishWrite(stream);
       dequeueSized(this);
-      if (!isClosing(stream) && stream.state === WRITABLE) updateBackpressure(stream, this.queued >= this.highWaterMark);
+      if (stream.closeRequest === null && stream.closing === null && stream.state === WRITABLE) {
+        updateBackpressure(stream, this.queued >= this.highWaterMark);
+        if (this.chunks.first === null) return;
+      }
       this.advance();
     }
 
