@@ -158,8 +158,11 @@ impl Default for Network {
     }
 }
 
-/// The reason phrase of an answer.
+/// The reason phrase of an answer; HTTP/2 has none.
 fn reason_of<B>(answer: &http::Response<B>) -> Bytes {
+    if answer.version() == http::Version::HTTP_2 {
+        return Bytes::new();
+    }
     match answer.extensions().get::<ReasonPhrase>() {
         Some(reason) => Bytes::copy_from_slice(reason.as_bytes()),
         None => Bytes::from_static(answer.status().canonical_reason().unwrap_or_default().as_bytes()),

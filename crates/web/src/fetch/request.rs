@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use rquickjs::class::{JsClass, Readable, Trace, Tracer};
 use rquickjs::function::{Constructor, Params};
-use rquickjs::{Class, Ctx, Exception, JsLifetime, Object, Result, Value};
+use rquickjs::{Class, Coerced, Ctx, Exception, JsLifetime, Object, Result, Value};
 
 use super::body::{Body, HasBody, mix_in};
 use super::body_init::extract;
@@ -27,6 +27,8 @@ pub(super) struct Request<'js> {
     body: Body<'js>,
     redirect: Redirect,
     cache: Option<Cache>,
+    /// As it was given: requests outlive no document here.
+    keepalive: bool,
     cf: Cf<'js>,
     signal: RefCell<Signal<'js>>,
     /// `encodeResponseBody` is `manual`.
@@ -125,8 +127,8 @@ pub(super) fn install(ctx: &Ctx<'_>) -> Result<()> {
             string(params.ctx(), "")
         })?
         .attribute("keepalive", |params| {
-            receiver::<Request>(params)?;
-            Ok(Value::new_bool(params.ctx().clone(), false))
+            let keepalive = receiver::<Request>(params)?.borrow().keepalive;
+            Ok(Value::new_bool(params.ctx().clone(), keepalive))
         })?
         .attribute("cache", |params| {
             let cache = receiver::<Request>(params)?.borrow().cache;
@@ -214,6 +216,7 @@ fn from_input<'js>(
                 body: Body::default(),
                 redirect: original.redirect,
                 cache: original.cache,
+                keepalive: original.keepalive,
                 cf: original.cf.copy(ctx)?,
                 signal: RefCell::new(signal),
                 undecoded: original.undecoded,
@@ -232,6 +235,7 @@ fn from_input<'js>(
         body: Body::default(),
         redirect: Redirect::Follow,
         cache: None,
+        keepalive: false,
         cf: Cf::default(),
         signal: RefCell::new(Signal::Silent),
         undecoded: false,
@@ -454,6 +458,15 @@ fn apply_init<'js>(
             }
         };
     }
+    // A hint for browsers: taken no notice of, once it is known to be one.
+    if let Some(priority) = member("priority")?
+        && !matches!(usv_string(ctx, &priority)?.as_str(), "high" | "low" | "auto")
+    {
+        return Err(Exception::throw_type(
+            ctx,
+            "Invalid priority value, must be one of \"high\", \"low\" or \"auto\".",
+        ));
+    }
     if let Some(integrity) = member("integrity")?
         && !usv_string(ctx, &integrity)?.is_empty()
     {
@@ -461,6 +474,9 @@ fn apply_init<'js>(
             ctx,
             "Subrequest integrity checking is not implemented. The integrity option must be either undefined or an empty string.",
         ));
+    }
+    if let Some(keepalive) = member("keepalive")? {
+        request.keepalive = keepalive.get::<Coerced<bool>>()?.0;
     }
     init_signal(ctx, request, init)?;
     if let Some(manual) = encode_body(ctx, init, "encodeResponseBody")? {
@@ -521,6 +537,7 @@ fn clone<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
         headers: RefCell::new(original.headers.borrow().copy()),
         redirect: original.redirect,
         cache: original.cache,
+        keepalive: original.keepalive,
         cf: original.cf.copy(ctx)?,
         signal: RefCell::new(signal),
         undecoded: original.undecoded,
@@ -542,6 +559,7 @@ pub fn new_request<'js>(ctx: &Ctx<'js>, parts: RequestParts, body: IncomingBody)
         body: body.into(),
         redirect: Redirect::Manual,
         cache: None,
+        keepalive: false,
         cf: Cf::from_json(parts.cf),
         signal: RefCell::new(Signal::Silent),
         undecoded: false,

@@ -1,6 +1,6 @@
 //! The tests' own server, as far as the runner stands in for it: the files of the checkout, with their `.headers` and
-//! `.asis`, and a few of the Python handlers of `fetch/api/resources`. Any other handler, a pipe, and any other host are
-//! as if nobody were there.
+//! `.asis`, and a few of the Python handlers, most of them of `fetch/api/resources`. Any other handler, a pipe, and any
+//! other host are as if nobody were there. Each exchange is a connection of its own.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -19,8 +19,15 @@ const HOST: &str = "web-platform.test";
 /// Where most of the handlers are.
 const HANDLERS: &str = "/fetch/api/resources/";
 
+/// Two more.
+const ECHO_HEADERS: &str = "/xhr/resources/echo-headers.py";
+const COUNT_CONNECTIONS: &str = "/fetch/connection-pool/resources/network-partition-key.py";
+
 /// The pieces that `trickle.py` sends.
 const TRICKLE: &str = "TEST_TRICKLE\n";
+
+/// What becomes of a connection that breaks off.
+const LOST: &str = "Network connection lost.";
 
 /// Something to tell the engine with no JavaScript on the stack.
 pub(crate) type Told = Box<dyn for<'js> FnOnce(&Ctx<'js>)>;
@@ -187,21 +194,50 @@ impl Server {
             .host_str()
             .is_some_and(|host| host == HOST || host.ends_with(".web-platform.test"));
         if !known || request.parameter("pipe").is_some() {
-            return Err("Network connection lost.".to_owned());
+            return Err(LOST.to_owned());
         }
         let path = request.url.path().to_owned();
         match path.strip_prefix(HANDLERS) {
             _ if !path.ends_with(".py") => Ok(self.file(&path)),
-            Some("echo-content.py" | "method.py") => Ok(echo(request)),
+            None if path == ECHO_HEADERS => Ok(plain(head_lines(&request))),
+            None if path == COUNT_CONNECTIONS => Ok(self.count(&request)),
+            Some("echo-content.py" | "echo-content.h2.py" | "method.py") => Ok(echo(request)),
+            Some("authentication.py") => Ok(authenticate(&request)),
+            Some("dump-authorization-header.py") => Ok(plain(
+                request
+                    .header("authorization")
+                    .unwrap_or_else(|| b"none".to_vec()),
+            )),
             Some("inspect-headers.py") => Ok(inspect(&request)),
             Some("status.py") => Ok(status(&request)),
             Some("redirect.py") => Ok(self.redirect(&request)),
+            Some("redirect.h2.py") => {
+                let location = request.parameter("location").unwrap_or_default();
+                let status = request.number("redirect_status").unwrap_or(302);
+                Ok(answer(
+                    status,
+                    &[("location", &location)],
+                    IncomingBody::Bytes(Bytes::new()),
+                ))
+            }
             Some("redirect-empty-location.py") => Ok(answer(
                 302,
                 &[("location", b"")],
                 IncomingBody::Bytes(Bytes::new()),
             )),
             Some("trickle.py") => Ok(self.trickle(&request)),
+            Some("bad-chunk-encoding.py") => {
+                let pieces = request.number("count").unwrap_or(50);
+                Ok(self.stream(
+                    "TEST_CHUNK".into(),
+                    Some(pieces.into()),
+                    None,
+                    Pulled::Failed(LOST.to_owned()),
+                ))
+            }
+            Some("huge-response.py") => {
+                Ok(self.stream(vec![0; 1 << 20].into(), Some(8 << 10), None, Pulled::End))
+            }
             Some("clean-stash.py") => {
                 let token = request.text("token").unwrap_or_default();
                 let was_there = self.stash.borrow_mut().remove(&token).is_some();
@@ -289,7 +325,7 @@ impl Server {
     /// So many pieces, one a turn.
     fn trickle(&self, request: &Received) -> FetchAnswer {
         let pieces = request.number("count").unwrap_or(50);
-        self.stream(TRICKLE.into(), Some(pieces.into()), None)
+        self.stream(TRICKLE.into(), Some(pieces.into()), None, Pulled::End)
     }
 
     /// Pieces without end, until nobody wants them; the stash then says so.
@@ -298,13 +334,26 @@ impl Server {
         if let Some(key) = &key {
             self.stash.borrow_mut().insert(key.clone(), "open".to_owned());
         }
-        self.stream(".".into(), None, key)
+        self.stream(".".into(), None, key, Pulled::End)
     }
 
-    fn stream(&self, piece: Bytes, left: Option<u32>, key: Option<String>) -> FetchAnswer {
+    /// How often a request with this `uuid` was made, on as many connections.
+    fn count(&self, request: &Received) -> FetchAnswer {
+        let mut stash = self.stash.borrow_mut();
+        let count = stash.entry(request.text("uuid").unwrap_or_default()).or_default();
+        *count = (count.parse().unwrap_or(0_u32) + 1).to_string();
+        let text = format!("ok. Request was sent {count} times. {count} connections were created.");
+        FetchAnswer {
+            status: request.number("status").unwrap_or(200),
+            ..plain(text)
+        }
+    }
+
+    fn stream(&self, piece: Bytes, left: Option<u32>, key: Option<String>, end: Pulled) -> FetchAnswer {
         let source = Rc::new(Pieces {
             piece,
             left: Cell::new(left),
+            end,
             outbox: Rc::clone(&self.outbox),
             stash: Rc::clone(&self.stash),
             key,
@@ -333,6 +382,26 @@ fn echo(request: Received) -> FetchAnswer {
         ],
         IncomingBody::Bytes(request.body.into()),
     )
+}
+
+/// Lets those in who say `user` and `password`.
+fn authenticate(request: &Received) -> FetchAnswer {
+    if request.header("authorization").as_deref() == Some(b"Basic dXNlcjpwYXNzd29yZA==") {
+        return plain("Authentication done");
+    }
+    let realm = request.text("realm").unwrap_or_else(|| "test".to_owned());
+    let challenge = format!("Basic realm=\"{realm}\"");
+    answer(
+        401,
+        &[("www-authenticate", challenge.as_bytes())],
+        IncomingBody::Bytes(Bytes::from_static(b"Please log in")),
+    )
+}
+
+/// The headers, a line each.
+fn head_lines(request: &Received) -> Vec<u8> {
+    let line = |(name, value): &(String, Vec<u8>)| [name.as_bytes(), b": ", value, b"\n"].concat();
+    request.headers.iter().flat_map(line).collect()
 }
 
 fn inspect(request: &Received) -> FetchAnswer {
@@ -453,6 +522,8 @@ struct Pieces {
     piece: Bytes,
     /// How often still; nothing means without end.
     left: Cell<Option<u32>>,
+    /// What comes after them.
+    end: Pulled,
     outbox: Outbox,
     stash: Rc<RefCell<HashMap<String, String>>>,
     /// Where the stash says whether anybody listens.
@@ -462,7 +533,7 @@ struct Pieces {
 impl ByteSource for Pieces {
     fn pull(&self, _: &Ctx<'_>, done: PullDone) {
         let pulled = match self.left.get() {
-            Some(0) => Pulled::End,
+            Some(0) => self.end.clone(),
             left => {
                 self.left.set(left.map(|left| left - 1));
                 Pulled::Chunk(self.piece.clone())
