@@ -22,7 +22,7 @@ WORKER = '''
     import js
     from js import caches
     from pyodide.code import run_js
-    from pyodide.ffi import to_js
+    from pyodide.ffi import create_proxy, to_js
     from workers import Response, WorkerEntrypoint, import_from_javascript
 
 
@@ -70,6 +70,64 @@ WORKER = '''
             }""")("http://a.test/" + key)
             import asyncio
             await asyncio.sleep(3600)
+
+        async def broken(self, size, request):
+            """Stores bodies that break off, in each way there is; what `put` says of it."""
+            import asyncio
+
+            key = "http://a.test/broken"
+            fresh = to_js({"headers": {"cache-control": "max-age=3600"}}, dict_converter=js.Object.fromEntries)
+            size = int(size)
+
+            def raising():
+                """A body that Python gives, and that raises after `size` bytes."""
+                source, given = js.Object.new(), 0
+
+                def pull(controller):
+                    nonlocal given
+                    if given >= size:
+                        raise LookupError("no more of it")
+                    given += 65536
+                    controller.enqueue(js.Uint8Array.new(65536))
+
+                source.pull = create_proxy(pull)
+                return js.ReadableStream.new(source)
+
+            def given_up():
+                """A body whose writer gives up."""
+                pipe = js.IdentityTransformStream.new()
+                writer = pipe.writable.getWriter()
+
+                async def write():
+                    await writer.write(js.Uint8Array.new(size))
+                    await writer.abort(js.Error.new("given up"))
+
+                self.writing = asyncio.ensure_future(write())
+                return pipe.readable
+
+            def shorter():
+                """A body that ends before the length it was said to have."""
+                pipe = js.FixedLengthStream.new(size + 1)
+                writer = pipe.writable.getWriter()
+
+                async def write():
+                    await writer.write(js.Uint8Array.new(size))
+                    await writer.close()
+
+                self.writing = asyncio.ensure_future(write())
+                return pipe.readable
+
+            outcomes = []
+            for make in raising, given_up, shorter:
+                try:
+                    outcomes.append(await caches.default.put(key, js.Response.new(make(), fresh)))
+                except Exception as error:
+                    outcomes.append([type(error).__name__, getattr(error, "name", ""), str(error)])
+                if make is not raising:
+                    await asyncio.wait([self.writing])
+                    self.writing.exception()
+            found = await caches.default.match(key)
+            return Response.json([outcomes, found and (await found.bytes()).length])
 
         async def script(self, _, request):
             function = run_js("(async () => {" + await request.text() + "})")
@@ -172,6 +230,57 @@ def test_a_put_whose_client_goes_away_leaves_nothing(make_worker: Callable[..., 
         httpx.put(server.url + "/entry/broken", content=half(), timeout=30)
     eventually(lambda: bodies(folder) == [], "the half body is deleted")
     assert server.get("/entry/broken").content == b"before"
+
+
+BROKEN = [
+    ["LookupError", "", "no more of it"],
+    ["JsException", "Error", "Error: given up"],
+    ["JsException", "TypeError", "TypeError: FixedLengthStream did not see all expected bytes before close()."],
+]
+
+
+@pytest.mark.parametrize("size", [1000, 600_000])
+def test_a_body_that_breaks_off_leaves_what_was_there(
+    make_worker: Callable[..., Path], serve: Callable[..., Server], size: int
+) -> None:
+    folder = make_worker(WORKER)
+    server = serve(folder, environment={"ISTHMUS_CACHE_SIZE": "4"})
+    assert server.get(f"/broken/{size}").json() == [BROKEN, None]
+    assert server.client.put("/entry/broken", content=b"before").text == "done"
+    # Ten times as much as there is room for: what broke off holds none.
+    for _ in range(20):
+        assert server.get(f"/broken/{size}").json() == [BROKEN, 6]
+    eventually(lambda: bodies(folder) == [], "the half bodies are deleted")
+    assert server.client.put("/entry/large", content=b"l" * 3_000_000).text == "done"
+    assert server.get("/entry/large").content == b"l" * 3_000_000
+
+
+def test_a_fetched_body_that_breaks_off_is_not_stored(make_worker: Callable[..., Path], serve: Callable[..., Server]) -> None:
+    folder = make_worker(WORKER)
+    server = serve(folder)
+    with Origin() as origin:
+        outcome = javascript(
+            server,
+            f"""
+            const fresh = {{ headers: {{ "cache-control": "max-age=60" }} }};
+            const key = "http://a.test/fetched";
+            await caches.default.put(key, new Response("before", fresh));
+            const outcomes = [];
+            for (const touched of [false, true]) {{
+                const answer = await fetch("{origin.url}/short");
+                // One goes to the host's disk without being seen here, the other passes through a stream.
+                const body = touched ? answer.body.pipeThrough(new TransformStream()) : answer.body;
+                try {{
+                    outcomes.push(await caches.default.put(key, new Response(body, fresh)));
+                }} catch (error) {{
+                    outcomes.push([error.constructor.name, error.message]);
+                }}
+            }}
+            return [outcomes, await (await caches.default.match(key)).text()];
+            """,
+        )
+    assert outcome == [[["Error", "Network connection lost."], ["TypeError", "Network connection lost."]], "before"]
+    assert bodies(folder) == []
 
 
 def test_what_is_kept_is_bounded_and_the_least_used_goes_first(

@@ -80,6 +80,39 @@ WORKER = '''
             await self.socket.opened
             await asyncio.sleep(3600)
 
+        async def nowhere(self, address, _):
+            """What all the parts of a socket to nowhere say."""
+            socket = connect(address)
+            writer = socket.writable.getWriter()
+            reader = socket.readable.getReader()
+            parts = {
+                "opened": socket.opened, "closed": socket.closed, "read": reader.read(),
+                "write": writer.write(js.TextEncoder.new().encode("x")), "writer closed": writer.closed,
+            }
+            outcomes = {}
+            for name, part in parts.items():
+                try:
+                    outcomes[name] = str(await part)
+                except Exception as error:
+                    outcomes[name] = f"{type(error).__name__} {error}"
+            outcomes["close"] = str(await socket.close())
+            return Response.json(outcomes)
+
+        async def many(self, address, _):
+            """More sockets to nowhere than may be open at once."""
+            address, count = address.split("/")
+
+            async def attempt():
+                try:
+                    await connect(address).opened
+                except Exception as error:
+                    return str(error)
+
+            outcomes = set()
+            for _ in range(int(count) // 100):
+                outcomes.update(await asyncio.gather(*(attempt() for _ in range(100))))
+            return Response.json(sorted(outcomes))
+
         async def tunnel(self, address, request):
             """What the client sends goes to the server, what that answers to the client."""
             socket = connect(address, allowHalfOpen=True)
@@ -157,6 +190,30 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     server = serve(make_worker(WORKER))
     text = server.get(f"/options/localhost:{servers.ports['tls']}").text
     assert text == "JsException Error: proxy request failed, cannot connect to the specified address"
+
+
+NOWHERE = "JsException Error: proxy request failed, cannot connect to the specified address"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{nobody}", "nowhere.invalid:80", "[::1]:{nobody}", "[::ffff:127.0.0.1]:{nobody}"])
+def test_all_of_a_socket_to_nowhere_says_so(
+    worker: Callable[..., Server], servers: TcpServers, address: str
+) -> None:
+    reason = NOWHERE
+    if address.endswith(":80"):
+        reason += ". It looks like you might be trying to connect to a HTTP-based service — consider using fetch instead"
+    answer = worker().get(f"/nowhere/{address.format(**servers.ports)}").json()
+    assert answer == {part: reason for part in ("opened", "closed", "read", "write", "writer closed")} | {"close": "None"}
+
+
+def test_sockets_to_nowhere_leave_nothing(worker: Callable[..., Server], servers: TcpServers) -> None:
+    server = worker()
+    # An isolate may have 16,384 calls open.
+    answer = server.get(f"/many/127.0.0.1:{servers.ports['nobody']}/17000", timeout=120)
+    assert answer.json() == [NOWHERE.removeprefix("JsException ")]
+    address = f"localhost:{servers.ports['echo']}"
+    assert server.get(f"/python/{address}").text == f"{address} from Python\n"
+    closed(servers)
 
 
 def test_a_connection_ends_with_its_event(worker: Callable[..., Server], servers: TcpServers) -> None:

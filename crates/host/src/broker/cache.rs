@@ -192,7 +192,7 @@ async fn put(
         .await
         .map_err(PutFailure::Store)?;
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut upload).poll_frame(cx)).await {
-        let frame = frame.map_err(|broken| PutFailure::Body(broken.to_string()))?;
+        let frame = frame.map_err(|broken| PutFailure::Body(broken.into_reason()))?;
         if let Ok(chunk) = frame.into_data() {
             draft.push(chunk).await.map_err(PutFailure::Store)?;
         }

@@ -51,6 +51,13 @@ struct QueueBody {
 #[error("the body of the request broke off: {0}")]
 pub(crate) struct BrokenUpload(String);
 
+impl BrokenUpload {
+    /// Why.
+    pub(crate) fn into_reason(self) -> String {
+        self.0
+    }
+}
+
 impl Upload {
     pub(crate) fn empty() -> Self {
         Self::new(Source::Empty)

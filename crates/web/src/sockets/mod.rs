@@ -12,7 +12,7 @@ mod line;
 use std::rc::Rc;
 
 use rquickjs::class::{JsClass, Readable, Trace};
-use rquickjs::function::Constructor;
+use rquickjs::function::{Constructor, Opt};
 use rquickjs::module::{Declarations, Declared, Exports, ModuleDef};
 use rquickjs::{Class, Ctx, Exception, Function, JsLifetime, Module, Object, Result, Value};
 
@@ -161,9 +161,13 @@ fn start_tls<'js>(
     Ok(())
 }
 
-fn close<'js>(ctx: Ctx<'js>, handle: Handle<'js>) {
+fn close<'js>(ctx: Ctx<'js>, handle: Handle<'js>, reason: Opt<Option<String>>) {
     let line = Rc::clone(&handle.borrow().line);
-    line.close(Some(&ctx), "The connection is closed.");
+    let reason = reason.0.flatten();
+    line.close(
+        Some(&ctx),
+        reason.as_deref().unwrap_or("The connection is closed."),
+    );
 }
 
 fn when_connected(line: &Rc<Line>, answered: Ticket) -> ConnectDone {

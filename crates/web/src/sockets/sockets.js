@@ -80,8 +80,9 @@
     state.closed.resolve(undefined);
   };
 
-  const fail = (state, error) => {
-    native.close(state.line);
+  // What waits to be written hears `reason`, if there is one.
+  const fail = (state, error, reason = undefined) => {
+    native.close(state.line, reason);
     state.isOver = true;
     state.closed.reject(error);
     failBody(state.readable, error);
@@ -100,7 +101,7 @@
     state.isRead = true;
     if (state.isOver || state.upgraded) return;
     if (reason !== undefined) {
-      fail(state, new Error(reason));
+      fail(state, new Error(reason), reason);
     } else if (!state.options.allowHalfOpen) {
       then(flush(state), () => { finish(state); }, (error) => { fail(state, error); });
     } else if (state.isWritten) {
@@ -140,9 +141,10 @@
       return;
     }
     const { port } = state.address;
-    const error = new Error(port === 80 || port === 443 ? REFUSED + USE_FETCH : REFUSED, { __proto__: null, cause: new Error(reason) });
+    const message = port === 80 || port === 443 ? REFUSED + USE_FETCH : REFUSED;
+    const error = new Error(message, { __proto__: null, cause: new Error(reason) });
     state.opened.reject(error);
-    fail(state, error);
+    fail(state, error, message);
   };
 
   const begin = (state, start) => {
