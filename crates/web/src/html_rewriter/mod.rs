@@ -23,8 +23,11 @@ mod selector;
 mod token;
 
 use fiber::Fiber;
-use rewrite::{Event, Handlers, Kind, Order, Released};
+use rewrite::{Dialect, Event, Handlers, Kind, Order, Released};
 use token::{Answer, Ask, Content, Place};
+
+/// The compatibility flag that takes end tags from the tags of Edge Side Includes.
+const ESI: &str = "html_rewriter_treats_esi_include_as_void_tag";
 
 /// A selector that is known to be valid.
 #[derive(Trace, JsLifetime)]
@@ -141,9 +144,12 @@ fn begin<'js>(ctx: Ctx<'js>, plan: Array<'js>, response: Value<'js>) -> Result<C
             },
         });
     }
-    let encoding = encoding(&ctx, fetch::response_charset(&response))?;
+    let dialect = Dialect {
+        encoding: encoding(&ctx, fetch::response_charset(&response))?,
+        has_esi: script::host(&ctx)?.is_enabled(ESI),
+    };
     let (output, released) = (Rc::default(), Released::default());
-    let mut fiber = rewrite::begin(handlers, encoding, Rc::clone(&output), Rc::clone(&released))
+    let mut fiber = rewrite::begin(handlers, dialect, Rc::clone(&output), Rc::clone(&released))
         .map_err(|error| Exception::throw_range(&ctx, &format!("No memory to rewrite with: {error}")))?;
     fiber.resume(Order::Begin);
     let rewriting = Rewriting {

@@ -95,6 +95,14 @@ pub(super) enum Handlers {
     },
 }
 
+/// How a document is to be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dialect {
+    pub(super) encoding: AsciiCompatibleEncoding,
+    /// Whether the tags of [Edge Side Includes](https://www.w3.org/TR/esi-lang/) have no end tags.
+    pub(super) has_esi: bool,
+}
+
 /// The fiber's half of the way to JavaScript.
 pub(super) type Channel = Suspender<Order, Event>;
 
@@ -142,7 +150,7 @@ impl Drop for Registered {
 /// A fiber that rewrites one document; begin it with [`Order::Begin`]. What comes out is added to `output`.
 pub(super) fn begin(
     handlers: Vec<Handlers>,
-    encoding: AsciiCompatibleEncoding,
+    dialect: Dialect,
     output: Rc<RefCell<Vec<u8>>>,
     released: Released,
 ) -> std::io::Result<Fiber<Order, Event>> {
@@ -154,7 +162,7 @@ pub(super) fn begin(
             key: registered.0,
         };
         let sink = |bytes: &[u8]| output.borrow_mut().extend_from_slice(bytes);
-        let mut rewriter = HtmlRewriter::new(settings(&handlers, encoding, &shared), sink);
+        let mut rewriter = HtmlRewriter::new(settings(&handlers, dialect, &shared), sink);
         loop {
             match channel.suspend(Event::Input) {
                 Order::Chunk(chunk) => {
@@ -181,16 +189,13 @@ pub(super) fn begin(
     })
 }
 
-fn settings<'s>(
-    all: &'s [Handlers],
-    encoding: AsciiCompatibleEncoding,
-    shared: &Shared,
-) -> Settings<'static, 's> {
+fn settings<'s>(all: &'s [Handlers], dialect: Dialect, shared: &Shared) -> Settings<'static, 's> {
     let memory = MemorySettings::new()
         .with_preallocated_parsing_buffer_size(BUFFER)
         .with_max_allowed_memory_usage(MEMORY);
     let mut settings = Settings::new()
-        .with_encoding(encoding)
+        .with_encoding(dialect.encoding)
+        .with_enable_esi_tags(dialect.has_esi)
         .with_memory_settings(memory)
         .with_strict(true)
         .with_adjust_charset_on_meta_tag(false);

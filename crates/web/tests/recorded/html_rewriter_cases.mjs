@@ -265,6 +265,27 @@ export const cases = {
   invalid_utf8: async () => { const seen = []; const b = new HTMLRewriter().on("p", { text(c) { seen.push(c.text); } }).transform(new Response(bytes("<p>a\xffb</p>"), HTML)); return [[...new Uint8Array(await b.arrayBuffer())], seen]; },
   bom: async () => [...await new HTMLRewriter().on("p", { element(e) { e.before("!"); } }).transform(new Response(bytes("\xef\xbb\xbf<p>"), HTML)).bytes()],
 
+  // --- streams that are not wanted any more ---
+  ...Object.fromEntries(Object.entries({
+    removed: (e, s) => { e.prepend(s); e.remove(); },
+    content_replaced: (e, s) => { e.setInnerContent(s); e.setInnerContent("x"); },
+    replaced: (e, s) => { e.replace(s); e.replace("x"); },
+  }).map(([name, act]) => [`stream_dropped_${name}`, async () => {
+    const { readable, writable } = new IdentityTransformStream();
+    const writer = writable.getWriter();
+    let written;
+    const t = await element("a", (e) => { act(e, readable); written = writer.write(bytes("y")); }, "<p><a>1</a></p>");
+    return [t, readable.locked, await Promise.race([written.then(() => "written", (e) => e.name), later(() => "waits")])];
+  }])),
+  stream_dropped_is_not_cancelled: async () => { const seen = []; const s = new ReadableStream({ pull(c) { seen.push("pull"); c.enqueue(bytes("y")); }, cancel() { seen.push("cancel"); } }); const t = await element("a", (e) => { e.append(s); e.remove(); }, "<p><a>1</a></p>"); await later(() => {}); return [t, seen, s.locked]; },
+
+  // --- Edge Side Includes; a flag makes the tags void ---
+  esi_replace: () => element("esi\\:include", (e) => { e.replace("<b>", { html: true }); }, '<p><esi:include src="a"/>x</p>'),
+  esi_insert: () => element("esi\\:include", (e) => { e.before("B").prepend("P").append("A").after("F"); }, '<p><esi:include src="a">x</p>y'),
+  esi_comment: () => element("esi\\:comment", (e) => { e.replace("R"); }, '<p><esi:comment text="a">x</p>'),
+  esi_child: () => element("esi\\:include > i", (e) => { e.replace("R"); }, '<p><esi:include src="a"><i>x</i></p>'),
+  esi_end_tag: () => element("esi\\:remove", (e) => { e.onEndTag((t) => { t.before(t.name); }); }, '<esi:remove>x</esi:remove>'),
+
   // --- chunks ---
   split_tag: () => new HTMLRewriter().on("a", { element(e) { e.setAttribute("href", e.getAttribute("href") + "!"); } }).transform(response(pieces("x<", "a hr", "ef=\"/", "u\">y</", "a>z"))).text(),
   split_comment: async () => { const seen = []; const t = await new HTMLRewriter().on("p", { comments(c) { seen.push(c.text); } }).transform(response(pieces("<p><!", "--a", "b-", "-", "></p>"))).text(); return [t, seen]; },
