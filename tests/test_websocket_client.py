@@ -1,5 +1,6 @@
 """WebSockets and event streams that a Worker opens itself, with servers of the PyPI package `websockets` and of http.server."""
 
+import base64
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ WORKER = """
     from urllib.parse import unquote
     import js
     from js import Headers, WebSocket
-    from pyodide.ffi import create_proxy, to_js
+    from pyodide.ffi import JsException, create_proxy, to_js
     from workers import Response, WorkerEntrypoint
 
 
@@ -55,6 +56,25 @@ WORKER = """
             socket.onclose = on_close
             socket.onerror = lambda event: log.append(["error", event.message])
             await over
+            return Response.json(log)
+
+        async def hasty(self, target, request):
+            # What is done to a socket that isn't open yet.
+            socket = WebSocket.new(target)
+            log = []
+            over = asyncio.get_running_loop().create_future()
+            socket.onopen = lambda event: log.append(["open"])
+            socket.onerror = lambda event: log.append(["error", event.message])
+            socket.onclose = lambda event: over.set_result(log.append(["close", event.code, socket.readyState]))
+            try:
+                socket.send("too early")
+            except JsException as error:
+                log.append([error.name])
+            socket.close()
+            log.append(["state", socket.readyState])
+            socket.close()
+            await over
+            await asyncio.sleep(0.3)
             return Response.json(log)
 
         async def upgrade(self, target, request):
@@ -140,6 +160,30 @@ def test_a_protocol_is_agreed_on(server: Server) -> None:
     with peer(echo, subprotocols=["chat.v2"]) as address:
         log = server.get(f"/talk?ws://{address}/|chat.v1,chat.v2").json()
     assert log[1] == ["open", 1, "chat.v2"]
+
+
+def test_a_socket_that_is_closed_before_it_is_open_never_opens(server: Server) -> None:
+    with peer(echo) as address:
+        assert server.get(f"/hasty?ws://{address}/").json() == [
+            ["InvalidStateError"],
+            ["state", 2],
+            ["error", "Uncaught AbortError: Called close before connection was established."],
+            ["close", 1006, 3],
+        ]
+
+
+def test_the_name_and_the_password_of_an_address_are_sent(server: Server) -> None:
+    asked: list[str | None] = []
+
+    def handler(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        asked.append(connection.request.headers.get("authorization"))
+        echo(connection)
+
+    with peer(handler) as address:
+        assert server.get(f"/talk?ws://us%C3%A9r:p%253Aw@{address}/").json()[1] == ["open", 1, ""]
+        server.get(f"/talk?ws://{address}/")
+    assert asked == ["Basic " + base64.b64encode("usér:p:w".encode()).decode(), None]
 
 
 def test_a_server_that_is_not_there_is_an_error(server: Server) -> None:

@@ -37,7 +37,11 @@
       }
       requireConstructorArguments(arguments.length, 1, "EventSource");
       const text = usv(url);
-      const { withCredentials } = dictionary(init, "The options of an EventSource");
+      const { fetcher, withCredentials } = dictionary(init, "The options of an EventSource");
+      if (fetcher !== undefined) {
+        // Nothing is one: there are no service bindings.
+        throw new TypeError("Incorrect type for the 'fetcher' field on 'EventSourceInit': the provided value is not of type 'Fetcher'.");
+      }
       if (withCredentials) {
         throw new DOMException("The init.withCredentials option is not supported. It must be false or undefined.", "NotSupportedError");
       }

@@ -104,7 +104,7 @@ fn feed<'js>(ctx: Ctx<'js>, stream: Class<'js, EventStream>, chunk: Value<'js>) 
 }
 
 fn id(stream: Class<'_, EventStream>) -> String {
-    stream.borrow().parser.borrow().id().to_owned()
+    stream.borrow().parser.borrow().last_id().to_owned()
 }
 
 /// The time to wait before another connection, in milliseconds, if the stream has named one.

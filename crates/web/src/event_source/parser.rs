@@ -29,7 +29,10 @@ pub(super) struct Parser {
     begun: bool,
     kind: String,
     data: String,
+    /// The last `id` that has come.
     id: String,
+    /// What it was when an event last ended.
+    last_id: String,
     /// The last `retry` since it was asked for, in milliseconds.
     retry: Option<u64>,
 }
@@ -38,6 +41,7 @@ impl Parser {
     /// A parser of a stream before which `id` was the last id.
     pub(super) fn new(id: String) -> Self {
         Self {
+            last_id: id.clone(),
             id,
             ..Self::default()
         }
@@ -77,9 +81,9 @@ impl Parser {
         Ok(events)
     }
 
-    /// The last id that the stream has named.
-    pub(super) fn id(&self) -> &str {
-        &self.id
+    /// The last id that the stream has named. One of an event that never ended doesn't count.
+    pub(super) fn last_id(&self) -> &str {
+        &self.last_id
     }
 
     /// The `retry` that came since this was last asked, in milliseconds.
@@ -121,6 +125,7 @@ impl Parser {
 
     /// An empty line ends an event.
     fn event(&mut self) -> Option<Event> {
+        self.id.clone_into(&mut self.last_id);
         let kind = std::mem::take(&mut self.kind);
         let mut data = std::mem::take(&mut self.data);
         data.pop()?;
@@ -156,6 +161,15 @@ mod tests {
 
     fn event(kind: &str, data: &str, id: &str) -> (String, String, String) {
         (kind.to_owned(), data.to_owned(), id.to_owned())
+    }
+
+    #[test]
+    fn the_id_of_an_event_that_never_ended_does_not_count() {
+        let mut parser = Parser::new("1".to_owned());
+        parser.feed(b"id: 2\n\nid: 3\ndata: x\n").expect("short");
+        assert_eq!(parser.last_id(), "2");
+        parser.feed(b"\n").expect("short");
+        assert_eq!(parser.last_id(), "3");
     }
 
     #[test]

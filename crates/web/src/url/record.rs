@@ -131,6 +131,15 @@ impl Url {
         &self.scheme
     }
 
+    /// The name and the password in it, decoded, with a colon between them. `None` if both are empty.
+    pub(crate) fn credentials(&self) -> Option<Vec<u8>> {
+        if self.username.is_empty() && self.password.is_empty() {
+            return None;
+        }
+        let [name, password] = [&self.username, &self.password].map(|part| percent::decode(part));
+        Some([&*name, b":", &*password].concat())
+    }
+
     /// The fragment, without its `#`.
     pub(crate) fn fragment(&self) -> Option<&str> {
         self.fragment.as_deref()

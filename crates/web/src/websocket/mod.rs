@@ -8,6 +8,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use rquickjs::class::Trace;
 use rquickjs::{
@@ -253,12 +255,16 @@ fn abandon(outside: Class<'_, Outside>) {
     socket.abandon();
 }
 
-/// What a URL for a WebSocket means: itself, the URL of the request, and its origin. Otherwise what is wrong with it.
+/// What a URL for a WebSocket means: itself, the URL of the request, its origin, and the `authorization` that it has in it, if
+/// any. Otherwise what is wrong with it.
 fn target<'js>(ctx: Ctx<'js>, text: String) -> Result<Array<'js>> {
+    let mut authorization = None;
     let parts = match crate::url::absolute(&ctx, &text)? {
         None => vec!["The url is invalid.".to_owned()],
         Some(url) if url.fragment().is_some() => vec!["The url fragment must be empty.".to_owned()],
         Some(url) => {
+            let credentials = url.credentials();
+            authorization = credentials.map(|pair| format!("Basic {}", STANDARD.encode(pair)));
             let rest = |url: String| {
                 url.split_once(':')
                     .map_or_else(String::new, |(_, rest)| rest.to_owned())
@@ -281,7 +287,7 @@ fn target<'js>(ctx: Ctx<'js>, text: String) -> Result<Array<'js>> {
         _ => None,
     };
     let list = Array::new(ctx)?;
-    for (index, part) in parts.into_iter().chain(origin).enumerate() {
+    for (index, part) in parts.into_iter().chain(origin).chain(authorization).enumerate() {
         list.set(index, part)?;
     }
     Ok(list)

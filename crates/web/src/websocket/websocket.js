@@ -27,6 +27,7 @@
   // What can arrive; the numbers of `mod.rs`.
   const TEXT = 0, BINARY = 1, CLOSE = 2, LOST = 3;
   const ATTACHMENT_MAX = 16384;
+  const GIVEN_UP = "Called close before connection was established.";
   const NOT_ACCEPTED = "You must call one of accept() or state.acceptWebSocket() on this WebSocket before sending messages.";
 
   const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
@@ -167,14 +168,14 @@
         return;
       }
       requireConstructorArguments(arguments.length, 1, "WebSocket");
-      const { 0: href, 1: target, 2: origin } = native.target(usv(url));
+      const { 0: href, 1: target, 2: origin, 3: authorization } = native.target(usv(url));
       if (target === undefined) throw new DOMException(`WebSocket Constructor: ${href}`, "SyntaxError");
       const list = protocolList(protocols);
       super();
       this.#state = CONNECTING;
       this.#url = href;
       this.#origin = origin;
-      this.#connect(target, list);
+      this.#connect(target, list, authorization);
     }
 
     accept(options = undefined) {
@@ -202,6 +203,9 @@
         data = usv(message);
       }
       if (this.#closedOutgoing) throw new TypeError("Can't call WebSocket send() after close().");
+      if (this.#state === CONNECTING) {
+        throw new DOMException("Can't call WebSocket send() before the connection is open.", "InvalidStateError");
+      }
       if (this.#aborted || this.#state === RELEASED) return;
       if (this.#state !== ACCEPTED) throw new TypeError(NOT_ACCEPTED);
       const outside = this.#outside;
@@ -224,7 +228,12 @@
         throw new DOMException("If you specify a WebSocket close reason, you must also specify a code.", "InvalidAccessError");
       }
       if (this.#state === CONNECTING) {
-        abort(this.#controller, "Called close before connection was established.");
+        if (this.#closedOutgoing) return;
+        this.#closedOutgoing = true;
+        // Nobody hears of it before this has returned.
+        shared.timers.start(() => {
+          if (this.#state === CONNECTING) abort(this.#controller, GIVEN_UP);
+        }, 0, [], false);
         return;
       }
       if (this.#closedOutgoing || this.#aborted || this.#state === RELEASED) return;
@@ -264,10 +273,11 @@
       else if (type === "arraybuffer") this.#isBlobWanted = false;
     }
 
-    #connect(url, protocols) {
+    #connect(url, protocols, authorization) {
       const controller = this.#controller = newController();
       const headers = [["upgrade", "websocket"], ["sec-websocket-extensions", "permessage-deflate"]];
-      if (protocols.length > 0) headers[2] = ["sec-websocket-protocol", join(protocols, ", ")];
+      if (protocols.length > 0) headers[headers.length] = ["sec-websocket-protocol", join(protocols, ", ")];
+      if (authorization !== undefined) headers[headers.length] = ["authorization", authorization];
       const init = { __proto__: null, headers, redirect: "manual", signal: signalOf(controller) };
       try {
         startFetch(url, init, (response) => {
@@ -277,6 +287,11 @@
               "Failed to establish the WebSocket connection: expected server to reply with HTTP status code 101 " +
               `(switching protocols), but received ${status} instead.`,
             ));
+            return;
+          }
+          if (this.#closedOutgoing) {
+            native.abandon(socket.#outside);
+            this.#refused(new Error(GIVEN_UP));
             return;
           }
           this.#outside = socket.#outside;

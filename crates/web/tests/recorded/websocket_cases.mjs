@@ -133,6 +133,7 @@ export const cases = {
   source_from_bad: () => [undefined, null, 1, "x", {}].map((value) => attempt(() => EventSource.from(value)).slice(0, 16)),
   source_from_used: async () => { const used = stream("x"); const reader = used.getReader(); const locked = attempt(() => EventSource.from(used)); await reader.read(); reader.releaseLock(); return [locked, attempt(() => EventSource.from(used))]; },
   source_bad_url: () => attempt(() => new EventSource("x")),
+  source_fetcher: () => [null, undefined, 1, {}, { fetch() {} }].map((fetcher) => attempt(() => { const s = new EventSource("http://a.invalid/", { fetcher, withCredentials: fetcher !== undefined }); s.close(); return "made"; })),
   source_credentials: () => attempt(() => new EventSource("http://a.invalid/", { withCredentials: true })),
   source_missing: () => attempt(() => new EventSource()),
 };

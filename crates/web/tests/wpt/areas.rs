@@ -49,6 +49,14 @@ pub(crate) const AREAS: &[Area] = &[
         folders: &["fetch/api", "fetch/data-urls", "xhr/formdata"],
     },
     Area {
+        name: "websockets",
+        folders: &["websockets"],
+    },
+    Area {
+        name: "eventsource",
+        folders: &["eventsource"],
+    },
+    Area {
         name: "FileAPI",
         folders: &["FileAPI"],
     },

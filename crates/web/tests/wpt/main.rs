@@ -15,12 +15,14 @@
 mod areas;
 mod checkout;
 mod child;
+mod event_streams;
 mod judge;
 mod lists;
 mod report;
 mod scope;
 mod self_check;
 mod server;
+mod sockets;
 mod toml;
 
 use std::ffi::OsString;

@@ -1,6 +1,7 @@
 //! The tests' own server, as far as the runner stands in for it: the files of the checkout, with their `.headers` and
-//! `.asis`, and a few of the Python handlers, most of them of `fetch/api/resources`. Any other handler, a pipe, and any
-//! other host are as if nobody were there. Each exchange is a connection of its own.
+//! `.asis`, a few of the Python handlers, most of them of `fetch/api/resources`, event streams (`event_streams`) and
+//! WebSockets (`sockets`). Any other handler, a pipe, and any other host are as if nobody were there. Each exchange is a
+//! connection of its own.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -12,6 +13,7 @@ use isthmus_web::{Begun, Exchange, FetchAnswer, FetchDone, OutgoingRequest, Uplo
 use rquickjs::Ctx;
 
 use crate::checkout::Checkout;
+use crate::{event_streams, sockets};
 
 /// Its name; it has others below this one, and several ports.
 const HOST: &str = "web-platform.test";
@@ -53,9 +55,9 @@ impl Exchange for Ready {
 }
 
 /// A request whose body is here.
-struct Received {
+pub(crate) struct Received {
     method: String,
-    url: url::Url,
+    pub(crate) url: url::Url,
     headers: Vec<(String, Vec<u8>)>,
     /// As a `content-length` would have it.
     length: Option<u64>,
@@ -63,7 +65,8 @@ struct Received {
 }
 
 impl Received {
-    fn header(&self, name: &str) -> Option<Vec<u8>> {
+    /// All values of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<Vec<u8>> {
         let values: Vec<&[u8]> = self
             .headers
             .iter()
@@ -74,7 +77,7 @@ impl Received {
     }
 
     /// A parameter of the query, as bytes.
-    fn parameter(&self, name: &str) -> Option<Vec<u8>> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<Vec<u8>> {
         self.url.query()?.split('&').find_map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             (key == name).then(|| percent_decode(value))
@@ -111,7 +114,8 @@ fn percent_decode(value: &str) -> Vec<u8> {
     decoded
 }
 
-fn answer(status: u16, headers: &[(&str, &[u8])], body: IncomingBody) -> FetchAnswer {
+/// An answer that is here as a whole.
+pub(crate) fn answer(status: u16, headers: &[(&str, &[u8])], body: IncomingBody) -> FetchAnswer {
     FetchAnswer {
         status,
         status_text: if status == 200 { "OK" } else { "" }.to_owned(),
@@ -193,10 +197,21 @@ impl Server {
             .url
             .host_str()
             .is_some_and(|host| host == HOST || host.ends_with(".web-platform.test"));
-        if !known || request.parameter("pipe").is_some() {
+        if !known {
             return Err(LOST.to_owned());
         }
+        if sockets::is_wanted(&request) {
+            return sockets::answer(&request, &self.outbox);
+        }
         let path = request.url.path().to_owned();
+        if let Some(name) = path.strip_prefix(event_streams::FOLDER)
+            && let Some(stream) = event_streams::stream(&request, name)
+        {
+            return Ok(stream);
+        }
+        if request.parameter("pipe").is_some() {
+            return Err(LOST.to_owned());
+        }
         match path.strip_prefix(HANDLERS) {
             _ if !path.ends_with(".py") => Ok(self.file(&path)),
             None if path == ECHO_HEADERS => Ok(plain(head_lines(&request))),
