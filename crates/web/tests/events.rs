@@ -475,3 +475,17 @@ fn scheduler_wait_is_a_timer_as_a_promise() {
     );
     assert_eq!(world.host.waiting(), 0);
 }
+
+#[test]
+fn a_listener_that_nothing_calls_is_told_so() {
+    let world = World::new();
+    world.eval("addEventListener('fetch', () => {}); addEventListener('alarm', () => {}, { once: true });");
+    assert_eq!(
+        world.host.texts(),
+        ["fetch", "alarm"].map(|name| {
+            format!("addEventListener(\"{name}\") does nothing: a method of an entrypoint class handles this event.")
+        })
+    );
+    world.eval("new EventTarget().addEventListener('fetch', () => {}); addEventListener('error', () => {}); addEventListener('fetch', null)");
+    assert!(world.host.texts().is_empty());
+}

@@ -12,6 +12,10 @@
   const global = globalThis;
   const LISTENER = "function or HandlerObject";
 
+  // The events that scripts without modules listened to; nobody dispatches them to the global object.
+  const isForEntrypoint = (type) =>
+    type === "fetch" || type === "scheduled" || type === "tail" || type === "trace" || type === "alarm";
+
   const flatten = (options) =>
     (typeof options === "object" && options !== null) || typeof options === "function" ? options.capture : options;
 
@@ -125,6 +129,9 @@
         capture = !!options;
       }
       if (!checkCallback(callback, "addEventListener")) return;
+      if (target === scope && isForEntrypoint(name)) {
+        native.warn(`addEventListener("${name}") does nothing: a method of an entrypoint class handles this event.`);
+      }
       if (signal !== undefined && shared.events.isAborted(signal)) return;
       const listener = {
         __proto__: null, callback, capture, once, passive, removed: false, release: undefined, isHandler: false,

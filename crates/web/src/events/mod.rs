@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use rquickjs::{Ctx, Function, Object, Result, Value};
 
-use crate::{Host, script};
+use crate::{Host, LogLevel, script};
 
 /// Adds the classes.
 pub(crate) fn install(ctx: &Ctx<'_>, host: &Rc<dyn Host>) -> Result<()> {
@@ -24,7 +24,15 @@ pub(crate) fn install(ctx: &Ctx<'_>, host: &Rc<dyn Host>) -> Result<()> {
         ctx,
         "event_target.js",
         include_str!("event_target.js"),
-        |_| Ok(()),
+        |native| {
+            let log = Rc::clone(host);
+            native.set(
+                "warn",
+                Function::new(ctx.clone(), move |text: String| {
+                    log.log(LogLevel::Warn, &text, None);
+                })?,
+            )
+        },
     )?;
     script::evaluate(ctx, "abort.js", include_str!("abort.js"), |_| Ok(()))?;
     script::evaluate(ctx, "reported.js", include_str!("reported.js"), |_| Ok(()))?;
