@@ -58,10 +58,13 @@ impl Broker {
                 } => *of == Some(event),
                 _ => false,
             };
+            // Where JavaScript goes on by itself nobody knows for which event: such a connection ends with the last one.
+            let is_last = calls.events.is_empty();
+            let is_over = |of: Option<StreamId>| of.map_or(is_last, |of| of == event);
             let connections: Vec<_> = calls
                 .connections
                 .iter()
-                .filter(|(_, connection)| connection.event == Some(event))
+                .filter(|(_, connection)| is_over(connection.event))
                 .map(|(stream, _)| *stream)
                 .collect();
             let over: Vec<_> = calls

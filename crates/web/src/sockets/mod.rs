@@ -11,8 +11,8 @@ mod line;
 
 use std::rc::Rc;
 
-use rquickjs::class::{JsClass, Readable, Trace};
-use rquickjs::function::{Constructor, Opt};
+use rquickjs::class::Trace;
+use rquickjs::function::Opt;
 use rquickjs::module::{Declarations, Declared, Exports, ModuleDef};
 use rquickjs::{Class, Ctx, Exception, Function, JsLifetime, Module, Object, Result, Value};
 
@@ -32,14 +32,7 @@ struct LineObject {
     line: Rc<Line>,
 }
 
-impl<'js> JsClass<'js> for LineObject {
-    const NAME: &'static str = "Line";
-    type Mutable = Readable;
-
-    fn constructor(_: &Ctx<'js>) -> Result<Option<Constructor<'js>>> {
-        Ok(None)
-    }
-}
+hidden_class!(LineObject, "Line");
 
 type Handle<'js> = Class<'js, LineObject>;
 
