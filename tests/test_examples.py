@@ -71,7 +71,7 @@ def test_sockets_ask_and_tunnel(serve: Callable[..., Server], tmp_path: Path) ->
         port = free.getsockname()[1]
     config = folder / "wrangler.jsonc"
     config.write_text(config.read_text().replace("8791", str(port)))
-    peer = subprocess.Popen([sys.executable, str(folder / "server.py"), str(port)], stderr=subprocess.DEVNULL)
+    peer = subprocess.Popen([sys.executable, str(folder / "upstream.py"), str(port)], stderr=subprocess.DEVNULL)
     try:
         server = serve(folder)
         eventually(lambda: server.get("/stressed").status_code == 200, "the server listens")

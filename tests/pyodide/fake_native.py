@@ -1,4 +1,7 @@
-"""A stand-in for `isthmus._native.ffi`: what the Python side needs to be imported, with JavaScript objects as Python ones."""
+"""A stand-in for `isthmus._native.ffi`: what the Python side needs to be imported, with JavaScript objects as Python ones.
+
+The event loop's native half knows no JavaScript and is the real one.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ class JsException(FakeProxy, Exception):
 
 
 def fake_native() -> types.ModuleType:
+    from isthmus._native.ffi import Turns, run_turn, use_handles
+
     native = types.ModuleType("isthmus._native.ffi")
+    native.Turns, native.run_turn, native.use_handles = Turns, run_turn, use_handles
     native.flags = {name: 1 << bit for bit, name in enumerate(FLAGS)}
     native.js_flags = lambda value: getattr(value, "_flags", -1)
     native.JsException = JsException
@@ -47,8 +53,12 @@ def fake_native() -> types.ModuleType:
 
 
 def install() -> None:
-    """Makes `pyodide` importable in this process without the extension module."""
+    """Makes `pyodide` importable in this process with the fake in the extension module's place."""
     python = Path(__file__).parents[2] / "python"
     sys.path[:0] = [str(python), str(python / "isthmus" / "_isolate"), str(Path(__file__).parent / "recorded")]
-    sys.modules["isthmus._native"] = types.ModuleType("isthmus._native")
-    sys.modules["isthmus._native.ffi"] = fake_native()
+    from isthmus._native import Isolate
+
+    fake = fake_native()
+    sys.modules["isthmus._native"] = native = types.ModuleType("isthmus._native")
+    native.Isolate = Isolate
+    sys.modules["isthmus._native.ffi"] = fake

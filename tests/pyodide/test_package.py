@@ -1,4 +1,4 @@
-"""Runs the tests of this folder without the extension module (see conftest.py)."""
+"""Runs the tests of this folder on a fake of the extension module (see conftest.py)."""
 
 from __future__ import annotations
 

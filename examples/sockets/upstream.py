@@ -1,4 +1,4 @@
-"""The server that the Worker speaks to: `python examples/sockets/server.py [port]`. It turns lines around."""
+"""The server that the Worker speaks to: `python examples/sockets/upstream.py [port]`. It turns lines around."""
 
 import socketserver
 import sys
