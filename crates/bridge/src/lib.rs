@@ -33,6 +33,7 @@ mod js2python;
 mod jsbind;
 mod jsproxy;
 mod lifetime;
+mod member;
 mod module;
 mod own_properties;
 mod pairs;

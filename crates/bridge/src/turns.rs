@@ -14,6 +14,7 @@ use pyo3::types::{PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit, intern};
 
 use crate::jsbind::Slot;
+use crate::member;
 
 /// What an event loop of asyncio keeps for every callback; the base of `IsolateLoop`.
 #[pyclass(subclass, frozen, module = "isthmus._native.ffi")]
@@ -148,7 +149,7 @@ static mut HANDLES: Handles = Handles {
 /// `timer` is another of its heirs.
 #[pyfunction]
 pub(crate) fn use_handles(made: Bound<'_, PyType>, base: Bound<'_, PyType>, timer: Bound<'_, PyType>) {
-    let place = |name| place_of(&base, name);
+    let place = |name| member::place_of(&base, name, member::Kind::Object);
     let places = (|| {
         Some(Places {
             callback: place("_callback")?,
@@ -166,35 +167,6 @@ pub(crate) fn use_handles(made: Bound<'_, PyType>, base: Bound<'_, PyType>, time
             timer: timer.into_ptr().cast(),
             places,
         };
-    }
-}
-
-/// CPython's descriptor of a slot, as every version lays it out.
-#[repr(C)]
-struct MemberDescriptor {
-    base: PyObject,
-    class: *mut PyTypeObject,
-    name: *mut PyObject,
-    qualified_name: *mut PyObject,
-    member: *mut ffi::PyMemberDef,
-}
-
-/// Where a class with `__slots__` keeps an attribute; `None` if that isn't how it keeps it.
-fn place_of(class: &Bound<'_, PyType>, name: &str) -> Option<usize> {
-    /// `Py_T_OBJECT_EX`, which slots are.
-    const OBJECT: i32 = 16;
-    let descriptor = class.getattr(name).ok()?;
-    // SAFETY: the token proves the GIL; the layout is that of the exact type, whose class must be the one asked for.
-    unsafe {
-        if ffi::Py_TYPE(descriptor.as_ptr()) != &raw mut ffi::PyMemberDescr_Type {
-            return None;
-        }
-        let descriptor = descriptor.as_ptr().cast::<MemberDescriptor>();
-        let member = (*descriptor).member;
-        let size = (*class.as_type_ptr()).tp_basicsize;
-        let fits = (*member).offset > 0 && (*member).offset + size_of::<*mut PyObject>() as isize <= size;
-        ((*descriptor).class == class.as_type_ptr() && (*member).type_code == OBJECT && fits)
-            .then_some((*member).offset as usize)
     }
 }
 

@@ -1,13 +1,14 @@
 //! Coroutine functions behind proxies: their coroutines begin to run when JavaScript calls them, and in which context.
 
-use std::ptr;
-
 use pyo3::ffi::{self, PyObject};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
 use rquickjs::qjs::JSValue;
 
 use super::{Cell, cell_of, is_callable, source};
 use crate::lifetime::Held;
-use crate::state;
+use crate::{member, state};
 
 /// Has the coroutines of calls of a proxy (borrowed; anything else is left alone) run in the context of this moment, all
 /// in the same one: what one call sets the next one sees, as in the callbacks of a stream. Only where the object is a
@@ -76,17 +77,20 @@ pub(super) unsafe fn is_coroutine_function(object: *mut PyObject) -> Result<bool
 
 /// `co_flags` of a code object, which CPython's C API shows in no other way.
 unsafe fn flags_of(code: *mut PyObject) -> Result<i64, ()> {
-    /// The attribute's name, interned and kept for good; null until first needed.
-    static mut NAME: *mut PyObject = ptr::null_mut();
-    // SAFETY: under the GIL; a function always has a code object, which is borrowed of it.
+    /// Where code objects keep it; guarded by the GIL.
+    static PLACE: PyOnceLock<Option<usize>> = PyOnceLock::new();
+    // SAFETY: under the GIL; a function always has a code object, which is borrowed of it and of the exact type whose
+    // member descriptor has told the place.
     unsafe {
-        if NAME.is_null() {
-            NAME = ffi::PyUnicode_InternFromString(c"co_flags".as_ptr());
-            if NAME.is_null() {
-                return Err(());
-            }
+        let py = Python::assume_attached();
+        let place = PLACE.get_or_init(py, || {
+            let class = Bound::from_borrowed_ptr(py, ffi::Py_TYPE(code).cast());
+            member::place_of(class.cast::<PyType>().ok()?, "co_flags", member::Kind::Int)
+        });
+        if let Some(place) = place {
+            return Ok(i64::from(*code.cast::<u8>().add(*place).cast::<i32>()));
         }
-        let flags = ffi::PyObject_GetAttr(code, NAME);
+        let flags = ffi::PyObject_GetAttrString(code, c"co_flags".as_ptr());
         if flags.is_null() {
             return Err(());
         }
