@@ -15,7 +15,7 @@ use rquickjs::{
     object::Property,
 };
 
-use crate::{Broker, convert, settle};
+use crate::{Broker, convert, exchange, settle};
 
 mod get;
 mod list;
@@ -153,10 +153,6 @@ fn check_key(ctx: &Ctx<'_>, operation: &str, key: Vec<u8>) -> Result<String> {
 fn failed(ctx: &Ctx<'_>, reply: &isthmus_protocol::Reply<'_>) -> rquickjs::Error {
     match reply {
         isthmus_protocol::Reply::Failed(failure) => settle::error(ctx, failure.name, failure.message),
-        _ => settle::error(
-            ctx,
-            "Error",
-            "The host gave an answer that does not fit the question",
-        ),
+        _ => settle::error(ctx, "Error", exchange::UNFIT),
     }
 }

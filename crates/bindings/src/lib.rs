@@ -13,6 +13,7 @@
 //! | `outbound` | `fetch()` through the host: the Web platform's way out |
 //! | `sockets` | `connect()` through the host |
 //! | `caches` | the Cache API through the host |
+//! | `exchange` | what these have in common |
 //! | `broker` | the seam to the process around |
 //! | [`link`] | the link to the host, under that seam: connection, bodies, calls |
 //!
@@ -26,6 +27,7 @@ mod caches;
 mod collect;
 mod convert;
 mod env;
+mod exchange;
 mod kv;
 pub mod link;
 pub mod modules;

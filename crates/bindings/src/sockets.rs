@@ -7,7 +7,7 @@ use isthmus_web::body::{ByteSink, IncomingBody};
 use isthmus_web::{ConnectDone, Connection, SocketAddress};
 use rquickjs::Ctx;
 
-use crate::{Broker, CallBody, CallDone};
+use crate::{Broker, CallBody, CallDone, exchange};
 
 /// Connects to the outside world; [`isthmus_web::Host::connect`] says the rest.
 pub fn connect(broker: &Rc<dyn Broker>, address: &SocketAddress, done: ConnectDone) -> Rc<dyn Connection> {
@@ -67,7 +67,7 @@ fn when_done(done: ConnectDone) -> CallDone {
         let outcome = match (reply, body) {
             (Reply::Connected, IncomingBody::Source { source, .. }) => Ok(source),
             (Reply::Failed(failure), _) => Err(failure.message.to_owned()),
-            _ => Err("The host gave an answer that does not fit the question".to_owned()),
+            _ => Err(exchange::UNFIT.to_owned()),
         };
         done(ctx, outcome);
     })

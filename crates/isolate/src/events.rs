@@ -58,11 +58,7 @@ fn response_head(parts: &ResponseParts, upgrade: bool) -> ResponseHead<'_> {
     ResponseHead {
         status: parts.status,
         status_text: &parts.status_text,
-        headers: parts
-            .headers
-            .iter()
-            .map(|(name, value)| Header { name, value })
-            .collect(),
+        headers: Header::borrowed(&parts.headers),
         upgrade,
     }
 }
@@ -132,11 +128,7 @@ impl Shared {
         let parts = RequestParts {
             method: head.method.to_owned(),
             url: head.url.to_owned(),
-            headers: head
-                .headers
-                .iter()
-                .map(|header| (header.name.to_owned(), header.value.to_vec()))
-                .collect(),
+            headers: Header::owned(&head.headers),
             cf: head.cf.map(ToOwned::to_owned),
         };
         let body = Incoming::open(&self.events, stream, body, bytes);

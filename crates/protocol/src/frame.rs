@@ -256,6 +256,21 @@ pub struct Header<'a> {
     pub value: &'a [u8],
 }
 
+impl<'a> Header<'a> {
+    /// Headers as they travel.
+    pub fn borrowed(headers: &'a [(String, Vec<u8>)]) -> Vec<Self> {
+        headers.iter().map(|(name, value)| Self { name, value }).collect()
+    }
+
+    /// Headers that outlive their frame.
+    pub fn owned(headers: &[Self]) -> Vec<(String, Vec<u8>)> {
+        headers
+            .iter()
+            .map(|header| (header.name.to_owned(), header.value.to_vec()))
+            .collect()
+    }
+}
+
 /// The head of an HTTP request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RequestHead<'a> {

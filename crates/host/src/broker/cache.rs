@@ -126,11 +126,7 @@ impl Broker {
         let head = ResponseHead {
             status: found.status,
             status_text: reason.unwrap_or_default(),
-            headers: found
-                .headers
-                .iter()
-                .map(|(name, value)| Header { name, value })
-                .collect(),
+            headers: Header::borrowed(&found.headers),
             upgrade: false,
         };
         let reply = Reply::Cache(cache::Reply::Found(head));
