@@ -43,7 +43,7 @@
       return new Promise((resolve, reject) => {
         requireArguments(given, 1, "match' on 'Cache", "Request or string");
         const ignoreMethod = anyMethod(options, "match");
-        const isAsked = native.match(this.#name, request, ignoreMethod, (outcome, value) => {
+        const isAsked = native.ask(this.#name, request, ignoreMethod, false, (outcome, value) => {
           if (outcome === FOUND) resolve(value);
           else if (outcome === NOTHING) resolve(undefined);
           else reject(new Error(value));
@@ -69,7 +69,7 @@
       return new Promise((resolve, reject) => {
         requireArguments(given, 1, "delete' on 'Cache", "Request or string");
         const ignoreMethod = anyMethod(options, "delete");
-        const isAsked = native.remove(this.#name, request, ignoreMethod, (outcome, value) => {
+        const isAsked = native.ask(this.#name, request, ignoreMethod, true, (outcome, value) => {
           if (outcome === DONE || outcome === NOTHING) resolve(outcome === DONE);
           else reject(new Error(value));
         });

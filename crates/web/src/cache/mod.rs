@@ -28,61 +28,30 @@ pub(crate) fn install(ctx: &Ctx<'_>) -> Result<()> {
             "byteLength",
             Function::new(ctx.clone(), |text: String| text.len())?,
         )?;
-        native.set("match", Function::new(ctx.clone(), find)?)?;
-        native.set("remove", Function::new(ctx.clone(), remove)?)?;
+        native.set("ask", Function::new(ctx.clone(), ask)?)?;
         native.set("put", Function::new(ctx.clone(), put)?)
     })
 }
 
-/// Looks for a response; `false` if there can be none.
-fn find<'js>(
-    ctx: Ctx<'js>,
-    cache: Opt<Option<String>>,
-    request: Value<'js>,
-    ignore_method: bool,
-    answered: Function<'js>,
-) -> Result<bool> {
-    ask(
-        &ctx,
-        cache,
-        &request,
-        ignore_method,
-        answered,
-        CacheOperation::Match,
-    )
-}
-
-/// Removes a response; `false` if there can be none.
-fn remove<'js>(
-    ctx: Ctx<'js>,
-    cache: Opt<Option<String>>,
-    request: Value<'js>,
-    ignore_method: bool,
-    answered: Function<'js>,
-) -> Result<bool> {
-    ask(
-        &ctx,
-        cache,
-        &request,
-        ignore_method,
-        answered,
-        CacheOperation::Delete,
-    )
-}
-
+/// Looks for a response, or removes it; `false` if there can be none.
 fn ask<'js>(
-    ctx: &Ctx<'js>,
+    ctx: Ctx<'js>,
     cache: Opt<Option<String>>,
-    request: &Value<'js>,
+    request: Value<'js>,
     ignore_method: bool,
+    is_removed: bool,
     answered: Function<'js>,
-    operation: CacheOperation,
 ) -> Result<bool> {
-    let request = fetch::cache_key(ctx, request)?;
+    let request = fetch::cache_key(&ctx, &request)?;
     if request.method != "GET" && !ignore_method {
         return Ok(false);
     }
-    send(ctx, cache, request, operation, answered)?;
+    let operation = if is_removed {
+        CacheOperation::Delete
+    } else {
+        CacheOperation::Match
+    };
+    send(&ctx, cache, request, operation, answered)?;
     Ok(true)
 }
 
