@@ -13,8 +13,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit, intern};
 
-use crate::jsbind::Slot;
 use crate::member;
+use crate::slot::Slot;
 
 /// What an event loop of asyncio keeps for every callback; the base of `IsolateLoop`.
 #[pyclass(subclass, frozen, module = "isthmus._native.ffi")]

@@ -289,7 +289,7 @@ class IsolateLoop(Turns, asyncio.SelectorEventLoop):  # type: ignore[misc]
         monotonic = time.monotonic
         this = getcurrent()
         idle = self._idle
-        handle: Any = _END
+        handle: Any
         while True:
             try:
                 handle = run_turn(self, pop, jobs_pending, run_jobs)

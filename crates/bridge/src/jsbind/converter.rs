@@ -9,9 +9,10 @@ use pyo3::{PyTraverseError, PyVisit};
 use rquickjs::qjs::{self, JS_UNDEFINED, JSValue};
 
 use super::attribute;
-use super::shape::{Shape, Slot};
+use super::shape::Shape;
 use crate::jsproxy::{self, call, flags};
 use crate::lifetime::{self, Held};
+use crate::slot::Slot;
 use crate::to_js::{self, Options, Raised};
 use crate::{error, js2python, promise, pyproxy, python2js, state, to_py, wake};
 

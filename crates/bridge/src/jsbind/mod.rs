@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 pub(crate) use attribute::{attribute_steal, bind_class, bind_sig, get_signature};
 pub(crate) use call::vectorcall;
 pub(crate) use converter::resolved;
-pub(crate) use shape::{Shape, Slot};
+pub(crate) use shape::Shape;
 
 use converter::{Js2PyConverter, Py2JsConverter, ToJs, ToPy};
 

@@ -1,7 +1,5 @@
 //! What a Python signature means for a proxy, found out as it is needed and kept.
 
-use std::cell::UnsafeCell;
-
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -9,39 +7,11 @@ use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::signature::JsFuncSignature;
+use crate::slot::Slot;
 use crate::state;
 
 /// Names that a shape remembers, so that a proxy used as a mapping by `getattr` does not fill the memory.
 const NAMES: usize = 1024;
-
-/// A Python reference that can be replaced.
-pub(crate) struct Slot(UnsafeCell<Option<Py<PyAny>>>);
-// SAFETY: used under the GIL only, which methods have by their token; a reference handed out is a new one, so that
-// replacing the content, and what that runs, never meets a borrow.
-unsafe impl Sync for Slot {}
-
-impl Slot {
-    pub(crate) const fn new(content: Option<Py<PyAny>>) -> Self {
-        Self(UnsafeCell::new(content))
-    }
-
-    #[inline(always)]
-    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        // SAFETY: see above.
-        unsafe { (*self.0.get()).as_ref().map(|content| content.bind(py).clone()) }
-    }
-
-    pub(crate) fn set(&self, py: Python<'_>, content: Option<Py<PyAny>>) {
-        // SAFETY: see above; the old content ends after the new one is in place.
-        let old = unsafe { std::mem::replace(&mut *self.0.get(), content) };
-        drop(old.map(|old| old.into_bound(py)));
-    }
-
-    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        // SAFETY: see above: the collector runs under the GIL.
-        unsafe { visit.call(&*self.0.get()) }
-    }
-}
 
 /// What a signature means for a proxy. Kept by `_pyodide.jsbind` with the signature, and by each bound proxy.
 #[pyclass(frozen, weakref, module = "_pyodide.jsbind")]
