@@ -55,6 +55,7 @@ pub use host::{
     FetchAnswer, FetchDone, Host, Job, JobDone, LogLevel, OutgoingRequest, SocketAddress, TimerId,
     UploadBody,
 };
+pub use script::run as run_script;
 
 pub use sockets::{SOCKETS_MODULE, sockets_exports, sockets_module};
 

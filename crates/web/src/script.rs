@@ -8,6 +8,7 @@
 
 use std::rc::Rc;
 
+use rquickjs::context::EvalOptions;
 use rquickjs::{Ctx, Error, Exception, Function, JsLifetime, Object, Result, Value};
 
 use crate::{Host, bytecode};
@@ -76,4 +77,24 @@ pub(crate) fn evaluate<'js>(
     let script = bytecode::load(ctx, name, source)?;
     script.call::<_, Value>((native, shared(ctx)?))?;
     Ok(())
+}
+
+/// Runs a script of a crate that builds on this one, in the form that those of this crate have: one function of
+/// `native`, which `fill` fills, and of `shared`, the intrinsics and what the platform's scripts lend each other. Its
+/// file is called `isthmus:NAME` in stack traces. Answers what the function returns.
+///
+/// # Errors
+/// A JavaScript exception: what the script throws, or that the platform isn't installed.
+pub fn run<'js>(
+    ctx: &Ctx<'js>,
+    name: &str,
+    source: &str,
+    fill: impl FnOnce(&Object<'js>) -> Result<()>,
+) -> Result<Value<'js>> {
+    let native = Object::new_proto(ctx.clone(), None)?;
+    fill(&native)?;
+    let mut options = EvalOptions::default();
+    options.filename = Some(format!("isthmus:{name}"));
+    let script: Function<'js> = ctx.eval_with_options(source, options)?;
+    script.call((native, shared(ctx)?))
 }
