@@ -15,7 +15,7 @@ use super::freshness::Fresh;
 use super::store::{Store, blocking};
 use super::{CacheError, CacheRequest};
 use crate::Durability;
-use crate::sqlite::cache_index::{NewBody, NewEntry};
+use crate::sqlite::cache_index::{Entry, EntryBody};
 
 /// Bodies up to this many bytes lie in the database.
 pub(super) const SHORT: usize = 64 * 1024;
@@ -108,13 +108,11 @@ impl Draft {
         };
         let body = if self.file.is_some() {
             self.write_out().await?;
-            NewBody::File(self.settle_file().await?)
+            EntryBody::File(self.settle_file().await?)
         } else {
-            NewBody::Bytes(self.gathered.split().freeze())
+            EntryBody::Bytes(self.gathered.split().freeze())
         };
-        let entry = NewEntry {
-            cache: std::mem::take(&mut self.cache),
-            key: std::mem::take(&mut self.key),
+        let entry = Entry {
             status: self.status,
             headers: fresh.headers,
             born: fresh.born,
@@ -122,7 +120,8 @@ impl Draft {
             length: self.length,
             body,
         };
-        self.store.put(entry).await?;
+        let (cache, key) = (std::mem::take(&mut self.cache), std::mem::take(&mut self.key));
+        self.store.put(cache, key, entry).await?;
         if let Some(file) = &mut self.file {
             file.is_kept = true;
         }

@@ -15,7 +15,7 @@ use super::conditions::{Range, Shape, shape};
 use super::freshness::{Verdict, judge};
 use super::{CacheError, CacheLimits, Draft, Headers, StoredBody, header};
 use crate::sqlite::SqliteOptions;
-use crate::sqlite::cache_index::{CacheIndex, Entry, NewBody, NewEntry};
+use crate::sqlite::cache_index::{CacheIndex, Entry, EntryBody};
 use crate::{Clock, Durability, StoreError};
 
 /// Stale entries are looked for at most this often, in milliseconds.
@@ -88,17 +88,17 @@ impl Caches {
         let cache = request.cache_name();
         // The file of an entry that is replaced right now may be gone before it is opened.
         for _ in 0..3 {
-            let Some(entry) = store.fresh(&cache, request.key, now)? else {
+            let Some((id, entry)) = store.fresh(&cache, request.key, now)? else {
                 return Ok(None);
             };
             let file = match &entry.body {
-                NewBody::Bytes(_) => None,
-                NewBody::File(name) => match store.open_body(name, entry.length).await? {
+                EntryBody::Bytes(_) => None,
+                EntryBody::File(name) => match store.open_body(name, entry.length).await? {
                     Some(file) => Some(Arc::new(file)),
                     None => continue,
                 },
             };
-            store.used(entry.id);
+            store.used(id);
             return Ok(Some(found(entry, file, request.headers, now)));
         }
         Ok(None)
@@ -181,8 +181,8 @@ fn found(entry: Entry, file: Option<Arc<File>>, request: &Headers, now: u64) -> 
             end,
         },
         // In memory, so it fits.
-        (None, NewBody::Bytes(bytes)) => Part::Bytes(bytes.slice(start as usize..end as usize)),
-        (None, NewBody::File(_)) => Part::Bytes(Bytes::new()),
+        (None, EntryBody::Bytes(bytes)) => Part::Bytes(bytes.slice(start as usize..end as usize)),
+        (None, EntryBody::File(_)) => Part::Bytes(Bytes::new()),
     };
     let set = |headers: &mut Headers, name: &str, value: String| {
         headers.retain(|(known, _)| known != name);
@@ -350,9 +350,9 @@ impl Store {
         self.drafted.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    fn fresh(&self, cache: &str, key: &str, now: u64) -> Result<Option<Entry>, CacheError> {
+    fn fresh(&self, cache: &str, key: &str, now: u64) -> Result<Option<(i64, Entry)>, CacheError> {
         let entry = self.index.find(cache, key).map_err(|error| self.error(error))?;
-        Ok(entry.filter(|entry| entry.expires > now))
+        Ok(entry.filter(|(_, entry)| entry.expires > now))
     }
 
     /// Opens the file of an entry; `None` if it is not what the entry says, which is removed then.
@@ -394,8 +394,16 @@ impl Store {
         }
     }
 
-    pub(super) async fn put(self: &Arc<Self>, entry: NewEntry) -> Result<(), CacheError> {
-        self.index.put(entry).await.map_err(|error| self.error(error))?;
+    pub(super) async fn put(
+        self: &Arc<Self>,
+        cache: String,
+        key: String,
+        entry: Entry,
+    ) -> Result<(), CacheError> {
+        self.index
+            .put(cache, key, entry)
+            .await
+            .map_err(|error| self.error(error))?;
         self.tidy();
         Ok(())
     }

@@ -64,33 +64,20 @@ const OVERHEAD: u64 = 256;
 /// How many files one look for garbage names, how many expired entries one transaction removes.
 const BATCH: usize = 500;
 
-/// An entry to store.
-pub(crate) struct NewEntry {
-    pub(crate) cache: String,
-    pub(crate) key: String,
+/// A stored response, or one to store.
+pub(crate) struct Entry {
     pub(crate) status: u16,
     pub(crate) headers: Headers,
     pub(crate) born: u64,
     pub(crate) expires: u64,
     pub(crate) length: u64,
-    pub(crate) body: NewBody,
+    pub(crate) body: EntryBody,
 }
 
-/// Where the body of an entry to store is.
-pub(crate) enum NewBody {
+/// Where the body of an entry is.
+pub(crate) enum EntryBody {
     Bytes(Bytes),
     File(String),
-}
-
-/// A stored entry.
-pub(crate) struct Entry {
-    pub(crate) id: i64,
-    pub(crate) status: u16,
-    pub(crate) headers: Headers,
-    pub(crate) born: u64,
-    pub(crate) expires: u64,
-    pub(crate) length: u64,
-    pub(crate) body: NewBody,
 }
 
 /// The open database.
@@ -125,8 +112,8 @@ impl CacheIndex {
         self.uses.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Looks an entry up. Blocks for some microseconds.
-    pub(crate) fn find(&self, cache: &str, key: &str) -> Result<Option<Entry>, String> {
+    /// Looks an entry up, and answers its number too. Blocks for some microseconds.
+    pub(crate) fn find(&self, cache: &str, key: &str) -> Result<Option<(i64, Entry)>, String> {
         let found = self.readers.with(|connection| {
             connection
                 .prepare_cached(
@@ -137,15 +124,15 @@ impl CacheIndex {
                     let headers: Vec<u8> = row.get(2)?;
                     let file: Option<String> = row.get(6)?;
                     let body = match file {
-                        Some(file) => NewBody::File(file),
-                        None => NewBody::Bytes(Bytes::copy_from_slice(
+                        Some(file) => EntryBody::File(file),
+                        None => EntryBody::Bytes(Bytes::copy_from_slice(
                             row.get_ref(7)?.as_blob_or_null()?.unwrap_or_default(),
                         )),
                     };
                     Ok((
+                        row.get(0)?,
                         headers,
                         Entry {
-                            id: row.get(0)?,
                             status: row.get(1)?,
                             headers: Vec::new(),
                             born: row.get::<_, i64>(3)?.cast_unsigned(),
@@ -157,24 +144,31 @@ impl CacheIndex {
                 })
                 .optional()
         });
-        let Some((headers, mut entry)) = found.map_err(|error| error.to_string())? else {
+        let Some((id, headers, mut entry)) = found.map_err(|error| error.to_string())? else {
             return Ok(None);
         };
         entry.headers = postcard::from_bytes(&headers)
             .map_err(|_| "the database is damaged: the headers of an entry can't be read".to_owned())?;
-        if let NewBody::Bytes(bytes) = &entry.body
+        if let EntryBody::Bytes(bytes) = &entry.body
             && bytes.len() as u64 != entry.length
         {
             return Err("the database is damaged: a body isn't as long as it should be".to_owned());
         }
-        Ok(Some(entry))
+        Ok(Some((id, entry)))
     }
 
     /// Stores an entry, in the place of one of the same name; resolves when it is durable.
-    pub(crate) async fn put(&self, entry: NewEntry) -> Result<(), String> {
+    pub(crate) async fn put(&self, cache: String, key: String, entry: Entry) -> Result<(), String> {
         let headers = postcard::to_stdvec(&entry.headers).map_err(|error| error.to_string())?;
         let used = self.next_use();
-        self.write(Change::Put { entry, headers, used }).await
+        self.write(Change::Put {
+            cache,
+            key,
+            entry,
+            headers,
+            used,
+        })
+        .await
     }
 
     /// Removes an entry, which need not exist; resolves when that is durable.
@@ -259,7 +253,9 @@ impl Drop for CacheIndex {
 
 enum Change {
     Put {
-        entry: NewEntry,
+        cache: String,
+        key: String,
+        entry: Entry,
         headers: Vec<u8>,
         used: i64,
     },
@@ -287,12 +283,18 @@ enum Change {
 impl Write for Change {
     fn apply(&self, connection: &Connection) -> rusqlite::Result<Progress> {
         match self {
-            Self::Put { entry, headers, used } => {
+            Self::Put {
+                cache,
+                key,
+                entry,
+                headers,
+                used,
+            } => {
                 let (file, body) = match &entry.body {
-                    NewBody::Bytes(bytes) => (None, Some(&**bytes)),
-                    NewBody::File(name) => (Some(name.as_str()), None),
+                    EntryBody::Bytes(bytes) => (None, Some(&**bytes)),
+                    EntryBody::File(name) => (Some(name.as_str()), None),
                 };
-                let size = entry.length + (entry.key.len() + headers.len()) as u64 + OVERHEAD;
+                let size = entry.length + (key.len() + headers.len()) as u64 + OVERHEAD;
                 connection
                     .prepare_cached(
                         "INSERT INTO entries (cache, key, status, headers, born, expires, used, size, length, file, body)
@@ -303,8 +305,8 @@ impl Write for Change {
                              length = excluded.length, file = excluded.file, body = excluded.body",
                     )?
                     .execute(params![
-                        entry.cache,
-                        entry.key,
+                        cache,
+                        key,
                         entry.status,
                         headers,
                         entry.born.cast_signed(),
@@ -367,8 +369,8 @@ impl Write for Change {
     fn size(&self) -> usize {
         match self {
             Self::Put { entry, headers, .. } => match &entry.body {
-                NewBody::Bytes(bytes) => bytes.len() + headers.len(),
-                NewBody::File(_) => headers.len(),
+                EntryBody::Bytes(bytes) => bytes.len() + headers.len(),
+                EntryBody::File(_) => headers.len(),
             },
             _ => 0,
         }
