@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use rquickjs::atom::PredefinedAtom;
 use rquickjs::class::{JsClass, Readable, Trace, Tracer};
 use rquickjs::function::{Constructor, Params};
 use rquickjs::{Array, Class, Ctx, Exception, JsLifetime, Object, Result, Value};
@@ -81,8 +82,11 @@ fn next<'js>(params: &Params<'_, 'js>) -> Result<Value<'js>> {
     let iterator = receiver::<HeadersIterator>(params)?;
     let item = iterator.borrow().step(ctx)?;
     let result = Object::new(ctx.clone())?;
-    result.set("done", item.is_none())?;
-    result.set("value", item.unwrap_or_else(|| Value::new_undefined(ctx.clone())))?;
+    result.set(PredefinedAtom::Done, item.is_none())?;
+    result.set(
+        PredefinedAtom::Value,
+        item.unwrap_or_else(|| Value::new_undefined(ctx.clone())),
+    )?;
     Ok(result.into_value())
 }
 
