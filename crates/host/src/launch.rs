@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-use isthmus_sandbox::{ZygoteCommand, ZygoteProcess, global_pid, launch_zygote};
+use isthmus_sandbox::{ZygoteCommand, ZygoteProcess, global_pid, launch_zygote, tune_heap};
 
 /// The zygote's ends of what connects it with the host.
 pub(crate) struct ZygoteEnds {
@@ -49,10 +49,12 @@ pub(crate) struct PythonLauncher {
 
 impl Launch for PythonLauncher {
     fn launch(&self, ends: ZygoteEnds) -> Result<Box<dyn Process>, String> {
+        let mut env = std::env::vars_os().collect();
+        tune_heap(&mut env);
         let command = ZygoteCommand {
             program: self.python.clone(),
             args: ["-m", "isthmus", "zygote"].map(OsString::from).into(),
-            env: std::env::vars_os().collect(),
+            env,
             cwd: self.directory.clone(),
             control: ends.control,
             stdout: ends.stdout,

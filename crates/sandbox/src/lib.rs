@@ -26,7 +26,7 @@ mod status;
 
 pub use error::SandboxError;
 pub use hazards::{Counts, Hazards, counts, self_check};
-pub use heap::keep_freed_memory;
+pub use heap::{keep_freed_memory, tune_heap};
 pub use launch::{ZygoteCommand, launch_zygote};
 pub use passing::{MAX_PASSED, recv_with_fds, send_with_fds};
 pub use pids::global_pid;
