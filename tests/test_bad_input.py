@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.bad_input import ANSWERS, EXPRESSIONS, LOST, STALLS
+from harness.bad_input import ANSWERS, EXPRESSIONS, LOST, STALLS, bad_peer
 from harness.processes import eventually, resident_bytes
 from harness.raw_peer import RawPeer, Then
 from harness.server import Server
@@ -88,9 +88,7 @@ ERRORS = """
 
 @pytest.fixture
 def peer() -> Iterator[RawPeer]:
-    with RawPeer() as peer:
-        peer.scripts.update({name: answer.script for name, answer in ANSWERS.items()})
-        peer.scripts.update(STALLS)
+    with bad_peer() as peer:
         yield peer
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness.server import Server
+from harness.server import CONFIG, Server
 
 WORKER = """
     import asyncio
@@ -70,15 +70,6 @@ WORKER = """
             return Response(",".join(seen))
 """
 
-
-CONFIG = """{
-  "name": "events",
-  "main": "main.py",
-  "compatibility_date": "2026-11-01",
-  "compatibility_flags": ["python_workers"],
-  "kv_namespaces": [{ "binding": "KV", "id": "test" }]
-}
-"""
 
 GRACE = 2.5
 """Seconds; the host suspects an isolate 2 s after a client left."""

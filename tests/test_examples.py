@@ -4,7 +4,8 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,22 @@ from harness.server import Server, copy_worker
 from websockets.sync.client import connect
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+@contextmanager
+def upstream(folder: Path, port: str) -> Iterator[None]:
+    """Runs the server that an example speaks to, on a free port in place of the one that its configuration names."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = str(probe.getsockname()[1])
+    config = folder / "wrangler.jsonc"
+    config.write_text(config.read_text().replace(port, free))
+    process = subprocess.Popen([sys.executable, str(folder / "upstream.py"), free], stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("other", ["wrangler.jsonc", "wrangler.toml"])
@@ -30,13 +47,7 @@ def test_every_example_is_explained_and_tested(example: str) -> None:
 
 def test_fetch_asks_and_passes_on(serve: Callable[..., Server], tmp_path: Path) -> None:
     folder = copy_worker(EXAMPLES / "fetch", tmp_path / "fetch")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = folder / "wrangler.jsonc"
-    config.write_text(config.read_text().replace("8790", str(port)))
-    upstream = subprocess.Popen([sys.executable, str(folder / "upstream.py"), str(port)], stderr=subprocess.DEVNULL)
-    try:
+    with upstream(folder, port="8790"):
         server = serve(folder)
         eventually(lambda: server.get().status_code == 200, "the server listens")
         assert server.get().json() == {
@@ -46,9 +57,6 @@ def test_fetch_asks_and_passes_on(serve: Callable[..., Server], tmp_path: Path) 
         assert server.get("/proxy/lines").text == "".join(f"line {number}\n" for number in range(100_000))
         answer = server.post("/proxy/json", json={"numbers": [4, 5], "text": "a"})
         assert answer.json() == {"sum": 9, "text": "A"}
-    finally:
-        upstream.kill()
-        upstream.wait()
 
 
 def test_cache_keeps_what_it_made(serve: Callable[..., Server], tmp_path: Path) -> None:
@@ -66,22 +74,13 @@ def test_cache_keeps_what_it_made(serve: Callable[..., Server], tmp_path: Path) 
 
 def test_sockets_ask_and_tunnel(serve: Callable[..., Server], tmp_path: Path) -> None:
     folder = copy_worker(EXAMPLES / "sockets", tmp_path / "sockets")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = folder / "wrangler.jsonc"
-    config.write_text(config.read_text().replace("8791", str(port)))
-    peer = subprocess.Popen([sys.executable, str(folder / "upstream.py"), str(port)], stderr=subprocess.DEVNULL)
-    try:
+    with upstream(folder, port="8791"):
         server = serve(folder)
         eventually(lambda: server.get("/stressed").status_code == 200, "the server listens")
         assert server.get("/stressed").text == "desserts\n"
         text = "".join(f"line {number}\n" for number in range(20_000))
         answer = server.post("/", content=text.encode())
         assert answer.text == "".join(f"{line[::-1]}\n" for line in text.splitlines())
-    finally:
-        peer.kill()
-        peer.wait()
 
 
 def test_fastapi_talks_through_a_websocket(serve: Callable[..., Server], tmp_path: Path) -> None:

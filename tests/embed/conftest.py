@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.interpreter import python
+from harness.interpreter import RAISES, python
 
 Program = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -28,14 +28,6 @@ from pyodide.ffi import can_run_sync, create_proxy, run_sync
 def run(main, plain=True):
     with asyncio.Runner(loop_factory=new_loop if plain else isthmus.loop_factory(new_loop)) as runner:
         return runner.run(main)
-
-def raises(kind, part, function, *arguments):
-    try:
-        function(*arguments)
-    except kind as error:
-        assert part in str(error), str(error)
-    else:
-        raise AssertionError(f"no {kind.__name__}")
 """
 
 
@@ -59,6 +51,6 @@ def on_loop(request: pytest.FixtureRequest, program: Program) -> Program:
     """As `program`, after the installation and `run(main)` on a kind of loop."""
 
     def run(source: str, *flags: str, **options: object) -> subprocess.CompletedProcess[str]:
-        return program(LOOPS[request.param] + PRELUDE + textwrap.dedent(source), *flags, **options)
+        return program(LOOPS[request.param] + PRELUDE + RAISES + textwrap.dedent(source), *flags, **options)
 
     return run

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.bad_input import ANSWERS, EXPRESSIONS, STALLS
+from harness.bad_input import ANSWERS, EXPRESSIONS, STALLS, bad_peer
 from harness.processes import eventually
 from harness.raw_peer import RawPeer
 
@@ -30,9 +30,7 @@ def resident():
 
 @pytest.fixture
 def peer() -> Iterator[RawPeer]:
-    with RawPeer() as peer:
-        peer.scripts.update({name: answer.script for name, answer in ANSWERS.items()})
-        peer.scripts.update(STALLS)
+    with bad_peer() as peer:
         yield peer
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harness.interpreter import RAISES
+
 PRELUDE = """
 import array, asyncio, hashlib, hmac, sys
 import isthmus
@@ -11,14 +13,6 @@ isthmus.install()
 import js
 from pyodide.code import run_js
 from pyodide.ffi import JsException, to_js
-
-def raises(kind, part, function, *arguments):
-    try:
-        function(*arguments)
-    except kind as error:
-        assert part in str(error), str(error)
-    else:
-        raise AssertionError(f"no {kind.__name__}")
 
 SIZES = [0, 1, 1000, 4096, 4097, 100_000, 3_000_000]
 
@@ -29,7 +23,7 @@ def data(size):
 
 @pytest.fixture
 def lending(program):
-    return lambda source: program(PRELUDE + source)
+    return lambda source: program(PRELUDE + RAISES + source)
 
 
 KINDS = {

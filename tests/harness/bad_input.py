@@ -1,10 +1,12 @@
 """What a Worker, or a program in plain CPython, may be given that is wrong, and what must come of it."""
 
+import contextlib
 import gzip
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from harness.raw_peer import Script, Then
+from harness.raw_peer import RawPeer, Script, Then
 
 _OK = b"HTTP/1.1 200 OK\r\n"
 _SIZED = _OK + b"content-length: 10\r\n\r\n"
@@ -236,3 +238,12 @@ EXPRESSIONS: dict[str, str] = {
     "crypto.subtle.importKey('raw', new Uint8Array(16), 'AES-GCM', false, ['encrypt']).then((k) => crypto.subtle.exportKey('raw', k))": "InvalidAccessError",
     "crypto.getRandomValues(new Uint8Array(65537))": "QuotaExceededError",
 }  # fmt: skip
+
+
+@contextlib.contextmanager
+def bad_peer() -> Iterator[RawPeer]:
+    """A server that says all of `ANSWERS` and `STALLS`, each under its name."""
+    with RawPeer() as peer:
+        peer.scripts.update({name: answer.script for name, answer in ANSWERS.items()})
+        peer.scripts.update(STALLS)
+        yield peer

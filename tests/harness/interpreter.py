@@ -7,7 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["python"]
+__all__ = ["RAISES", "python"]
+
+RAISES = """
+def raises(kind, part, function, *arguments):
+    try:
+        function(*arguments)
+    except kind as error:
+        assert part in str(error), str(error)
+    else:
+        raise AssertionError(f"no {kind.__name__}")
+"""
+"""A function for the programs of the tests: fails unless the call raises that, with that in its text."""
 
 PYTHON = Path(__file__).resolve().parents[2] / "python"
 
