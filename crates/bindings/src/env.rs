@@ -5,7 +5,7 @@ use std::rc::Rc;
 use isthmus_protocol::control::Binding;
 use rquickjs::{Ctx, Object, Result};
 
-use crate::{Broker, kv, settle};
+use crate::{Broker, kv, queue, scheduled, settle};
 
 /// Makes the `env` object of `bindings`, in their order: a string, a parsed JSON value, or an object whose
 /// methods call `broker` on its channel. Call it before any user code runs.
@@ -20,6 +20,8 @@ pub fn install_env<'js>(
     let env = Object::new(ctx.clone())?;
     settle::install(ctx)?;
     kv::install(ctx)?;
+    scheduled::install(ctx)?;
+    queue::install(ctx)?;
     for (name, binding) in bindings {
         match binding {
             Binding::Text(text) => env.set(name, text)?,

@@ -5,6 +5,9 @@
 //! |---|---|
 //! | `env` | [`install_env`]: makes the `env` object |
 //! | `kv` | `KvNamespace`: arguments in, one call on a channel, the answer out |
+//! | `scheduled` | [`scheduled_controller`]: what a `scheduled` handler is called with |
+//! | `queue` | [`queue_controller`]: what a `queue` handler is called with |
+//! | `interface` | what classes written in Rust have in common |
 //! | `convert` | JavaScript values to Rust by the rules of workerd |
 //! | `settle` | promises that the host's answer settles |
 //! | `collect` | a body that comes in pieces, as one |
@@ -28,10 +31,13 @@ mod collect;
 mod convert;
 mod env;
 mod exchange;
+mod interface;
 mod kv;
 pub mod link;
 pub mod modules;
 mod outbound;
+mod queue;
+mod scheduled;
 mod settle;
 mod sockets;
 mod workers;
@@ -40,5 +46,7 @@ pub use broker::{Broker, CallBody, CallDone, Opened};
 pub use caches::cache;
 pub use env::install_env;
 pub use outbound::fetch;
+pub use queue::{BatchState, queue_controller};
+pub use scheduled::scheduled_controller;
 pub use sockets::connect;
 pub use workers::{Events, WORKERS_MODULE, Workers, install_workers, workers_module};

@@ -26,11 +26,14 @@
       ? promise.copy() : promise;
     native.begin(event);
     promiseResolve(kept).then(
-      () => {},
-      (error) => native.report(error),
-    ).then(() => {
+      () => false,
+      (error) => {
+        native.report(error);
+        return true;
+      },
+    ).then((rejected) => {
       if (kept !== promise) kept.destroy();
-      native.end(event);
+      native.end(event, rejected);
     });
   }
 

@@ -16,8 +16,8 @@ pub const WORKERS_MODULE: &str = "cloudflare:workers";
 pub trait Events: 'static {
     /// The event has one more promise to wait for.
     fn begin(&self, event: StreamId);
-    /// One of the promises of the event is settled.
-    fn end(&self, event: StreamId);
+    /// One of the promises of the event is settled, well or not.
+    fn end(&self, event: StreamId, rejected: bool);
     /// The event in whose course JavaScript was called, if any.
     fn current(&self) -> Option<StreamId>;
 }
@@ -66,7 +66,9 @@ fn natives<'js>(ctx: &Ctx<'js>, events: &Rc<dyn Events>) -> Result<Object<'js>> 
     let known = Rc::clone(events);
     object.set(
         "end",
-        Function::new(ctx.clone(), move |event: StreamId| known.end(event))?,
+        Function::new(ctx.clone(), move |event: StreamId, rejected: bool| {
+            known.end(event, rejected)
+        })?,
     )?;
     object.set(
         "report",

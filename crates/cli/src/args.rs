@@ -77,6 +77,10 @@ pub(crate) struct DevArguments {
     #[arg(long, value_name = "ADDRESSES", default_value = "any")]
     pub(crate) outbound: AddressPolicy,
 
+    /// Serve /__scheduled, which runs the Worker's `scheduled` handler (clients of this machine only).
+    #[arg(long)]
+    pub(crate) test_scheduled: bool,
+
     /// How many isolates serve requests.
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) isolates: NonZeroUsize,

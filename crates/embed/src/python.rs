@@ -80,7 +80,7 @@ struct NoEvents;
 impl Events for NoEvents {
     fn begin(&self, _: StreamId) {}
 
-    fn end(&self, _: StreamId) {}
+    fn end(&self, _: StreamId, _: bool) {}
 
     fn current(&self) -> Option<StreamId> {
         None

@@ -11,6 +11,8 @@
 //! | `pool`, `supervisor` | which isolate takes an event; boots, deaths, replacements |
 //! | `launch`, `zygote` | where zygotes come from; one zygote's control connection |
 //! | `isolate` | one isolate: its two connections, its open events, its vital signs |
+//! | `delivery` | an event to the isolate that takes it, and to its end |
+//! | `cron` | when cron triggers come |
 //! | `broker` | capability calls, by grant |
 //! | `companion` | the network alone, for a program in plain CPython |
 //! | `network` | outbound `fetch`: connections, TLS, addresses, bodies |
@@ -23,6 +25,8 @@
 
 mod broker;
 mod companion;
+mod cron;
+mod delivery;
 mod front;
 mod isolate;
 mod launch;

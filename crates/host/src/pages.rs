@@ -4,6 +4,7 @@
 use http::StatusCode;
 use isthmus_protocol::FailureKind;
 
+use crate::delivery::Undelivered;
 use crate::isolate::{Broken, EventFailure};
 use crate::limits::{HEADERS_MAX, REQUEST_BODY_MAX, URL_MAX};
 use crate::logs::clean;
@@ -51,7 +52,7 @@ impl Page {
     }
 
     /// There is no isolate.
-    pub(crate) fn unavailable(why: &Unavailable) -> Self {
+    fn unavailable(why: &Unavailable) -> Self {
         match why {
             Unavailable::Boot(failure) => Self::boot_failed(failure),
             Unavailable::Timeout => Self::new(
@@ -62,6 +63,14 @@ impl Page {
             Unavailable::Stopped => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "The server is shutting down.\n")
             }
+        }
+    }
+
+    /// An event reached no isolate, or not its end there.
+    pub(crate) fn undelivered(why: &Undelivered) -> Self {
+        match why {
+            Undelivered::Unavailable(why) => Self::unavailable(why),
+            Undelivered::Broken(why) => Self::broken(why),
         }
     }
 

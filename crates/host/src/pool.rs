@@ -1,5 +1,6 @@
 //! The isolates that take events now, and what a request does when there is none.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
@@ -38,6 +39,16 @@ pub(crate) enum Unavailable {
     Timeout,
     /// The server ends.
     Stopped,
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boot(_) => f.write_str("the Worker could not be started"),
+            Self::Timeout => f.write_str("no isolate became ready in time"),
+            Self::Stopped => f.write_str("the server is shutting down"),
+        }
+    }
 }
 
 /// The isolates that take events.

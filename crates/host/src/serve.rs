@@ -35,6 +35,8 @@ pub struct ServeOptions {
     pub isolates: usize,
     /// What outbound requests may reach.
     pub outbound: AddressPolicy,
+    /// Whether `/__scheduled` runs the Worker's `scheduled` handler.
+    pub test_scheduled: bool,
     /// The Python interpreter that runs the Worker.
     pub python: PathBuf,
 }
@@ -129,6 +131,8 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
         logs: logs.clone(),
         timeouts,
         request_body_max,
+        test_scheduled: options.test_scheduled,
+        crons: options.project.crons,
     })
     .map_err(ServeError::System)?;
     tokio::select! {

@@ -4,13 +4,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use isthmus_project::Cron;
 use isthmus_protocol::control::IsolateSpec;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, sleep, timeout, timeout_at};
 
 use crate::broker::GrantTable;
+use crate::cron;
+use crate::delivery::Courier;
 use crate::front::Front;
 use crate::isolate::IsolateContext;
 use crate::launch::Launch;
@@ -37,6 +41,10 @@ pub(crate) struct Setup {
     pub(crate) timeouts: Timeouts,
     /// The longest request body, in bytes.
     pub(crate) request_body_max: Option<u64>,
+    /// Whether `/__scheduled` runs the Worker's `scheduled` handler.
+    pub(crate) test_scheduled: bool,
+    /// When `scheduled` runs.
+    pub(crate) crons: Vec<Cron>,
 }
 
 /// A running server.
@@ -44,7 +52,7 @@ pub(crate) struct Server {
     addr: SocketAddr,
     /// The isolates.
     pub(crate) pool: Arc<Pool>,
-    logs: Logs,
+    pub(crate) logs: Logs,
     grace: Duration,
     front: JoinHandle<()>,
     supervisor: JoinHandle<()>,
@@ -65,11 +73,22 @@ impl Server {
         let (stop_supervisor, supervisor_stopped) = watch::channel(false);
         let (booted, when_booted) = oneshot::channel();
         let pool = Arc::new(Pool::new(notes.clone(), setup.timeouts.clone()));
-        let front = Arc::new(Front {
+        let courier = Courier {
             pool: pool.clone(),
+            logs: setup.logs.clone(),
+        };
+        tokio::spawn(cron::run(
+            setup.crons,
+            courier.clone(),
+            Timestamp::now,
+            front_stopped.clone(),
+        ));
+        let front = Arc::new(Front {
+            courier: courier.clone(),
             logs: setup.logs.clone(),
             timeouts: setup.timeouts.clone(),
             request_body_max: setup.request_body_max,
+            test_scheduled: setup.test_scheduled,
             local: addr.to_string(),
             shutdown: front_stopped.clone(),
         });

@@ -68,6 +68,7 @@ fn options(folder: &Path, script: &str, addr: SocketAddr) -> ServeOptions {
         log_level: LogLevel::Log,
         isolates: 1,
         outbound: AddressPolicy::Any,
+        test_scheduled: false,
         python,
     }
 }

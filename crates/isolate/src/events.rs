@@ -5,8 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use isthmus_bindings::link::{ConnectionError, Incoming, Outgoing, SocketLink, announce, coded};
 use isthmus_protocol::{
-    Body, Event, Failure, FailureKind, Frame, Header, Open, Outcome, Reply, RequestHead, ResponseHead,
-    StreamId, decode,
+    Body, Event, Failure, Frame, Header, Open, Outcome, Reply, RequestHead, ResponseHead, StreamId, decode,
 };
 use isthmus_web::body::{ByteSink, OutgoingBody, WriteDone, pump};
 use isthmus_web::fetch::{self, RequestParts, ResponseParts};
@@ -16,10 +15,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use rquickjs::Ctx;
 
+use crate::deliveries::Reported;
 use crate::shared::Shared;
 
 /// An event that is not over: it ends when nothing of this is missing any more.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct OpenEvent {
     /// How the handler ended.
     outcome: Option<Outcome>,
@@ -31,6 +31,10 @@ pub(crate) struct OpenEvent {
     answered: bool,
     /// Its client asks for a WebSocket.
     upgradable: bool,
+    /// A promise that was passed to `waitUntil` was rejected.
+    rejected: bool,
+    /// What the host is told at the end.
+    pub(crate) reported: Reported,
 }
 
 /// The sink of a body that nobody wants: whoever writes to it learns so.
@@ -97,6 +101,8 @@ impl Shared {
                 match event {
                     Event::Fetch(head) => self.open_fetch(py, ctx, stream, &head, &body, bytes),
                     Event::Test => self.tell_server(stream, intern!(py, "test"), (stream,)),
+                    Event::Scheduled { cron, time } => self.open_scheduled(py, ctx, stream, cron, time),
+                    Event::Queue(batch) => self.open_queue(py, ctx, stream, &batch),
                 }
             }
             Frame::Cancel { stream } => {
@@ -139,22 +145,13 @@ impl Shared {
             });
         match request {
             Ok(request) => self.tell_server(stream, intern!(py, "fetch"), (stream, request)),
-            Err(message) => {
-                let failure = Failure {
-                    kind: FailureKind::Internal,
-                    name: "Error",
-                    message: &message,
-                    trace: "",
-                };
-                self.fail(stream, &failure);
-                self.handler_ended(stream, Outcome::Exception);
-            }
+            Err(message) => self.stillborn(stream, &message),
         }
     }
 
     /// Calls a method of `isthmus._runtime.serve.Server`, which never raises but for a bug of ours. Its name is interned:
     /// CPython caches look-ups by the string object.
-    fn tell_server<'py>(
+    pub(crate) fn tell_server<'py>(
         &self,
         stream: StreamId,
         method: &Bound<'py, PyString>,
@@ -170,14 +167,7 @@ impl Shared {
             self.log_internal(&format!("the event server failed in {method}(): {message}"));
             // An event that could not begin is over. One that could not be cancelled goes on.
             if method != "cancel" && self.open.borrow().contains_key(&stream) {
-                let failure = Failure {
-                    kind: FailureKind::Internal,
-                    name: "Error",
-                    message: &message,
-                    trace: "",
-                };
-                self.fail(stream, &failure);
-                self.handler_ended(stream, Outcome::Exception);
+                self.stillborn(stream, &message);
             }
         }
     }
@@ -347,21 +337,33 @@ impl Shared {
         if self.waiting.borrow().contains_key(&stream) {
             return;
         }
-        let outcome = {
-            let mut open = self.open.borrow_mut();
-            match open.get(&stream) {
-                Some(OpenEvent {
-                    outcome: Some(outcome),
-                    sending: false,
-                    ..
-                }) => {
-                    let outcome = *outcome;
-                    open.remove(&stream);
-                    outcome
-                }
-                _ => return,
-            }
+        let mut open = self.open.borrow_mut();
+        let Some((outcome, false)) = open
+            .get(&stream)
+            .and_then(|event| Some((event.outcome?, event.sending)))
+        else {
+            return;
         };
-        self.events.send(&Frame::Done { stream, outcome });
+        let event = open.remove(&stream).unwrap_or_default();
+        drop(open);
+        // As upstream: what is waited for belongs to the event.
+        let outcome = match outcome {
+            Outcome::Ok if event.rejected => Outcome::Exception,
+            outcome => outcome,
+        };
+        event.reported.report(|report| {
+            self.events.send(&Frame::Done {
+                stream,
+                outcome,
+                report,
+            });
+        });
+    }
+
+    /// A promise that the event waits for was rejected.
+    pub(crate) fn waited_in_vain(&self, stream: StreamId) {
+        if let Some(event) = self.open.borrow_mut().get_mut(&stream) {
+            event.rejected = true;
+        }
     }
 }

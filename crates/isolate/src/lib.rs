@@ -11,6 +11,7 @@
 //! | `serve.rs` | what a forked child does first |
 //! | `shared.rs` | the state that everything below shares |
 //! | `events.rs` | frames of the events connection |
+//! | `deliveries.rs` | events that are no requests: cron triggers, batches of a queue |
 //! | `calls.rs` | the broker connection; the `Broker` of the bindings |
 //! | `world.rs` | the `Host` of the Web platform |
 //! | `workers.rs` | the events and proxies behind `cloudflare:workers` |
@@ -19,6 +20,7 @@
 #![warn(missing_docs)]
 
 mod calls;
+mod deliveries;
 mod events;
 mod jobs;
 mod modules;

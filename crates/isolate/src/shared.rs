@@ -224,7 +224,7 @@ impl LinkOwner for Owner {
             if is_heard {
                 events.begin(event);
             } else {
-                events.end(event);
+                events.end(event, false);
             }
         }
     }

@@ -54,7 +54,10 @@ impl Events for Waiting {
         *self.0.waiting.borrow_mut().entry(event).or_insert(0) += 1;
     }
 
-    fn end(&self, event: StreamId) {
+    fn end(&self, event: StreamId, rejected: bool) {
+        if rejected {
+            self.0.waited_in_vain(event);
+        }
         let over = {
             let mut waiting = self.0.waiting.borrow_mut();
             let count = waiting.get_mut(&event).map(|count| {

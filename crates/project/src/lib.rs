@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod bindings;
+mod cron;
 mod discover;
 mod dotenv;
 mod environment;
@@ -20,9 +21,11 @@ mod schema;
 mod secrets;
 mod source;
 mod suggest;
+mod triggers;
 
 use std::path::PathBuf;
 
+pub use cron::{Cron, CronError};
 pub use flags::{Flag, FlagState, Standing, flags};
 pub use model::{Build, KvNamespace, ModuleRule, Project, Unserved, VarValue};
 pub use report::{Diagnostic, Report, Severity};

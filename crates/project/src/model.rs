@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::cron::Cron;
 use crate::flags::FlagState;
 use crate::report::{Diagnostic, Report};
 use crate::source::{Origin, display_path};
@@ -38,6 +39,8 @@ pub struct Project {
     pub secret_files: Vec<PathBuf>,
     /// The KV namespaces.
     pub kv_namespaces: Vec<KvNamespace>,
+    /// When `scheduled` runs.
+    pub crons: Vec<Cron>,
     /// Which further files are modules.
     pub rules: Vec<ModuleRule>,
     /// What to run before the Worker starts.

@@ -17,6 +17,7 @@ use crate::report::{Diagnostic, Findings, Report};
 use crate::schema::{self, KEYS, Role};
 use crate::secrets::{self, Secrets};
 use crate::source::{Origin, Source, Span, Spanned};
+use crate::triggers;
 
 /// The port of `wrangler dev`.
 const DEFAULT_PORT: u16 = 8787;
@@ -102,6 +103,7 @@ impl Resolver<'_> {
             vars,
             secret_files,
             kv_namespaces: bindings.kv_namespaces,
+            crons: triggers::crons(&self.environment, findings),
             rules: self.rules(),
             build,
             dev_ip,

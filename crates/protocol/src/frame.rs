@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cache, kv, socket};
+use crate::{cache, kv, queue, socket};
 
 /// Names a stream on one connection; chosen by the side that opens it, never used twice.
 pub type StreamId = u32;
@@ -78,6 +78,9 @@ pub enum Frame<'a> {
         stream: StreamId,
         /// How it ended.
         outcome: Outcome,
+        /// What it came to, beyond its reply.
+        #[serde(borrow)]
+        report: Report<'a>,
     },
     /// A message on an upgraded stream (after a reply whose head says [`ResponseHead::upgrade`]).
     Message {
@@ -126,6 +129,29 @@ pub enum Event<'a> {
     Fetch(#[serde(borrow)] RequestHead<'a>),
     /// `test`: the Worker's own test handler.
     Test,
+    /// `scheduled`: a cron trigger.
+    Scheduled {
+        /// The cron expression as configured; empty if a developer set it off without one.
+        cron: &'a str,
+        /// For when it was scheduled, in milliseconds since the epoch.
+        time: i64,
+    },
+    /// `queue`: a batch of messages.
+    Queue(#[serde(borrow)] queue::Batch<'a>),
+}
+
+/// What an event came to, known only when all it passed to `waitUntil` has ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Report<'a> {
+    /// Nothing beyond its outcome: `fetch`, `test`.
+    None,
+    /// Of [`Event::Scheduled`].
+    Scheduled {
+        /// The Worker called `noRetry()`.
+        no_retry: bool,
+    },
+    /// Of [`Event::Queue`].
+    Queue(#[serde(borrow)] queue::Verdict<'a>),
 }
 
 /// A call on a capability.

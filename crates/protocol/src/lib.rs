@@ -24,11 +24,12 @@ pub mod control;
 pub mod flow;
 mod frame;
 pub mod kv;
+pub mod queue;
 pub mod socket;
 mod wire;
 
 pub use frame::{
     Body, Call, ChannelId, Event, Failure, FailureKind, Frame, Header, LogLevel, LogRecord, LogSource,
-    Message, Open, Operation, Outcome, Redirect, Reply, RequestHead, ResponseHead, StreamId,
+    Message, Open, Operation, Outcome, Redirect, Reply, Report, RequestHead, ResponseHead, StreamId,
 };
 pub use wire::{FrameReader, MAX_FRAME, WireError, decode, encode};

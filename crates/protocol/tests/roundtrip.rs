@@ -105,6 +105,40 @@ fn frames() -> Vec<Frame<'static>> {
         Frame::Done {
             stream: 1,
             outcome: Outcome::Canceled,
+            report: Report::None,
+        },
+        Frame::Open {
+            stream: 4,
+            open: Open::Event(Event::Scheduled {
+                cron: "* * * * *",
+                time: -1,
+            }),
+            body: Body::None,
+        },
+        Frame::Open {
+            stream: 5,
+            open: Open::Event(Event::Queue(queue::Batch {
+                queue: "q",
+                messages: vec![queue::Delivered {
+                    id: "0",
+                    timestamp: 1,
+                    attempts: 2,
+                    content_type: queue::ContentType::V8,
+                    body: &[255, 0],
+                }],
+                metrics: queue::Metrics::default(),
+            })),
+            body: Body::None,
+        },
+        Frame::Done {
+            stream: 5,
+            outcome: Outcome::Exception,
+            report: Report::Queue(queue::Verdict {
+                ack_all: false,
+                retry_all: Some(queue::Retry { delay: Some(5) }),
+                acked: vec!["a"],
+                retried: vec![("b", queue::Retry { delay: None })],
+            }),
         },
         Frame::Message {
             stream: 1,

@@ -70,6 +70,14 @@ class Server:
         """The Worker's own test handler is to run."""
         self._tasks[stream] = self._loop.create_task(self._handle(stream, self._test(stream)))
 
+    def scheduled(self, stream: int, controller: Any) -> None:
+        """A cron trigger came."""
+        self._deliver(stream, "scheduled", controller)
+
+    def queue(self, stream: int, batch: Any) -> None:
+        """A batch of messages came."""
+        self._deliver(stream, "queue", batch)
+
     def cancel(self, stream: int) -> None:
         """The client of an event went away: its signal aborts, its task is cancelled. `waitUntil` goes on, and so does what
         waits in the SDK's ASGI adapter: cancelled there, it would never shut the application's lifespan down, and behind
@@ -113,6 +121,13 @@ class Server:
 
     async def _test(self, stream: int) -> None:
         await self._worker.test(self._new_context(stream))
+        self._isolate.finished(stream)
+
+    def _deliver(self, stream: int, name: str, argument: Any) -> None:
+        self._tasks[stream] = self._loop.create_task(self._handle(stream, self._delivery(stream, name, argument)))
+
+    async def _delivery(self, stream: int, name: str, argument: Any) -> None:
+        await self._worker.deliver(name, argument, self._new_context(stream))
         self._isolate.finished(stream)
 
     async def _handle(self, stream: int, handler: Coroutine[Any, Any, None]) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 __all__ = ["Worker", "load"]
 
+_NO_CLASS = "There is no 'Default' class defined in the Python Worker's main module"
+
 _LEGACY_HANDLERS = ("on_fetch", "on_scheduled", "on_queue", "on_alarm", "on_trace", "on_pubsub", "test")
 
 
@@ -25,7 +27,7 @@ class Worker:
         self.classes = _entrypoint_classes(module)
         self.default = self.classes.get("Default")
         self.fetch: Callable[[Any, Any], Any] = self._choose_fetch()
-        self._request = _request_class()
+        self._request, self._from_js = _sdk()
         self._count_arguments()
 
     def entrypoints(self) -> list[str]:
@@ -58,17 +60,34 @@ class Worker:
         return _to_js_response(result)
 
     async def _legacy_fetch(self, request: Any, ctx: Any) -> Any:
-        handler = getattr(self.module, "on_fetch", None)
-        if handler is None:
-            file = (self.module.__file__ or self.module.__name__).rpartition("/")[2]
-            raise TypeError(f'Python entrypoint "{file}" does not export a handler named "on_fetch"')
-        result = _call_relaxed(handler, request, self.env, ctx)
+        result = _call_relaxed(self._legacy_handler("on_fetch"), request, self.env, ctx)
         if inspect.isawaitable(result):
             result = await result
         return _to_js_response(result)
 
+    def _legacy_handler(self, name: str) -> Any:
+        handler = getattr(self.module, name, None)
+        if handler is None:
+            file = (self.module.__file__ or self.module.__name__).rpartition("/")[2]
+            raise TypeError(f'Python entrypoint "{file}" does not export a handler named "{name}"')
+        return handler
+
     async def _missing_class(self, _request: Any, _ctx: Any) -> Any:
-        raise TypeError("There is no 'Default' class defined in the Python Worker's main module")
+        raise TypeError(_NO_CLASS)
+
+    async def deliver(self, name: str, argument: Any, ctx: Any) -> None:
+        """Runs the handler of an event that nobody waits for: `scheduled` or `queue`."""
+        if self.default is not None:
+            handler = _method(self.default(ctx, self.env), name)
+            # Unlike `fetch`, these are called with all three arguments, whatever they take; what they need of the last two
+            # is on `self`.
+            result = handler(self._from_js(argument), None, None)
+        elif self.legacy:
+            result = _call_relaxed(self._legacy_handler(f"on_{name}"), argument, self.env, ctx)
+        else:
+            raise TypeError(_NO_CLASS)
+        if inspect.isawaitable(result):
+            await result
 
     async def test(self, ctx: Any) -> None:
         """Runs the Worker's own test handler."""
@@ -88,10 +107,11 @@ def load(module: ModuleType, flags: dict[str, bool], env: Any) -> Worker:
     return Worker(module, flags, env)
 
 
-def _request_class() -> type:
-    from workers import Request
+def _sdk() -> tuple[type, Callable[[Any], Any]]:
+    """The SDK's class of requests, and its conversion of what an event carries."""
+    from workers import Request, python_from_rpc
 
-    return Request
+    return Request, python_from_rpc
 
 
 def _entrypoint_classes(module: ModuleType) -> dict[str, type]:

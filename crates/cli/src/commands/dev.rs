@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: DevArguments, python: PathBuf, printer: Arc<Printer
             log_level,
             isolates: arguments.isolates.get(),
             outbound: arguments.outbound,
+            test_scheduled: arguments.test_scheduled,
             python,
             project,
         };

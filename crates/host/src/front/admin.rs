@@ -1,4 +1,4 @@
-//! `/cdn-cgi/handler/…`: events that a developer sets off by hand. Only for clients on this machine that
+//! `/cdn-cgi/handler/…` and `/__scheduled`: events that a developer sets off by hand. Only for clients on this machine that
 //! address it by a local name, since a page on the internet can make a browser send such requests.
 
 use std::net::{IpAddr, SocketAddr};
@@ -13,36 +13,117 @@ use crate::pages::Page;
 /// The paths that are the host's.
 const PREFIX: &str = "/cdn-cgi/handler/";
 
+/// Where cron triggers were set off before.
+const DEPRECATED: &str = "/cdn-cgi/mf/scheduled";
+
+/// Where they are with `--test-scheduled`.
+const TEST_SCHEDULED: &str = "/__scheduled";
+
+/// The latest and, negated, the earliest time that a `Date` can be, in milliseconds since the epoch.
+const TIME_MAX: i64 = 8_640_000_000_000_000;
+
 /// What an admin request asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Admin {
     /// The Worker's test handler.
     Test,
+    /// The Worker's `scheduled` handler.
+    Scheduled(Scheduled),
+}
+
+/// A cron trigger set off by hand.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Scheduled {
+    /// The expression that the Worker is told, whether it is configured or not.
+    pub(super) cron: String,
+    /// For when, in milliseconds since the epoch; now if `None`.
+    pub(super) time: Option<i64>,
+    /// How the client is answered.
+    pub(super) answer: Answer,
+    /// It came by a path that will go.
+    pub(super) is_deprecated: bool,
+}
+
+/// How the client of a cron trigger is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// `ok` or `exception`.
+    Outcome,
+    /// The same and `noRetry` as JSON.
+    Json,
+    /// With a sentence.
+    Sentence,
 }
 
 /// Whether a request is for the host itself, and what it asks for.
 ///
 /// # Errors
 /// A page for what isn't there or isn't allowed.
-pub(super) fn read(head: &Parts, target: &Target, peer: SocketAddr) -> Result<Option<Admin>, Page> {
-    let Some(handler) = target.path().strip_prefix(PREFIX) else {
+pub(super) fn read(
+    head: &Parts,
+    target: &Target,
+    peer: SocketAddr,
+    test_scheduled: bool,
+) -> Result<Option<Admin>, Page> {
+    let path = target.path();
+    let handler = path.strip_prefix(PREFIX);
+    if handler.is_none() && path != DEPRECATED && !(test_scheduled && path == TEST_SCHEDULED) {
         return Ok(None);
-    };
+    }
     if !peer.ip().to_canonical().is_loopback()
         || !is_local(target.authority())
         || !is_local_origin(&head.headers)
     {
         return Err(Page::forbidden(
-            "The handlers under /cdn-cgi/handler/ answer only to this machine, addressed as localhost.",
+            "What sets off events of a Worker answers only to this machine, addressed as localhost.",
         ));
     }
     match handler {
-        "test" if head.method == Method::POST => Ok(Some(Admin::Test)),
-        "test" => Err(Page::only_post("The test handler is run by POST.")),
-        _ => Err(Page::not_found(
-            "There is no such handler. There is: POST /cdn-cgi/handler/test",
-        )),
+        Some("test") if head.method == Method::POST => Ok(Some(Admin::Test)),
+        Some("test") => Err(Page::only_post("The test handler is run by POST.")),
+        Some("scheduled") => scheduled(target.query(), false).map(Some),
+        Some(_) => Err(Page::not_found(&format!(
+            "\"{path}\" is not a valid handler. There are: /cdn-cgi/handler/scheduled and POST /cdn-cgi/handler/test"
+        ))),
+        None if path == DEPRECATED => scheduled(target.query(), true).map(Some),
+        None => Ok(Some(Admin::Scheduled(Scheduled {
+            cron: parameter(target.query(), "cron").unwrap_or_default(),
+            time: None,
+            answer: Answer::Sentence,
+            is_deprecated: false,
+        }))),
     }
+}
+
+/// `?cron=&time=&format=`
+fn scheduled(query: &str, is_deprecated: bool) -> Result<Admin, Page> {
+    let time = parameter(query, "time").filter(|time| !time.is_empty());
+    let time = match time.map(|time| time.parse::<i64>()) {
+        None => None,
+        Some(Ok(time)) if (-TIME_MAX..=TIME_MAX).contains(&time) => Some(time),
+        Some(_) => {
+            return Err(Page::bad_request(
+                "`time` is no number of milliseconds since 1970 that a Date can be.",
+            ));
+        }
+    };
+    let answer = match parameter(query, "format").as_deref() {
+        Some("json") => Answer::Json,
+        _ => Answer::Outcome,
+    };
+    Ok(Admin::Scheduled(Scheduled {
+        cron: parameter(query, "cron").unwrap_or_default(),
+        time,
+        answer,
+        is_deprecated,
+    }))
+}
+
+/// The first value of a parameter.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 /// Whether an authority (`host` or `host:port`) names this machine whatever a name server says.
@@ -78,6 +159,37 @@ fn is_local_origin(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read_scheduled(query: &str) -> Option<Scheduled> {
+        match scheduled(query, false) {
+            Ok(Admin::Scheduled(trigger)) => Some(trigger),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_trigger_is_read_from_its_query() {
+        let trigger = read_scheduled("cron=*/5+*+*+*+mon%23L&time=1700000000123&cron=no&format=json");
+        assert_eq!(
+            trigger,
+            Some(Scheduled {
+                cron: "*/5 * * * mon#L".to_owned(),
+                time: Some(1_700_000_000_123),
+                answer: Answer::Json,
+                is_deprecated: false,
+            })
+        );
+        let bare = read_scheduled("").expect("valid");
+        assert_eq!(
+            (bare.cron.as_str(), bare.time, bare.answer),
+            ("", None, Answer::Outcome)
+        );
+        assert_eq!(read_scheduled("time=").expect("valid").time, None);
+        assert_eq!(read_scheduled("time=-5").expect("valid").time, Some(-5));
+        for bad in ["abc", "1.5", "8640000000000001", "99999999999999999999"] {
+            assert_eq!(read_scheduled(&format!("time={bad}")), None, "{bad}");
+        }
+    }
 
     #[test]
     fn only_names_that_need_no_name_server_are_local() {

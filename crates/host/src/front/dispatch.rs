@@ -14,18 +14,17 @@ use hyper::upgrade::OnUpgrade;
 use isthmus_protocol::{Event, Redirect, RequestHead};
 
 use super::Front;
-use super::admin::{self, Admin};
+use super::admin::{self, Admin, Scheduled};
 use super::body::{ResponseBody, StreamBody};
 use super::target::Target;
 use super::upgrade;
 use super::upload::{self, Upload};
-use crate::isolate::{Answer, AnswerBody, AnswerHead, Broken, EventFailure, EventHandle, RequestBody};
+use crate::cron;
+use crate::delivery::{self, Sent};
+use crate::isolate::{Answer, AnswerBody, AnswerHead, Broken, EventFailure, EventHandle};
 use crate::logs::LogLevel;
 use crate::pages::Page;
 use crate::websocket::{self, Link};
-
-/// How many isolates are tried that end before they take the event.
-const TRIES: usize = 3;
 
 /// Answers a request, whatever happens.
 pub(super) async fn answer(
@@ -47,9 +46,10 @@ pub(super) async fn answer(
             return response;
         }
     };
-    let response = match admin::read(&head, &target, peer) {
+    let response = match admin::read(&head, &target, peer, front.test_scheduled) {
         Ok(None) => fetch(front, &head, &target, body, upgrade).await,
         Ok(Some(Admin::Test)) => test(front).await,
+        Ok(Some(Admin::Scheduled(trigger))) => scheduled(front, trigger).await,
         Err(page) => page_response(page),
     };
     log_request(front, began, &head, target.path(), &response);
@@ -77,9 +77,9 @@ async fn fetch(
         Upload::Whole(bytes) => (Sent::Inline(bytes), None),
         Upload::Stream { begun, rest, length } => (Sent::Stream { length }, Some((begun, rest))),
     };
-    let mut event = match open(front, || fetch_event(head, target), &sent).await {
+    let mut event = match delivery::open(&front.courier.pool, || fetch_event(head, target), &sent).await {
         Ok(event) => event,
-        Err(page) => return page_response(page),
+        Err(why) => return page_response(Page::undelivered(&why)),
     };
     if let (Some((begun, rest)), Some(flow)) = (rest, event.flow()) {
         tokio::spawn(upload::pump(
@@ -126,9 +126,9 @@ async fn fetch(
 
 /// Runs the Worker's `test` handler.
 async fn test(front: &Front) -> Response<ResponseBody> {
-    let mut event = match open(front, || Event::Test, &Sent::None).await {
+    let mut event = match delivery::open(&front.courier.pool, || Event::Test, &Sent::None).await {
         Ok(event) => event,
-        Err(page) => return page_response(page),
+        Err(why) => return page_response(Page::undelivered(&why)),
     };
     match event.answer().await {
         Ok(Answer::Finished) => {
@@ -145,36 +145,39 @@ async fn test(front: &Front) -> Response<ResponseBody> {
     }
 }
 
-/// The body that goes with an event, for as many tries as it takes.
-enum Sent {
-    None,
-    Inline(Bytes),
-    Stream { length: Option<u64> },
-}
-
-/// Delivers an event to an isolate.
-async fn open<'a>(front: &Front, event: impl Fn() -> Event<'a>, body: &Sent) -> Result<EventHandle, Page> {
-    let mut broken = None;
-    for _ in 0..TRIES {
-        let isolate = front
-            .pool
-            .acquire()
-            .await
-            .map_err(|why| Page::unavailable(&why))?;
-        isolate.events_room().await;
-        let body = match body {
-            Sent::None => RequestBody::None,
-            Sent::Inline(bytes) => RequestBody::Inline(bytes),
-            Sent::Stream { length } => RequestBody::Stream { length: *length },
-        };
-        match isolate.open(event(), body) {
-            Ok(handle) => return Ok(handle),
-            // It ended after it was chosen: nothing has been delivered, so another may have it.
-            Err(why @ Broken::Ended(_)) => broken = Some(why),
-            Err(why) => return Err(Page::broken(&why)),
-        }
+/// Runs the Worker's `scheduled` handler.
+async fn scheduled(front: &Front, trigger: Scheduled) -> Response<ResponseBody> {
+    if trigger.is_deprecated {
+        front.logs.host(
+            LogLevel::Warn,
+            format_args!("/cdn-cgi/mf/scheduled is deprecated: use /cdn-cgi/handler/scheduled"),
+        );
     }
-    Err(Page::broken(&broken.unwrap_or(Broken::NoAnswer)))
+    let time = trigger.time.unwrap_or_else(cron::now);
+    let run = match cron::trigger(&front.courier, &trigger.cron, time).await {
+        Ok(run) => run,
+        Err(why) => return page_response(Page::undelivered(&why)),
+    };
+    let status = if run.is_ok() {
+        StatusCode::OK
+    } else {
+        StatusCode::INTERNAL_SERVER_ERROR
+    };
+    let (content_type, text) = match trigger.answer {
+        admin::Answer::Outcome => ("text/plain;charset=UTF-8", run.outcome().to_owned()),
+        admin::Answer::Json => (
+            "application/json",
+            format!(r#"{{"outcome":"{}","noRetry":{}}}"#, run.outcome(), run.no_retry),
+        ),
+        admin::Answer::Sentence if run.is_ok() => {
+            ("text/plain;charset=UTF-8", "Ran scheduled event".to_owned())
+        }
+        admin::Answer::Sentence => (
+            "text/plain;charset=UTF-8",
+            "The scheduled event failed: the log says why.".to_owned(),
+        ),
+    };
+    typed_response(status, content_type, ResponseBody::Full(Bytes::from(text)))
 }
 
 fn fetch_event<'a>(head: &'a Parts, target: &'a Target) -> Event<'a> {

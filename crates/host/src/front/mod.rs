@@ -22,9 +22,9 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::delivery::Courier;
 use crate::limits::{HEADERS_MAX, Timeouts, URL_MAX};
 use crate::logs::{LogLevel, Logs};
-use crate::pool::Pool;
 
 /// How long accepting pauses when the process has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -38,12 +38,14 @@ const CONCURRENT_STREAMS: u32 = 256;
 
 /// What requests are answered with.
 pub(crate) struct Front {
-    /// The isolates.
-    pub(crate) pool: Arc<Pool>,
+    /// What delivers events.
+    pub(crate) courier: Courier,
     /// The log.
     pub(crate) logs: Logs,
     /// The timeouts.
     pub(crate) timeouts: Timeouts,
+    /// Whether `/__scheduled` runs the Worker's `scheduled` handler.
+    pub(crate) test_scheduled: bool,
     /// The longest request body, in bytes.
     pub(crate) request_body_max: Option<u64>,
     /// The server's address as a URL has it.

@@ -82,6 +82,12 @@ impl Target {
         path.find('?').map_or(path, |query| &path[..query])
     }
 
+    /// The query, without its question mark; empty if there is none.
+    pub(super) fn query(&self) -> &str {
+        let path = &self.url[self.authority.end..];
+        path.find('?').map_or("", |query| &path[query + 1..])
+    }
+
     /// The headers that a Worker sees.
     pub(super) fn headers<'a>(&'a self, headers: &'a HeaderMap) -> Vec<Header<'a>> {
         let mut seen = Vec::with_capacity(headers.len() + 1);

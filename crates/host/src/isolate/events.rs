@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use isthmus_protocol::flow::CHUNK_MAX;
-use isthmus_protocol::{Body, Event, Frame, Open, Reply, StreamId, decode};
+use isthmus_protocol::{Body, Event, Frame, Open, Outcome, Reply, Report, StreamId, decode};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Answer, AnswerBody, AnswerHead, EndReason, EventFailure, Isolate, Violation};
+use super::{
+    Answer, AnswerBody, AnswerHead, Broken, EndReason, EventEnd, EventFailure, EventHandle, Isolate,
+    RequestBody, Violation,
+};
 use crate::broker::Origin;
 use crate::limits::OPEN_EVENTS_MAX;
 use crate::network::{LOOP_HEADER, accepts, depth_of};
@@ -36,6 +39,8 @@ pub(super) struct EventState {
     waiter: Option<oneshot::Sender<Result<Answer, Broken>>>,
     answered: bool,
     done: bool,
+    /// Who waits for the end; a client doesn't.
+    ended: Option<oneshot::Sender<EventEnd>>,
     pub(super) cancelled: Option<Instant>,
     /// The answer's body while it arrives.
     response: Option<Arc<BodyQueue>>,
@@ -45,32 +50,6 @@ pub(super) struct EventState {
     pub(super) socket: Option<Arc<MessageQueue>>,
     /// It became a WebSocket.
     pub(super) upgraded: bool,
-}
-
-/// Why an event has no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Broken {
-    /// The isolate ended; why.
-    Ended(String),
-    /// The isolate was done with the event without having answered it.
-    NoAnswer,
-    /// The request's body exceeds so many bytes.
-    BodyTooLarge(u64),
-    /// The isolate can take no more events.
-    Full,
-}
-
-/// The body of a request as it is sent with its head.
-pub(crate) enum RequestBody<'a> {
-    /// There is none.
-    None,
-    /// All of it.
-    Inline(&'a [u8]),
-    /// It follows.
-    Stream {
-        /// Its length in bytes, where known.
-        length: Option<u64>,
-    },
 }
 
 impl EventState {
@@ -159,6 +138,13 @@ impl Isolate {
         body: RequestBody<'_>,
     ) -> Result<EventHandle, Broken> {
         let (waiter, answer) = oneshot::channel();
+        let (ended, end) = match event {
+            Event::Fetch(_) => (None, None),
+            _ => {
+                let (ended, end) = oneshot::channel();
+                (Some(ended), Some(end))
+            }
+        };
         let flow = matches!(body, RequestBody::Stream { .. }).then(|| Arc::new(SendFlow::stream()));
         let (stream, first) = {
             let mut table = lock(&self.table);
@@ -175,6 +161,7 @@ impl Isolate {
                     waiter: Some(waiter),
                     answered: false,
                     done: false,
+                    ended,
                     cancelled: None,
                     response: None,
                     request: flow.clone(),
@@ -193,6 +180,7 @@ impl Isolate {
             isolate: self.clone(),
             stream,
             answer,
+            end,
             flow,
             settled: false,
         };
@@ -329,7 +317,11 @@ impl Isolate {
                 Ok(())
             }
             Frame::Message { stream, message } => self.take_message(raw, stream, &message),
-            Frame::Done { stream, .. } => self.take_done(stream),
+            Frame::Done {
+                stream,
+                outcome,
+                report,
+            } => self.take_done(stream, outcome, &report),
             Frame::Log(record) => {
                 self.context.logs.record(&record);
                 Ok(())
@@ -474,8 +466,8 @@ impl Isolate {
         }
     }
 
-    fn take_done(&self, stream: StreamId) -> Result<(), Violation> {
-        let (waiter, over) = {
+    fn take_done(&self, stream: StreamId, outcome: Outcome, report: &Report<'_>) -> Result<(), Violation> {
+        let (waiter, ended, over) = {
             let mut table = lock(&self.table);
             let Entry::Occupied(mut entry) = table.open.entry(stream) else {
                 return Err(Violation(format!("event {stream} is done, but was not open")));
@@ -484,14 +476,18 @@ impl Isolate {
             if std::mem::replace(&mut state.done, true) {
                 return Err(Violation(format!("event {stream} was done twice")));
             }
-            let waiter = state.waiter.take();
+            let (waiter, ended) = (state.waiter.take(), state.ended.take());
             let over = state.is_over();
             if over {
                 entry.remove().close();
             }
             self.open.store(table.open.len(), Ordering::Relaxed);
-            (waiter, over)
+            (waiter, ended, over)
         };
+        if let Some(ended) = ended {
+            // Nobody hears it if the host gives the event up at this moment.
+            let _ = ended.send(EventEnd::read(outcome, report));
+        }
         if over {
             self.broker.event_is_over(stream);
         }
@@ -506,66 +502,5 @@ impl Isolate {
             .open
             .get(&stream)
             .and_then(|state| state.request.clone())
-    }
-}
-
-/// The host's hold on an open event: dropping it before the answer is complete cancels the event.
-pub(crate) struct EventHandle {
-    isolate: Arc<Isolate>,
-    stream: StreamId,
-    answer: oneshot::Receiver<Result<Answer, Broken>>,
-    flow: Option<Arc<SendFlow>>,
-    settled: bool,
-}
-
-impl EventHandle {
-    /// The isolate it is open in.
-    pub(crate) fn isolate(&self) -> &Arc<Isolate> {
-        &self.isolate
-    }
-
-    /// Its stream.
-    pub(crate) fn stream(&self) -> StreamId {
-        self.stream
-    }
-
-    /// The flow of the request's body, if that is a stream.
-    pub(crate) fn flow(&self) -> Option<Arc<SendFlow>> {
-        self.flow.clone()
-    }
-
-    /// Waits for the answer; to be called once.
-    pub(crate) async fn answer(&mut self) -> Result<Answer, Broken> {
-        let answer = (&mut self.answer)
-            .await
-            .unwrap_or_else(|_| Err(Broken::Ended("its process ended".into())));
-        // Nothing is left to cancel unless a body follows.
-        self.settled = !matches!(
-            answer,
-            Ok(Answer::Response {
-                body: AnswerBody::Stream { .. },
-                ..
-            } | Answer::Upgrade { .. })
-        );
-        answer
-    }
-
-    /// The connection that the event became is over: dropping the handle cancels nothing.
-    pub(crate) fn close_socket(mut self) {
-        self.settled = true;
-        self.isolate.socket_closed(self.stream);
-    }
-
-    /// The answer is complete: dropping the handle cancels nothing.
-    pub(crate) fn settle(&mut self) {
-        self.settled = true;
-    }
-}
-
-impl Drop for EventHandle {
-    fn drop(&mut self) {
-        if !self.settled {
-            self.isolate.cancel(self.stream);
-        }
     }
 }

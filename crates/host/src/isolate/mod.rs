@@ -5,7 +5,9 @@
 //! the host: it fails what was open, kills the process and tells the supervisor, once.
 
 mod answer;
+mod end;
 mod events;
+mod handle;
 mod outgoing;
 mod sockets;
 mod vitals;
@@ -26,7 +28,8 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 pub(crate) use answer::{Answer, AnswerBody, AnswerHead, EventFailure, is_of_connection};
-pub(crate) use events::{Broken, EventHandle, RequestBody};
+pub(crate) use end::{EventEnd, Finding};
+pub(crate) use handle::{Broken, EventHandle, RequestBody};
 pub(crate) use outgoing::Outgoing;
 
 use crate::broker::{Broker, GrantTable};

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use isthmus_protocol::control::{FromZygote, IsolateSpec, ToZygote};
 use isthmus_protocol::{
-    Body, Event, Failure, FailureKind, Frame, FrameReader, Header, Open, Outcome, Reply, ResponseHead,
-    StreamId, decode, encode,
+    Body, Event, Failure, FailureKind, Frame, FrameReader, Header, Open, Outcome, Reply, Report,
+    ResponseHead, StreamId, decode, encode,
 };
 use isthmus_sandbox::recv_with_fds;
 
@@ -81,6 +81,8 @@ pub(crate) struct Seen {
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) streamed_length: Option<u64>,
     pub(crate) is_test: bool,
+    /// The expression and the time of a cron trigger.
+    pub(crate) scheduled: Option<(String, i64)>,
 }
 
 impl Seen {
@@ -136,6 +138,8 @@ impl FakeIsolate {
                     }
                     match event {
                         Event::Test => seen.is_test = true,
+                        Event::Scheduled { cron, time } => seen.scheduled = Some((cron.to_owned(), time)),
+                        Event::Queue(_) => panic!("nothing sends messages"),
                         Event::Fetch(head) => {
                             seen.method = head.method.into();
                             seen.url = head.url.into();
@@ -171,22 +175,48 @@ impl FakeIsolate {
     }
 
     pub(crate) fn fail(&mut self, stream: StreamId, kind: FailureKind, trace: &str) {
+        self.send_failure(stream, kind, "it failed", trace);
+        self.done(stream);
+    }
+
+    /// Answers with a failure of the Worker's, and goes on.
+    pub(crate) fn raise(&mut self, stream: StreamId, message: &str) {
+        self.send_failure(stream, FailureKind::User, message, "");
+    }
+
+    fn send_failure(&mut self, stream: StreamId, kind: FailureKind, message: &str, trace: &str) {
         self.events.send(&Frame::Reply {
             stream,
             reply: Reply::Failed(Failure {
                 kind,
                 name: "Error",
-                message: "it failed",
+                message,
                 trace,
             }),
             body: Body::None,
         });
-        self.done(stream);
+    }
+
+    /// Answers an event without a value, and goes on.
+    pub(crate) fn finish(&mut self, stream: StreamId) {
+        self.events.send(&Frame::Reply {
+            stream,
+            reply: Reply::Finished,
+            body: Body::None,
+        });
     }
 
     pub(crate) fn done(&mut self, stream: StreamId) {
-        let outcome = Outcome::Ok;
-        self.events.send(&Frame::Done { stream, outcome });
+        self.end(stream, Outcome::Ok, Report::None);
+    }
+
+    /// Ends the event with an outcome and what is known of it only then.
+    pub(crate) fn end(&mut self, stream: StreamId, outcome: Outcome, report: Report<'_>) {
+        self.events.send(&Frame::Done {
+            stream,
+            outcome,
+            report,
+        });
     }
 
     /// Answers with a text and ends the event.

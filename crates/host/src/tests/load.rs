@@ -52,7 +52,7 @@ async fn a_thousand_requests_at_once_get_their_own_answers() {
 #[test]
 #[ignore = "a measurement, to be run by hand beside a load generator"]
 fn bench_host() {
-    use isthmus_protocol::{Body, Frame, Header, Open, Outcome, Reply, ResponseHead, decode, encode};
+    use isthmus_protocol::{Body, Frame, Header, Open, Outcome, Reply, Report, ResponseHead, decode, encode};
     use std::io::Write;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -90,7 +90,16 @@ fn bench_host() {
                         };
                         encode(&reply, &mut out).expect("short");
                         let outcome = Outcome::Ok;
-                        encode(&Frame::Done { stream, outcome }, &mut out).expect("short");
+                        let report = Report::None;
+                        encode(
+                            &Frame::Done {
+                                stream,
+                                outcome,
+                                report,
+                            },
+                            &mut out,
+                        )
+                        .expect("short");
                     } else if let Ok(Frame::Ping { nonce }) = decode(&raw) {
                         encode(&Frame::Pong { nonce }, &mut out).expect("short");
                     }

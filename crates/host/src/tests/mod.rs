@@ -2,6 +2,7 @@
 
 mod bodies;
 mod broker;
+mod cron;
 mod events;
 mod fake;
 mod life;

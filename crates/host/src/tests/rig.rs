@@ -55,6 +55,7 @@ pub(crate) struct Options {
     pub(crate) grants: GrantTable,
     pub(crate) timeouts: Timeouts,
     pub(crate) request_body_max: Option<u64>,
+    pub(crate) test_scheduled: bool,
     pub(crate) log_level: LogLevel,
 }
 
@@ -65,6 +66,7 @@ impl Default for Options {
             grants: GrantTable::default(),
             timeouts: Timeouts::default(),
             request_body_max: None,
+            test_scheduled: false,
             log_level: LogLevel::Debug,
         }
     }
@@ -110,6 +112,8 @@ impl Rig {
             logs,
             timeouts: options.timeouts,
             request_body_max: options.request_body_max,
+            test_scheduled: options.test_scheduled,
+            crons: Vec::new(),
         })
         .expect("starts");
         tokio::time::timeout(PATIENCE, server.booted())

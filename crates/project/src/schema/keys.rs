@@ -135,6 +135,7 @@ pub(crate) const KEYS: &[Key] = &[
         optional("container_engine", Either(&[Text, Map(&Any)])),
         optional("generate_types", Bool),
     ])),
+    key("triggers", INHERITED, Role::Served, Table(&[optional("crons", TEXTS), optional("events", List(&Any))])),
     // Bindings.
     Key {
         role: Role::Binding(Kind { label: "KV namespace", served: true }, NameAt::Items("binding")),
@@ -254,7 +255,6 @@ pub(crate) const KEYS: &[Key] = &[
     key("text_blobs", TOP_LEVEL, Role::Binding(kind("text blob"), NameAt::Keys), Map(&Text)),
     key("data_blobs", TOP_LEVEL, Role::Binding(kind("data blob"), NameAt::Keys), Map(&Text)),
     // What a Worker would miss, though no name in `env` says so.
-    key("triggers", INHERITED, Role::NotYet, Table(&[optional("crons", TEXTS), optional("events", List(&Any))])),
     key("migrations", INHERITED, Role::NotYet, List(&Map(&Any))),
     key("exports", INHERITED, Role::NotYet, Map(&Any)),
     key("tail_consumers", PER_ENVIRONMENT, Role::NotYet, List(&Table(&[

@@ -1,6 +1,7 @@
 //! Projects on disk, loaded through the public entrance.
 
 mod bindings;
+mod cron;
 mod discovery;
 mod environments;
 mod flags;

@@ -500,15 +500,15 @@ error: `--var :x` has no value
 #[test]
 fn what_is_not_served_yet_is_said() {
     let folder = with(
-        r#"  "triggers": {"crons": ["* * * * *"]}, "migrations": [], "observability": {"enabled": true}"#,
+        r#"  "containers": [{"class_name": "A"}], "migrations": [], "observability": {"enabled": true}"#,
     );
     assert_eq!(
         folder.warnings(),
-        r#"warning: `triggers` has no effect in Isthmus yet
+        r#"warning: `containers` has no effect in Isthmus yet
  --> [DIR]/wrangler.jsonc:6:3
   |
-6 |   "triggers": {"crons": ["* * * * *"]}, "migrations": [], "observability": {"enabled": true}
-  |   ^^^^^^^^^^
+6 |   "containers": [{"class_name": "A"}], "migrations": [], "observability": {"enabled": true}
+  |   ^^^^^^^^^^^^
 "#
     );
 }
