@@ -5,7 +5,7 @@ use std::rc::Rc;
 use isthmus_protocol::control::Binding;
 use rquickjs::{Ctx, Object, Result};
 
-use crate::{Broker, kv, queue, scheduled, settle};
+use crate::{Broker, d1, kv, queue, scheduled, settle};
 
 /// Makes the `env` object of `bindings`, in their order: a string, a parsed JSON value, or an object whose
 /// methods call `broker` on its channel. Call it before any user code runs.
@@ -22,11 +22,20 @@ pub fn install_env<'js>(
     kv::install(ctx)?;
     scheduled::install(ctx)?;
     queue::install(ctx)?;
+    let mut d1_classes = None;
     for (name, binding) in bindings {
         match binding {
             Binding::Text(text) => env.set(name, text)?,
             Binding::Json(json) => env.set(name, ctx.json_parse(json.as_str())?)?,
             Binding::Kv(channel) => env.set(name, kv::open(ctx, *channel, Rc::clone(&broker))?)?,
+            Binding::D1(channel) => {
+                let classes = match d1_classes.take() {
+                    Some(classes) => classes,
+                    None => d1::install(ctx)?,
+                };
+                env.set(name, d1::open(ctx, &classes, *channel, Rc::clone(&broker))?)?;
+                d1_classes = Some(classes);
+            }
         }
     }
     Ok(env)

@@ -8,6 +8,7 @@
 //! | `scheduled` | [`scheduled_controller`]: what a `scheduled` handler is called with |
 //! | `queue` | [`queue_controller`]: what a `queue` handler is called with |
 //! | `interface` | what classes written in Rust have in common |
+//! | `d1` | `D1Database` and its kin: classes in a script, values in Rust |
 //! | `convert` | JavaScript values to Rust by the rules of workerd |
 //! | `settle` | promises that the host's answer settles |
 //! | `collect` | a body that comes in pieces, as one |
@@ -29,6 +30,7 @@ mod broker;
 mod caches;
 mod collect;
 mod convert;
+mod d1;
 mod env;
 mod exchange;
 mod interface;

@@ -10,7 +10,7 @@ use isthmus_stores::StoreError;
 use isthmus_stores::cache::CacheLimits;
 use isthmus_stores::sqlite::SqliteStores;
 
-use crate::broker::{Grant, GrantTable};
+use crate::broker::{D1Grant, Grant, GrantTable};
 use crate::network::Network;
 
 /// What a project comes to.
@@ -72,6 +72,10 @@ pub(crate) fn plan(
     for namespace in &project.kv_namespaces {
         let channel = grants.add(Grant::Kv(stores.kv(&namespace.id)?));
         bindings.push((namespace.binding.clone(), Binding::Kv(channel)));
+    }
+    for database in &project.d1_databases {
+        let channel = grants.add(Grant::D1(D1Grant::new(stores.d1(&database.id)?)));
+        bindings.push((database.binding.clone(), Binding::D1(channel)));
     }
     let spec = IsolateSpec {
         name: project.name.clone(),

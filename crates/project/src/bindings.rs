@@ -1,7 +1,7 @@
 //! The bindings of a configuration: their names, which must differ, and which of them are served.
 
 use crate::environment::Environment;
-use crate::model::{KvNamespace, Unserved, VarValue};
+use crate::model::{D1Database, KvNamespace, Unserved, VarValue};
 use crate::raw::Value;
 use crate::report::{Diagnostic, Findings};
 use crate::resolve::is_empty;
@@ -11,6 +11,7 @@ use crate::source::Span;
 /// What the configuration binds, beside plain values.
 pub(crate) struct Bindings {
     pub(crate) kv_namespaces: Vec<KvNamespace>,
+    pub(crate) d1_databases: Vec<D1Database>,
     pub(crate) unserved: Vec<Unserved>,
 }
 
@@ -81,6 +82,7 @@ pub(crate) fn collect(
     warn_about_hidden(&names, vars, findings);
     Bindings {
         kv_namespaces: kv_namespaces(environment),
+        d1_databases: d1_databases(environment),
         unserved,
     }
 }
@@ -163,4 +165,29 @@ fn kv_namespaces(environment: &Environment<'_>) -> Vec<KvNamespace> {
         Some(KvNamespace { binding, id })
     };
     namespaces.iter().filter_map(namespace).collect()
+}
+
+fn d1_databases(environment: &Environment<'_>) -> Vec<D1Database> {
+    let databases = environment
+        .value("d1_databases")
+        .and_then(Value::as_list)
+        .unwrap_or_default();
+    let database = |value: &Value| {
+        let table = value.as_table()?;
+        let text = |key| table.get(key).and_then(|entry| entry.value.as_text());
+        let binding = text("binding")?;
+        // As wrangler's local mode: its name doesn't matter.
+        let id = text("preview_database_id")
+            .or(text("database_id"))
+            .unwrap_or(binding);
+        let given = |key| text(key).filter(|value| !value.is_empty());
+        Some(D1Database {
+            binding: binding.to_owned(),
+            id: id.to_owned(),
+            name: text("database_name").map(str::to_owned),
+            migrations_table: given("migrations_table").unwrap_or("d1_migrations").to_owned(),
+            migrations_dir: given("migrations_dir").unwrap_or("migrations").into(),
+        })
+    };
+    databases.iter().filter_map(database).collect()
 }

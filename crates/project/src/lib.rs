@@ -27,7 +27,7 @@ use std::path::PathBuf;
 
 pub use cron::{Cron, CronError};
 pub use flags::{Flag, FlagState, Standing, flags};
-pub use model::{Build, KvNamespace, ModuleRule, Project, Unserved, VarValue};
+pub use model::{Build, D1Database, KvNamespace, ModuleRule, Project, Unserved, VarValue};
 pub use report::{Diagnostic, Report, Severity};
 pub use source::{Origin, Source, Span, display_path};
 

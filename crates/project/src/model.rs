@@ -41,6 +41,8 @@ pub struct Project {
     pub kv_namespaces: Vec<KvNamespace>,
     /// When `scheduled` runs.
     pub crons: Vec<Cron>,
+    /// The D1 databases.
+    pub d1_databases: Vec<D1Database>,
     /// Which further files are modules.
     pub rules: Vec<ModuleRule>,
     /// What to run before the Worker starts.
@@ -82,6 +84,21 @@ pub struct KvNamespace {
     pub binding: String,
     /// Which namespace it is; the name of the binding if the configuration doesn't say.
     pub id: String,
+}
+
+/// A D1 database bound to a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct D1Database {
+    /// The name in `env`.
+    pub binding: String,
+    /// Which database it is; the name of the binding if the configuration doesn't say.
+    pub id: String,
+    /// What the command line calls it.
+    pub name: Option<String>,
+    /// The table that says which migrations were applied.
+    pub migrations_table: String,
+    /// The folder of migrations, from that of the configuration.
+    pub migrations_dir: PathBuf,
 }
 
 /// Which files are modules of which type.

@@ -104,6 +104,7 @@ impl Resolver<'_> {
             secret_files,
             kv_namespaces: bindings.kv_namespaces,
             crons: triggers::crons(&self.environment, findings),
+            d1_databases: bindings.d1_databases,
             rules: self.rules(),
             build,
             dev_ip,

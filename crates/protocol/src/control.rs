@@ -100,4 +100,6 @@ pub enum Binding {
     Json(String),
     /// A KV namespace.
     Kv(ChannelId),
+    /// A D1 database.
+    D1(ChannelId),
 }

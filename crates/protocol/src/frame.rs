@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cache, kv, queue, socket};
+use crate::{cache, d1, kv, queue, socket};
 
 /// Names a stream on one connection; chosen by the side that opens it, never used twice.
 pub type StreamId = u32;
@@ -173,6 +173,8 @@ pub enum Operation<'a> {
     Kv(#[serde(borrow)] kv::Operation<'a>),
     /// An operation on one of the project's caches.
     Cache(#[serde(borrow)] cache::Call<'a>),
+    /// Statements for a D1 database, which are the stream's body.
+    D1(d1::Query),
     /// An HTTP request through a fetcher or to the internet; its body is the stream's.
     Fetch(#[serde(borrow)] RequestHead<'a>),
     /// A TCP or TLS connection to the internet.
@@ -200,6 +202,8 @@ pub enum Reply<'a> {
     Kv(#[serde(borrow)] kv::Reply<'a>),
     /// Answers [`Operation::Cache`]; the body of a response is the stream's.
     Cache(#[serde(borrow)] cache::Reply<'a>),
+    /// Answers [`Operation::D1`]; the results are the stream's body.
+    D1(#[serde(borrow)] d1::Reply<'a>),
     /// Answers [`Operation::Socket`]; what comes from the other side is the stream's body.
     Connected,
     /// Answers [`Operation::Rpc`].

@@ -21,6 +21,7 @@
 
 pub mod cache;
 pub mod control;
+pub mod d1;
 pub mod flow;
 mod frame;
 pub mod kv;

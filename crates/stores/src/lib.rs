@@ -44,6 +44,7 @@
 
 pub mod cache;
 mod clock;
+pub mod d1;
 mod error;
 pub mod kv;
 pub mod sqlite;

@@ -4,15 +4,18 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
 };
 
 use crate::{
     Clock, Durability, StoreError, SystemClock,
     cache::{CacheLimits, Caches},
+    d1::D1Database,
     kv::KvNamespace,
 };
 
 pub(crate) mod cache_index;
+mod d1;
 mod database;
 mod failure;
 mod file_name;
@@ -20,6 +23,7 @@ mod kv;
 mod readers;
 mod writer;
 
+pub use d1::SqliteD1;
 pub use kv::SqliteKv;
 
 /// How the databases are kept.
@@ -32,12 +36,16 @@ pub struct SqliteOptions {
     pub max_bytes: Option<u64>,
 }
 
+/// For how long one statement of D1 may run.
+const D1_STATEMENT_TIME: Duration = Duration::from_secs(30);
+
 /// All stores of one host, as files under one folder. The same id always gives the same open database.
 pub struct SqliteStores {
     root: PathBuf,
     options: SqliteOptions,
     clock: Arc<dyn Clock>,
     open_kv: Mutex<HashMap<String, Weak<SqliteKv>>>,
+    open_d1: Mutex<HashMap<String, Weak<SqliteD1>>>,
 }
 
 impl SqliteStores {
@@ -53,6 +61,7 @@ impl SqliteStores {
             options,
             clock,
             open_kv: Mutex::default(),
+            open_d1: Mutex::default(),
         }
     }
 
@@ -77,6 +86,31 @@ impl SqliteStores {
             }
         };
         Ok(KvNamespace::new(store, Arc::clone(&self.clock)))
+    }
+
+    /// The D1 database `id`, made if it does not exist: the file `d1/ID.sqlite`. It is closed when the last handle is
+    /// dropped.
+    ///
+    /// # Errors
+    /// The id can't name a file, or the database can't be opened.
+    pub fn d1(&self, id: &str) -> Result<D1Database, StoreError> {
+        let mut open = self.open_d1.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = match open.get(id).and_then(Weak::upgrade) {
+            Some(store) => store,
+            None => {
+                let name = file_name::of(id).map_err(|reason| StoreError::InvalidId {
+                    id: id.to_owned(),
+                    reason,
+                })?;
+                let path = self.root.join("d1").join(name);
+                let now = self.clock.now_ms();
+                let store = Arc::new(SqliteD1::open(&path, self.options, D1_STATEMENT_TIME, now)?);
+                open.retain(|_, store| store.strong_count() > 0);
+                open.insert(id.to_owned(), Arc::downgrade(&store));
+                store
+            }
+        };
+        Ok(D1Database::new(store))
     }
 
     /// The caches of the Cache API: the folder `cache`. It is opened at its first use.

@@ -1,5 +1,8 @@
 //! The binding classes in a real engine, over the real store.
 
+mod d1;
+mod d1_reference;
+mod d1_worker;
 mod env;
 mod kv;
 mod reference;

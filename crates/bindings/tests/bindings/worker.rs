@@ -120,7 +120,7 @@ pub(crate) fn start<'js>(ctx: &Ctx<'js>, code: &str) -> Promise<'js> {
     start.call((code,)).catch(ctx).expect("it can begin")
 }
 
-struct Nowhere;
+pub(crate) struct Nowhere;
 
 impl Host for Nowhere {
     fn log(&self, _: LogLevel, _: &str, _: Option<&str>) {}

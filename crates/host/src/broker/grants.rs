@@ -5,6 +5,7 @@ use isthmus_stores::cache::Caches;
 use isthmus_stores::kv::KvNamespace;
 
 use super::cache::CacheGrant;
+use super::d1::D1Grant;
 use crate::network::Network;
 
 /// What one channel is.
@@ -15,6 +16,8 @@ pub(crate) enum Grant {
     Caches(CacheGrant),
     /// A KV namespace.
     Kv(KvNamespace),
+    /// A D1 database.
+    D1(D1Grant),
 }
 
 /// The channels of one Worker's isolates: a channel is an index. [`ChannelId::NETWORK`] and [`ChannelId::CACHES`] are what

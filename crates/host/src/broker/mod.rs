@@ -1,11 +1,12 @@
 //! The broker: what an isolate's capability calls come to.
 //!
 //! A call names a channel; [`GrantTable`] says what that is, and one module per kind of capability does the
-//! rest ([`kv`], [`fetch`], [`cache`], [`tcp`]). Here are the calls themselves: their table, the bodies that come with them, the bodies that
+//! rest ([`kv`], [`d1`], [`fetch`], [`cache`], [`tcp`]). Here are the calls themselves: their table, the bodies that come with them, the bodies that
 //! are answers. A large answer is *held*: nothing of it is sent until the isolate grants credit, and the
 //! isolate may instead name it as the body of a response, which then never enters the isolate.
 
 mod cache;
+mod d1;
 mod fetch;
 mod grants;
 mod held;
@@ -25,6 +26,7 @@ use isthmus_stores::kv::{KvNamespace, ValueBuffer};
 use tokio::net::unix::OwnedReadHalf;
 use tokio::task::AbortHandle;
 
+pub(crate) use d1::D1Grant;
 pub(crate) use fetch::Origin;
 pub(crate) use grants::{Grant, GrantTable};
 pub(crate) use held::HeldBody;
@@ -285,6 +287,9 @@ impl Broker {
         let begun = match (self.grants.get(call.channel), &call.operation) {
             (Some(Grant::Kv(namespace)), Operation::Kv(operation)) => {
                 self.begin_kv(raw, stream, namespace, operation, body)
+            }
+            (Some(Grant::D1(database)), Operation::D1(query)) => {
+                self.begin_d1(raw, stream, database, *query, body)
             }
             (Some(Grant::Fetch(network)), Operation::Fetch(head)) => {
                 self.begin_fetch(raw, stream, network, call.event, head, body)

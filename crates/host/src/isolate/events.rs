@@ -393,7 +393,7 @@ impl Isolate {
             },
             Reply::Finished => Answer::Finished,
             Reply::Failed(failure) => Answer::Failed(failure.into()),
-            Reply::Kv(_) | Reply::Cache(_) | Reply::Connected | Reply::Rpc { .. } => {
+            Reply::Kv(_) | Reply::D1(_) | Reply::Cache(_) | Reply::Connected | Reply::Rpc { .. } => {
                 return Err(Violation("an event was answered as if it were a call".into()));
             }
         };

@@ -147,12 +147,15 @@ pub(crate) const KEYS: &[Key] = &[
         required("binding", Text), optional("bucket_name", Text), optional("preview_bucket_name", Text),
         optional("jurisdiction", Text), optional("local_dev", Map(&Any)), REMOTE,
     ])),
-    bindings("d1_databases", "D1 database", &Table(&[
-        required("binding", Text), optional("database_name", Text), optional("database_id", Text),
-        optional("preview_database_id", Text), optional("migrations_table", Text),
-        optional("migrations_dir", Text), optional("migrations_pattern", Text),
-        optional("database_internal_env", Text), optional("jurisdiction", Text), REMOTE,
-    ])),
+    Key {
+        role: Role::Binding(Kind { label: "D1 database", served: true }, NameAt::Items("binding")),
+        ..bindings("d1_databases", "", &Table(&[
+            required("binding", Text), optional("database_name", Text), optional("database_id", Text),
+            optional("preview_database_id", Text), optional("migrations_table", Text),
+            optional("migrations_dir", Text), optional("migrations_pattern", Text),
+            optional("database_internal_env", Text), optional("jurisdiction", Text), REMOTE,
+        ]))
+    },
     key("queues", PER_ENVIRONMENT, Role::Binding(kind("queue"), NameAt::Inside("producers", "binding")), Table(&[
         optional("producers", List(&Table(&[
             required("binding", Text), optional("queue", Text), optional("delivery_delay", Number), REMOTE,

@@ -11,7 +11,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::{SqliteOptions, failure::Failure};
 use crate::{Durability, StoreError};
 
-const PAGE_BYTES: u32 = 4096;
+/// The size of a page of every database of ours, in bytes.
+pub(super) const PAGE_BYTES: u32 = 4096;
 
 /// How long to wait for another process before giving up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

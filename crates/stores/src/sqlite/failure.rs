@@ -17,6 +17,9 @@ pub(super) enum Failure {
     /// The file is damaged, or no database at all.
     #[error("the database is damaged: {0}")]
     Damaged(String),
+    /// A constraint that is checked at the end of a transaction doesn't hold.
+    #[error("{0}")]
+    Refused(String),
     /// Anything else.
     #[error("the database failed: {0}")]
     Other(String),
@@ -34,6 +37,7 @@ impl From<Error> for Failure {
                 Self::Unreachable(error.to_string())
             }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
+            Some(ErrorCode::ConstraintViolation) => Self::Refused(error.to_string()),
             _ => Self::Other(error.to_string()),
         }
     }

@@ -1,0 +1,141 @@
+//! D1 databases: calls on a channel, done by [`D1Database`]. The statements are the call's body, the results its answer's.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
+use isthmus_protocol::d1::{Query, Reply as D1Reply};
+use isthmus_protocol::{Body, FailureKind, Reply, StreamId};
+use isthmus_stores::d1::{D1Database, D1Error};
+
+use super::{Broker, CallFailure, lock};
+use crate::logs::LogLevel;
+use crate::network::Upload;
+use crate::streams::keep;
+
+/// A database, and what was said of it last: one that stays broken fills no log.
+pub(crate) struct D1Grant {
+    database: D1Database,
+    said: Arc<Mutex<String>>,
+}
+
+impl D1Grant {
+    pub(crate) fn new(database: D1Database) -> Self {
+        Self {
+            database,
+            said: Arc::default(),
+        }
+    }
+}
+
+impl Broker {
+    /// Begins to run statements; `raw` is the frame that opened the call.
+    pub(super) fn begin_d1(
+        self: &Arc<Self>,
+        raw: &Bytes,
+        stream: StreamId,
+        grant: &D1Grant,
+        query: Query,
+        body: &Body<'_>,
+    ) -> Result<(), CallFailure> {
+        let database = grant.database.clone();
+        let said = Arc::clone(&grant.said);
+        let broker = self.clone();
+        if let Body::Inline(statements) = body {
+            let statements = keep(raw, statements);
+            let charge = self
+                .account
+                .charge(statements.len())
+                .ok_or_else(CallFailure::no_room)?;
+            let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+                broker
+                    .execute_d1(stream, &database, query, statements, &said)
+                    .await;
+                drop(charge);
+            });
+            // A short read is ready at the first look and costs no task.
+            if work.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Pending {
+                tokio::spawn(work);
+            }
+            return Ok(());
+        }
+        let mut charge = self.account.charge(0).ok_or_else(CallFailure::no_room)?;
+        let mut upload = self.upload(raw, stream, body)?;
+        tokio::spawn(async move {
+            let mut statements = BytesMut::new();
+            while let Some(chunk) = next_chunk(&mut upload).await {
+                let failure = match chunk {
+                    Ok(chunk) if charge.grow(chunk.len()) => {
+                        statements.extend_from_slice(&chunk);
+                        continue;
+                    }
+                    Ok(_) => CallFailure::no_room(),
+                    Err(reason) => CallFailure::new(FailureKind::User, reason),
+                };
+                return broker.fail(stream, &failure, false);
+            }
+            broker
+                .execute_d1(stream, &database, query, statements.freeze(), &said)
+                .await;
+            drop(charge);
+        });
+        Ok(())
+    }
+
+    async fn execute_d1(
+        &self,
+        stream: StreamId,
+        database: &D1Database,
+        query: Query,
+        statements: Bytes,
+        said: &Mutex<String>,
+    ) {
+        let result = database.execute(query, statements).await;
+        if !self.outgoing.has_room() {
+            self.outgoing.room().await;
+        }
+        match result {
+            Ok(answer) => {
+                let bookmark = answer.bookmark.as_deref();
+                self.answer(stream, Reply::D1(D1Reply { bookmark }), Some(&answer.results));
+            }
+            Err(error) => self.fail_d1(stream, error, said),
+        }
+    }
+
+    /// Names the file in the log, if it is to blame; the isolate hears what is wrong, not where.
+    fn fail_d1(&self, stream: StreamId, error: D1Error, said: &Mutex<String>) {
+        let Some(report) = error.report else {
+            return self.fail(stream, &CallFailure::new(FailureKind::User, error.message), false);
+        };
+        {
+            let mut said = lock(said);
+            if *said != report {
+                self.logs.host(LogLevel::Error, format_args!("{report}"));
+                *said = report;
+            }
+        }
+        self.fail(
+            stream,
+            &CallFailure::new(FailureKind::Internal, error.message),
+            false,
+        );
+    }
+}
+
+/// The next piece of a body; `None` at its end, `Err` with the reason if it broke off.
+async fn next_chunk(upload: &mut Upload) -> Option<Result<Bytes, String>> {
+    loop {
+        match poll_fn(|cx| Pin::new(&mut *upload).poll_frame(cx)).await? {
+            Ok(frame) => {
+                if let Ok(chunk) = frame.into_data() {
+                    return Some(Ok(chunk));
+                }
+            }
+            Err(broken) => return Some(Err(broken.into_reason())),
+        }
+    }
+}
