@@ -19,7 +19,7 @@ REQUIREMENTS := requirements/runtime.txt requirements/test.txt
 # The crates that link against Python: pytest covers them through the extension module.
 PYTHON_CRATES := isthmus-bridge isthmus-embed isthmus-isolate isthmus-native
 
-.PHONY: dev build test check bench performance sanitize wpt wheel rust-tests python-tests clean
+.PHONY: dev build test check bench performance sanitize soak soak-ffi wpt wheel rust-tests python-tests clean
 
 dev: build
 	$(VENV)/bin/isthmus dev $(WORKER) $(FLAGS)
@@ -80,6 +80,10 @@ fuzz: build
 # Every kind of crossing a million times: memory in the end within 5 % of that after a tenth.
 soak-ffi: build
 	$(VENV_PYTHON) tests/bridge/soak.py
+
+# Every store: the host killed 200 times under load (`make test`: 10 times); KILLS and SEED choose otherwise.
+soak: build
+	ISTHMUS_KILLS=$(or $(KILLS),200) ISTHMUS_SEED=$(SEED) $(VENV_PYTHON) -m pytest tests/durability -q -s $(PYTEST_FLAGS)
 
 # The bridge under valgrind (tools/sanitize.sh says why not AddressSanitizer); not part of `test`.
 asan: sanitize

@@ -1,0 +1,155 @@
+"""What a resolved KV `put` promises: it survives the death of every process, a full disk and a failing one."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import httpx
+import pytest
+from crash import TIMEOUT, survive_kills
+from disk import FailingSync, seen_by, small_disk
+from harness.server import Server
+
+WORKER = """
+    from workers import Response, WorkerEntrypoint
+
+    class Default(WorkerEntrypoint):
+        async def fetch(self, request):
+            key = request.url.rpartition("/")[2]
+            try:
+                if request.method == "PUT":
+                    await self.env.KV.put(key, await request.text(), metadata={"key": key})
+                    return Response("stored")
+                if request.method == "DELETE":
+                    await self.env.KV.delete(key)
+                    return Response("deleted")
+                found = await self.env.KV.getWithMetadata(key)
+            except Exception as error:
+                return Response(str(error).removeprefix("Error: "), status=500)
+            if found["value"] is None:
+                return Response("", status=404)
+            return Response(found["value"], headers={"x-metadata": found["metadata"]["key"]})
+"""
+
+
+def value(number: int) -> str:
+    """What is put: small and large values, and one of several pages of a body."""
+    return f"value {number} " * (1, 20, 500, 30_000)[number % 4]
+
+
+class Kv:
+    """Values of all sizes; every seventh write is a deletion of what the seventh before wrote."""
+
+    def write(self, client: httpx.Client, number: int) -> None:
+        if number % 7 == 6:
+            response = client.delete(f"/key-{number - 3}")
+            assert (response.status_code, response.text) == (200, "deleted"), response.text
+        else:
+            response = client.put(f"/key-{number}", content=value(number))
+            assert (response.status_code, response.text) == (200, "stored"), response.text
+
+    def check(self, server: Server, acknowledged: Iterable[int], unsure: Iterable[int]) -> list[str]:
+        wrong = []
+        done, maybe = set(acknowledged), set(unsure)
+        # A deletion may have come before the put that it is to undo, so only its absence tells something.
+        deleted = {number - 3 for number in done | maybe if number % 7 == 6}
+        for number in sorted(done | maybe):
+            if number % 7 == 6:
+                continue
+            response = server.get(f"/key-{number}")
+            if response.status_code == 404 and (number in maybe or number in deleted):
+                continue
+            if (response.text, response.headers.get("x-metadata")) != (value(number), f"key-{number}"):
+                wrong.append(f"key-{number}: {response.status_code} {response.text[:40]!r}")
+        return wrong
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(TIMEOUT)
+def test_no_acknowledged_put_is_lost_when_the_host_is_killed(
+    make_worker: Callable[..., Path], serve: Callable[..., Server]
+) -> None:
+    survive_kills(Kv(), serve(make_worker(WORKER)))
+
+
+def test_a_value_is_there_after_a_crash_and_after_an_orderly_end(
+    make_worker: Callable[..., Path], serve: Callable[..., Server]
+) -> None:
+    server = serve(make_worker(WORKER))
+    assert server.client.put("/key", content="value").text == "stored"
+    server.kill_host()
+    server.start()
+    assert server.get("/key").text == "value"
+    assert server.stop() == 0
+    server.start()
+    assert server.get("/key").text == "value"
+
+
+def test_the_state_lies_where_it_is_wanted(
+    make_worker: Callable[..., Path], serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    folder = make_worker(WORKER)
+    server = serve(folder, "--persist-to", str(tmp_path / "elsewhere"))
+    assert server.client.put("/key", content="value").text == "stored"
+    assert (tmp_path / "elsewhere").is_dir()
+    assert not (folder / ".wrangler").exists()
+    server.stop()
+    assert serve(folder).get("/key").status_code == 404
+
+
+def test_a_full_disk_is_a_clear_error_and_the_store_stays_whole(
+    make_worker: Callable[..., Path], serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    server = serve(make_worker(WORKER), "--persist-to", str(disk / "state"), prefix=small_disk(disk, "8m"))
+    ballast = seen_by(server.host_pid, disk) / "ballast"
+    ballast.write_bytes(bytes(2 << 20))
+    stored = []
+    for number in range(200):
+        response = server.client.put(f"/key-{number}", content=f"{number}" + "x" * 100_000)
+        if response.text != "stored":
+            break
+        stored.append(number)
+    assert response.text == "KV PUT failed: 507 there is no room left in the database or on the disk"
+    assert stored, "the disk is too small to show anything"
+    # Small ones may still fit or not, but whoever is told so is told the truth.
+    for number in range(1000, 1050):
+        response = server.client.put(f"/key-{number}", content=f"{number}")
+        if response.text == "stored":
+            stored.append(number)
+        else:
+            assert "507" in response.text, response.text
+    for number in stored:
+        assert server.get(f"/key-{number}").text.startswith(str(number))
+    ballast.unlink()
+    assert server.client.put("/key-2000", content="2000").text == "stored"
+    for number in [*stored, 2000]:
+        assert server.get(f"/key-{number}").text.startswith(str(number))
+
+
+def test_a_failing_sync_is_a_clear_error_and_the_store_stays_whole(
+    make_worker: Callable[..., Path], serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    shim = FailingSync(tmp_path)
+    server = serve(make_worker(WORKER), environment=shim.environment)
+    for number in range(20):
+        assert server.client.put(f"/key-{number}", content="old").text == "stored"
+    shim.fail()
+    for number in range(10):
+        response = server.client.put(f"/key-{number}", content="new" * 10_000)
+        assert (response.status_code, response.text) == (
+            500,
+            "KV PUT failed: 500 the database failed: disk I/O error",
+        )
+    assert shim.failed >= 10
+    for number in range(20):
+        assert server.get(f"/key-{number}").text == "old"
+    shim.work()
+    for number in range(5):
+        assert server.client.put(f"/key-{number}", content="newer").text == "stored"
+    server.kill_host()
+    server.start()
+    for number in range(20):
+        found = server.get(f"/key-{number}").text
+        # A write that failed is not there, unless the whole of it is.
+        allowed = ("newer",) if number < 5 else ("old", "new" * 10_000) if number < 10 else ("old",)
+        assert found in allowed, found[:40]
