@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Parser;
+use isthmus_project::Report;
 
 use args::{Arguments, Command};
 use printer::Printer;
@@ -50,6 +51,12 @@ fn run_with(invocation: Invocation, printer: Arc<Printer>) -> ExitCode {
             printer.message("`isthmus run` runs in the interpreter itself: start it as `isthmus run` or `python -m isthmus run`\n");
             FAILURE
         }
+        Ok(Arguments {
+            command: Command::Kv(command),
+        }) => exit_code(commands::kv::run(command, &printer), &printer),
+        Ok(Arguments {
+            command: Command::Secret(command),
+        }) => exit_code(commands::secret::run(command, &printer), &printer),
         Err(error) => {
             // Help and the version arrive here as well; clap knows which stream and code they have.
             let text = error.render().ansi().to_string();
@@ -59,6 +66,17 @@ fn run_with(invocation: Invocation, printer: Arc<Printer>) -> ExitCode {
                 printer.data(&text)
             }
             error.exit_code()
+        }
+    }
+}
+
+/// Shows the error of a command that failed.
+fn exit_code(outcome: Result<(), Report>, printer: &Printer) -> ExitCode {
+    match outcome {
+        Ok(()) => SUCCESS,
+        Err(report) => {
+            printer.report(&report);
+            FAILURE
         }
     }
 }

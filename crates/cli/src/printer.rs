@@ -1,13 +1,20 @@
 //! The only place that writes to the terminal: data on standard output, everything else on standard
 //! error, in colours where a terminal shows them and `NO_COLOR` doesn't forbid it.
 
-use std::io::Write;
+mod json_list;
+mod progress;
+
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
 use anstream::AutoStream;
 use isthmus_host::{LogLevel, LogLine, LogOrigin, LogSink};
 use isthmus_project::Report;
+use serde::Serialize;
+
+pub(crate) use json_list::JsonList;
+pub(crate) use progress::{Progress, Unit};
 
 /// So much of the log may wait for [`LogSink::flush`].
 const LOG_BUFFER: usize = 64 * 1024;
@@ -21,10 +28,14 @@ const RESET: &str = "\x1b[0m";
 type Stream = Box<dyn Write + Send>;
 
 /// Writes to the two standard streams. A stream that can't be written any more (its reader has gone) is
-/// no reason to stop serving, so errors of writing are dropped.
+/// no reason to stop serving, so errors of writing are dropped, except those of [`Printer::bytes`].
 pub(crate) struct Printer {
     out: Mutex<Stream>,
+    /// Standard output as it is, for what must arrive byte by byte.
+    exact: Mutex<Stream>,
     err: Mutex<Stream>,
+    /// Whether bars can be drawn.
+    draws: bool,
     /// Lines of the log that wait.
     pending: Mutex<Vec<u8>>,
 }
@@ -32,17 +43,22 @@ pub(crate) struct Printer {
 impl Printer {
     /// A printer to the standard streams.
     pub(crate) fn terminal() -> Self {
-        Self::new(
-            Box::new(AutoStream::auto(std::io::stdout())),
-            Box::new(AutoStream::auto(std::io::stderr())),
-        )
+        let mut printer = Self::new(
+            Box::new(AutoStream::auto(io::stdout())),
+            Box::new(io::stdout()),
+            Box::new(AutoStream::auto(io::stderr())),
+        );
+        printer.draws = io::stderr().is_terminal();
+        printer
     }
 
-    /// A printer to any two streams.
-    pub(crate) fn new(out: Stream, err: Stream) -> Self {
+    /// A printer to any streams; `exact` is `out` without any change to what is written.
+    pub(crate) fn new(out: Stream, exact: Stream, err: Stream) -> Self {
         Self {
             out: Mutex::new(out),
+            exact: Mutex::new(exact),
             err: Mutex::new(err),
+            draws: false,
             pending: Mutex::default(),
         }
     }
@@ -50,6 +66,34 @@ impl Printer {
     /// Writes what was asked for.
     pub(crate) fn data(&self, text: &str) {
         write(&self.out, text.as_bytes());
+    }
+
+    /// Writes what was asked for, byte by byte.
+    ///
+    /// # Errors
+    /// What the system says: whoever asked for data must hear that it isn't all there.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut stream = self.exact.lock().unwrap_or_else(PoisonError::into_inner);
+        stream.write_all(bytes)?;
+        stream.flush()
+    }
+
+    /// Writes a value as JSON, as `JSON.stringify(value, null, 2)` has it.
+    ///
+    /// # Errors
+    /// As [`Self::bytes`].
+    pub(crate) fn json(&self, value: &impl Serialize) -> io::Result<()> {
+        self.bytes(format!("{}\n", serde_json::to_string_pretty(value)?).as_bytes())
+    }
+
+    /// Begins a JSON array.
+    pub(crate) fn json_list(&self) -> JsonList<'_> {
+        JsonList::begin(self)
+    }
+
+    /// Begins a bar for some work; `total` is how much there is, where known.
+    pub(crate) fn progress(&self, what: &'static str, total: Option<u64>, unit: Unit) -> Progress {
+        Progress::new(self.draws, what, total, unit)
     }
 
     /// Writes what is said besides.

@@ -44,7 +44,11 @@ impl Write for Kept {
 fn printer() -> (Arc<Printer>, Kept, Kept) {
     let (out, err) = (Kept::default(), Kept::default());
     (
-        Arc::new(Printer::new(Box::new(out.clone()), Box::new(err.clone()))),
+        Arc::new(Printer::new(
+            Box::new(out.clone()),
+            Box::new(out.clone()),
+            Box::new(err.clone()),
+        )),
         out,
         err,
     )

@@ -13,8 +13,9 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
 
 use crate::broker::{Broker, GrantTable};
+use crate::isolate::Frames;
 use crate::limits::NetworkLimits;
-use crate::logs::{LogLevel, LogLine, LogSink, Logs};
+use crate::logs::{LogLevel, Logs, Nowhere};
 use crate::network::{AddressPolicy, Network};
 use crate::serve::raise_descriptor_limit;
 
@@ -37,7 +38,7 @@ pub fn accompany(connection: OwnedFd, program: i32) -> io::Result<()> {
         let broker = Arc::new(Broker::new(Arc::new(grants), logs));
         // A descriptor of the connection may live on in a process that the program forked without Python's knowing.
         tokio::select! {
-            served = broker.serve(reading) => served.map_err(|violation| io::Error::other(violation.0)),
+            served = broker.serve(Frames::new(reading)) => served.map_err(|violation| io::Error::other(violation.0)),
             written = broker.outgoing().write_to(&mut writing) => written,
             () = ended(program) => Ok(()),
         }
@@ -67,13 +68,4 @@ async fn ended(process: i32) {
         // Where the kernel can't watch it, the end of the connection tells.
         None => std::future::pending().await,
     }
-}
-
-/// There is nothing to log here.
-struct Nowhere;
-
-impl LogSink for Nowhere {
-    fn line(&self, _: &LogLine) {}
-
-    fn ready(&self, _: std::net::SocketAddr) {}
 }

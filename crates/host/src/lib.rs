@@ -14,6 +14,7 @@
 //! | `delivery` | an event to the isolate that takes it, and to its end |
 //! | `cron` | when cron triggers come |
 //! | `broker` | capability calls, by grant |
+//! | [`shell`] | how commands of the command line reach the stores |
 //! | `companion` | the network alone, for a program in plain CPython |
 //! | `network` | outbound `fetch`: connections, TLS, addresses, bodies |
 //! | `streams` | bodies under credit |
@@ -39,6 +40,7 @@ mod plan;
 mod pool;
 mod serve;
 mod server;
+pub mod shell;
 mod streams;
 mod supervisor;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use isthmus_stores::sqlite::{SqliteOptions, SqliteStores};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::launch::PythonLauncher;
 use crate::limits::{self, NetworkLimits, Timeouts};
@@ -19,6 +20,7 @@ use crate::logs::{LogLevel, LogSink, Logs};
 use crate::network::{AddressPolicy, Network};
 use crate::plan::{self, Plan, PlanError};
 use crate::server::{Server, Setup};
+use crate::shell::{self, NotListening};
 
 /// What to serve, and how.
 #[derive(Debug)]
@@ -106,7 +108,10 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
     let listener = listen(addr).map_err(|source| ServeError::Port { addr, source })?;
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::System)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::System)?;
-    let stores = SqliteStores::new(options.persist_to.clone(), SqliteOptions::default());
+    let stores = Arc::new(SqliteStores::new(
+        options.persist_to.clone(),
+        SqliteOptions::default(),
+    ));
     let limits = NetworkLimits::from_environment().map_err(ServeError::Environment)?;
     let request_body_max = limits::request_body_max().map_err(ServeError::Environment)?;
     let cache = limits::cache_from_environment().map_err(ServeError::Environment)?;
@@ -114,11 +119,12 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
     let Plan { spec, grants } = plan::plan(&options.project, &stores, network, cache, timeouts.startup)
         .map_err(|error| match error {
             PlanError::Store(error) => ServeError::Stores {
-                path: options.persist_to,
+                path: options.persist_to.clone(),
                 reason: error.to_string(),
             },
             other => ServeError::Project(other.to_string()),
         })?;
+    let commands = take_commands(&options.persist_to, stores, &logs);
     let mut server = Server::start(Setup {
         listener,
         launcher: Arc::new(PythonLauncher {
@@ -151,7 +157,40 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    if let Some(commands) = commands {
+        // The socket goes with it.
+        commands.abort();
+        let _ = commands.await;
+    }
     Ok(())
+}
+
+/// Takes up commands of the command line; without a socket they open the stores by themselves, which is no reason
+/// not to serve.
+fn take_commands(state: &Path, stores: Arc<SqliteStores>, logs: &Logs) -> Option<JoinHandle<()>> {
+    match shell::listen(state) {
+        Ok(listening) => Some(tokio::spawn(shell::serve(listening, stores, logs.clone()))),
+        Err(NotListening::Taken(process)) => {
+            let process = process.map_or_else(String::new, |process| format!(" (process {process})"));
+            logs.host(
+                LogLevel::Warn,
+                format_args!(
+                    "another `isthmus dev`{process} uses the same state, {}: commands such as `isthmus kv` speak to that one",
+                    state.display()
+                ),
+            );
+            None
+        }
+        Err(NotListening::Failed(error)) => {
+            logs.host(
+                LogLevel::Warn,
+                format_args!(
+                    "commands such as `isthmus kv` can't reach this server and open the stores by themselves: {error}"
+                ),
+            );
+            None
+        }
+    }
 }
 
 fn listen(addr: SocketAddr) -> io::Result<TcpListener> {

@@ -37,6 +37,11 @@ pub(crate) fn discover(dir: &Path, file: Option<&Path>) -> Result<(Arc<Source>, 
     Ok((source, syntax, findings))
 }
 
+/// The configuration of a folder, if there is one.
+pub(crate) fn find(dir: &Path) -> Option<PathBuf> {
+    nearest(&absolute(dir).ok()?).ok().map(|(path, _)| path)
+}
+
 fn syntax(path: &Path) -> Result<Syntax, Report> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("json" | "jsonc") => Ok(Syntax::Json),

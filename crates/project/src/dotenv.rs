@@ -4,24 +4,84 @@
 //! quotes and then span lines; only in double quotes `\n` and `\r` are line breaks. Outside quotes a
 //! `#` begins a comment. A line that is none of this is skipped.
 
+use std::ops::Range;
+
 /// Reads a file: names and values in the order of the first mention, the last value counts.
 pub(crate) fn parse(text: &str) -> Vec<(String, String)> {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = with_plain_line_ends(text);
     let mut pairs: Vec<(String, String)> = Vec::new();
-    let mut rest = text.as_str();
+    each(&text, |name, value, _| {
+        match pairs.iter_mut().find(|(other, _)| other == name) {
+            Some((_, earlier)) => *earlier = value,
+            None => pairs.push((name.to_owned(), value)),
+        }
+    });
+    pairs
+}
+
+/// As the format is read: every line ends in `\n`.
+pub(crate) fn with_plain_line_ends(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
+/// Where a name is assigned to in a text with plain line ends, line breaks included.
+pub(crate) fn places(text: &str, name: &str) -> Vec<Range<usize>> {
+    let mut places = Vec::new();
+    each(text, |other, _, place| {
+        if other == name {
+            places.push(place);
+        }
+    });
+    places
+}
+
+/// A line that assigns a value, so that reading it gives exactly that.
+///
+/// # Errors
+/// A sentence: the name or the value has no such form.
+pub(crate) fn assign(name: &str, value: &str) -> Result<String, String> {
+    let escaped = value.replace('\n', "\\n").replace('\r', "\\r");
+    let forms = [
+        format!("{name}={value}\n"),
+        format!("{name}='{value}'\n"),
+        format!("{name}=`{value}`\n"),
+        format!("{name}=\"{value}\"\n"),
+        format!("{name}=\"{escaped}\"\n"),
+    ];
+    // A line after it shows that it stays by itself.
+    let fits = |form: &String| {
+        // After nothing, quotes on the next line would be the value.
+        if form.ends_with("=\n") {
+            return false;
+        }
+        let other = format!("{name}_");
+        let text = format!("{form}{other}=z\n");
+        parse(&text) == [(name.to_owned(), value.to_owned()), (other, "z".to_owned())]
+    };
+    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    if name.is_empty() || !name.chars().all(named) {
+        return Err(format!(
+            "{name:?} can't be the name of a secret: letters, digits, `_`, `.` and `-` can"
+        ));
+    }
+    forms.into_iter().find(fits).ok_or_else(|| {
+        format!("the value of {name} can't be written in such a file: no kind of quotes fits it")
+    })
+}
+
+/// Calls `found` with each assignment of a text with plain line ends: its name, its value, where it is.
+fn each<'a>(text: &'a str, mut found: impl FnMut(&'a str, String, Range<usize>)) {
+    let mut rest = text;
     while !rest.is_empty() {
         rest = match assignment(rest) {
             Some((name, value, after)) => {
-                match pairs.iter_mut().find(|(other, _)| other == name) {
-                    Some((_, earlier)) => *earlier = value,
-                    None => pairs.push((name.to_owned(), value)),
-                }
+                let start = text.len() - rest.trim_start().len();
+                found(name, value, start..text.len() - after.len());
                 after
             }
             None => rest.split_once('\n').map_or("", |(_, after)| after),
         };
     }
-    pairs
 }
 
 /// An assignment at the beginning of a line: name, value and the text after it.

@@ -18,6 +18,7 @@ mod raw;
 mod report;
 mod resolve;
 mod schema;
+mod secret_file;
 mod secrets;
 mod source;
 mod suggest;
@@ -29,6 +30,7 @@ pub use cron::{Cron, CronError};
 pub use flags::{Flag, FlagState, Standing, flags};
 pub use model::{Build, D1Database, KvNamespace, ModuleRule, Project, Unserved, VarValue};
 pub use report::{Diagnostic, Report, Severity};
+pub use secret_file::{SecretFile, parse_secrets, secret_names};
 pub use source::{Origin, Source, Span, display_path};
 
 /// Which project to load, and what is said about it outside of it.
@@ -57,6 +59,11 @@ pub fn load(options: &LoadOptions) -> Result<Project, Report> {
         Some((table, span)) => resolve::resolve(&source, (&table, span), options, findings),
         None => Err(findings.into_report()),
     }
+}
+
+/// The configuration that [`load`] would take for a folder: the one in it, or the nearest above it.
+pub fn find(dir: &std::path::Path) -> Option<PathBuf> {
+    discover::find(dir)
 }
 
 /// An address to listen on: an IP address, or what wrangler takes for one (`localhost`, `*`).

@@ -96,7 +96,7 @@ pub(crate) fn set<T>(pairs: &mut Vec<(String, T)>, name: String, value: T) {
 }
 
 /// A file's text; `None` if there is no such file.
-fn read(path: &Path) -> Result<Option<String>, Report> {
+pub(crate) fn read(path: &Path) -> Result<Option<String>, Report> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

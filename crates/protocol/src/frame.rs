@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cache, d1, kv, queue, socket};
+use crate::{cache, d1, kv, queue, socket, state};
 
 /// Names a stream on one connection; chosen by the side that opens it, never used twice.
 pub type StreamId = u32;
@@ -179,6 +179,8 @@ pub enum Operation<'a> {
     Fetch(#[serde(borrow)] RequestHead<'a>),
     /// A TCP or TLS connection to the internet.
     Socket(#[serde(borrow)] socket::Operation<'a>),
+    /// An operation on the state folder as a whole; only commands of the command line may.
+    State(state::Operation),
     /// A method call on a remote object.
     Rpc {
         /// The method's name.
@@ -204,6 +206,8 @@ pub enum Reply<'a> {
     Cache(#[serde(borrow)] cache::Reply<'a>),
     /// Answers [`Operation::D1`]; the results are the stream's body.
     D1(#[serde(borrow)] d1::Reply<'a>),
+    /// Answers [`Operation::State`].
+    State(#[serde(borrow)] state::Reply<'a>),
     /// Answers [`Operation::Socket`]; what comes from the other side is the stream's body.
     Connected,
     /// Answers [`Operation::Rpc`].

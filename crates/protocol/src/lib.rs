@@ -1,6 +1,6 @@
 //! Everything that crosses a process boundary in Isthmus, and nothing else does.
 //!
-//! Three connections exist, each a Unix stream socket pair that carries length-delimited
+//! Three connections exist between a host and its processes, each a Unix stream socket pair that carries length-delimited
 //! [`postcard`](https://postcard.jamesmunns.com/) frames:
 //!
 //! | connection | between | who opens streams | frames |
@@ -8,6 +8,8 @@
 //! | control | host ⇄ zygote | – (one message each) | [`control::ToZygote`], [`control::FromZygote`] |
 //! | events | host ⇄ isolate | the host: one stream per event | [`Frame`] with [`Open::Event`] |
 //! | broker | host ⇄ isolate | the isolate: one stream per call | [`Frame`] with [`Open::Call`] |
+//!
+//! A fourth, [`shell`], is how commands of the command line reach the stores.
 //!
 //! A stream begins with [`Frame::Open`], is answered by [`Frame::Reply`] and has at most one body in
 //! each direction ([`Body`]; chunks under credit, see [`flow`]). An event's stream ends with
@@ -26,7 +28,9 @@ pub mod flow;
 mod frame;
 pub mod kv;
 pub mod queue;
+pub mod shell;
 pub mod socket;
+pub mod state;
 mod wire;
 
 pub use frame::{

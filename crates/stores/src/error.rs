@@ -21,6 +21,14 @@ pub enum StoreError {
         /// Why.
         source: io::Error,
     },
+    /// The folder of the databases can't be read.
+    #[error("the folder {} can't be read: {source}", path.display())]
+    ReadFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The database can't be opened or set up: no permission, not a database, damaged, disk full …
     #[error("the database {} can't be opened: {reason}", path.display())]
     Open {

@@ -113,6 +113,15 @@ impl SqliteStores {
         Ok(D1Database::new(store))
     }
 
+    /// The ids of the KV namespaces that exist, sorted.
+    ///
+    /// # Errors
+    /// Their folder can't be read.
+    pub fn kv_ids(&self) -> Result<Vec<String>, StoreError> {
+        let path = self.root.join("kv");
+        file_name::ids_in(&path).map_err(|source| StoreError::ReadFolder { path, source })
+    }
+
     /// The caches of the Cache API: the folder `cache`. It is opened at its first use.
     pub fn caches(&self, limits: CacheLimits) -> Caches {
         Caches::new(

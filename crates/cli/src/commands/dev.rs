@@ -7,14 +7,12 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use isthmus_host::{LogLevel, LogLine, LogOrigin, LogSink, ServeError, ServeOptions};
-use isthmus_project::{Build, Diagnostic, LoadOptions, Project, Report};
+use isthmus_project::{Build, Diagnostic, Project, Report};
 
+use super::{project, state};
 use crate::args::DevArguments;
 use crate::printer::Printer;
 use crate::{ExitCode, FAILURE, SUCCESS, port_holder};
-
-/// Where the stores are, beside the configuration, if `--persist-to` doesn't say.
-const STATE: &str = ".wrangler/state";
 
 pub(crate) fn run(arguments: DevArguments, python: PathBuf, printer: Arc<Printer>) -> ExitCode {
     let log_level = arguments.log_level;
@@ -24,7 +22,9 @@ pub(crate) fn run(arguments: DevArguments, python: PathBuf, printer: Arc<Printer
                 arguments.ip.unwrap_or(project.dev_ip),
                 arguments.port.unwrap_or(project.dev_port),
             ),
-            persist_to: arguments.persist_to.unwrap_or_else(|| project.root.join(STATE)),
+            persist_to: arguments
+                .persist_to
+                .unwrap_or_else(|| project.root.join(state::FOLDER)),
             log_level,
             isolates: arguments.isolates.get(),
             outbound: arguments.outbound,
@@ -47,15 +47,12 @@ pub(crate) fn run(arguments: DevArguments, python: PathBuf, printer: Arc<Printer
 
 /// Loads the project and builds it. Its warnings are shown here.
 fn prepare(arguments: &DevArguments, printer: &Printer) -> Result<Project, Report> {
-    let project = isthmus_project::load(&LoadOptions {
-        dir: arguments.dir.clone(),
-        config: arguments.config.clone(),
-        env: arguments.env.clone(),
-        vars: arguments.vars.clone(),
-        process_env: std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect(),
-    })?;
+    let project = project::load(
+        arguments.dir.clone(),
+        arguments.config.clone(),
+        arguments.env.clone(),
+        arguments.vars.clone(),
+    )?;
     if arguments.log_level <= LogLevel::Warn && !project.warnings.is_empty() {
         printer.report(&project.warnings);
     }

@@ -1,3 +1,8 @@
-//! The commands, a file each.
+//! The commands, a file or folder each; `state`, `project` and `input` are what they share.
 
 pub(crate) mod dev;
+mod input;
+pub(crate) mod kv;
+mod project;
+pub(crate) mod secret;
+mod state;

@@ -1,8 +1,11 @@
 //! What the channels of an isolate are. An isolate can name nothing else of the host's.
 
+use std::sync::Arc;
+
 use isthmus_protocol::ChannelId;
 use isthmus_stores::cache::Caches;
 use isthmus_stores::kv::KvNamespace;
+use isthmus_stores::sqlite::SqliteStores;
 
 use super::cache::CacheGrant;
 use super::d1::D1Grant;
@@ -18,6 +21,8 @@ pub(crate) enum Grant {
     Kv(KvNamespace),
     /// A D1 database.
     D1(D1Grant),
+    /// The state folder as a whole; never an isolate's.
+    State(Arc<SqliteStores>),
 }
 
 /// The channels of one Worker's isolates: a channel is an index. [`ChannelId::NETWORK`] and [`ChannelId::CACHES`] are what
@@ -38,6 +43,11 @@ impl GrantTable {
     pub(crate) fn new(network: Network, caches: Option<Caches>) -> Self {
         let mut rows = vec![Grant::Fetch(network)];
         rows.extend(caches.map(|caches| Grant::Caches(CacheGrant::new(caches))));
+        Self { rows }
+    }
+
+    /// Exactly these, without what every isolate has: the channels of a command of the command line.
+    pub(crate) fn of(rows: Vec<Grant>) -> Self {
         Self { rows }
     }
 

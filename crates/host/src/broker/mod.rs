@@ -1,7 +1,7 @@
-//! The broker: what an isolate's capability calls come to.
+//! The broker: what the capability calls of an isolate, or of a command of the command line, come to.
 //!
 //! A call names a channel; [`GrantTable`] says what that is, and one module per kind of capability does the
-//! rest ([`kv`], [`d1`], [`fetch`], [`cache`], [`tcp`]). Here are the calls themselves: their table, the bodies that come with them, the bodies that
+//! rest ([`kv`], [`d1`], [`fetch`], [`cache`], [`tcp`], [`state`]). Here are the calls themselves: their table, the bodies that come with them, the bodies that
 //! are answers. A large answer is *held*: nothing of it is sent until the isolate grants credit, and the
 //! isolate may instead name it as the body of a response, which then never enters the isolate.
 
@@ -12,6 +12,7 @@ mod grants;
 mod held;
 mod kv;
 mod socket;
+mod state;
 mod tcp;
 
 use std::collections::HashMap;
@@ -23,7 +24,6 @@ use bytes::Bytes;
 use isthmus_protocol::flow::{CHUNK_MAX, INLINE_MAX, ReceiveWindow};
 use isthmus_protocol::{Body, Call, Failure, FailureKind, Frame, Open, Operation, Reply, StreamId, decode};
 use isthmus_stores::kv::{KvNamespace, ValueBuffer};
-use tokio::net::unix::OwnedReadHalf;
 use tokio::task::AbortHandle;
 
 pub(crate) use d1::D1Grant;
@@ -198,8 +198,7 @@ impl Broker {
     ///
     /// # Errors
     /// [`Violation`] if no honest isolate would send it.
-    pub(crate) async fn serve(self: &Arc<Self>, connection: OwnedReadHalf) -> Result<(), Violation> {
-        let mut frames = Frames::new(connection);
+    pub(crate) async fn serve(self: &Arc<Self>, mut frames: Frames) -> Result<(), Violation> {
         while let Some(frame) = frames.next().await? {
             // An isolate that asks but doesn't read the answers is not asked what else it wants.
             if !self.outgoing.has_room() {
@@ -299,6 +298,9 @@ impl Broker {
             }
             (Some(Grant::Caches(caches)), Operation::Cache(operation)) => {
                 self.begin_cache(raw, stream, caches, operation, body)
+            }
+            (Some(Grant::State(stores)), Operation::State(operation)) => {
+                self.begin_state(stream, stores, *operation, body)
             }
             (Some(_), Operation::Rpc { .. }) => Err(CallFailure::new(
                 FailureKind::User,

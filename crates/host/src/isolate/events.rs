@@ -393,7 +393,12 @@ impl Isolate {
             },
             Reply::Finished => Answer::Finished,
             Reply::Failed(failure) => Answer::Failed(failure.into()),
-            Reply::Kv(_) | Reply::D1(_) | Reply::Cache(_) | Reply::Connected | Reply::Rpc { .. } => {
+            Reply::Kv(_)
+            | Reply::D1(_)
+            | Reply::Cache(_)
+            | Reply::State(_)
+            | Reply::Connected
+            | Reply::Rpc { .. } => {
                 return Err(Violation("an event was answered as if it were a call".into()));
             }
         };

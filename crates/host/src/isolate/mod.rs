@@ -259,7 +259,7 @@ impl Isolate {
     }
 
     async fn read_broker(self: Arc<Self>, half: OwnedReadHalf) {
-        match self.broker.serve(half).await {
+        match self.broker.serve(Frames::new(half)).await {
             Ok(()) => self.end_soon().await,
             Err(violation) => self.end(EndReason::Violation(violation.0)),
         }

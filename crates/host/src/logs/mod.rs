@@ -8,6 +8,7 @@ mod line;
 mod queue;
 pub(crate) mod stdio;
 
+pub(crate) use line::Nowhere;
 pub use line::{LogLevel, LogLine, LogOrigin, LogSink, UnknownLogLevel};
 #[cfg(test)]
 pub(crate) use queue::LogThread;

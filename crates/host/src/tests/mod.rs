@@ -8,4 +8,5 @@ mod fake;
 mod life;
 mod load;
 mod rig;
+mod shell;
 mod violations;

@@ -9,4 +9,5 @@ mod folder;
 mod reports;
 mod resolved;
 mod robustness;
+mod secret_file;
 mod secrets;

@@ -157,6 +157,7 @@ fn without_path(error: StoreError) -> String {
     match error {
         StoreError::Open { reason, .. } => reason,
         StoreError::CreateFolder { source, .. } => format!("its folder can't be created: {source}"),
+        StoreError::ReadFolder { source, .. } => format!("its folder can't be read: {source}"),
         StoreError::Foreign { .. } => "its database is of another kind".to_owned(),
         StoreError::NewerSchema { .. } => "a newer Isthmus has written its database".to_owned(),
         StoreError::StartWriter { source, .. } => format!("its writer can't be started: {source}"),

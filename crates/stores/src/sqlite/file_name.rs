@@ -1,6 +1,8 @@
 //! The file name of a store, from its id in the configuration.
 
-use std::fmt::Write;
+use std::{fmt::Write, fs, io, path::Path};
+
+const ENDING: &str = ".sqlite";
 
 /// Three bytes each and the ending still fit into the 255 that file systems allow.
 const MAX_ID_BYTES: usize = 80;
@@ -21,8 +23,40 @@ pub(super) fn of(id: &str) -> Result<String, &'static str> {
             _ => write!(name, "%{byte:02x}").map_err(|_| "it can't be written")?,
         }
     }
-    name.push_str(".sqlite");
+    name.push_str(ENDING);
     Ok(name)
+}
+
+/// The id whose file has this name; `None` if no id's has.
+pub(super) fn id_of(name: &str) -> Option<String> {
+    let mut bytes = name.strip_suffix(ENDING)?.bytes();
+    let mut id = Vec::new();
+    while let Some(byte) = bytes.next() {
+        id.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(bytes.next()?).to_digit(16);
+                (digit()? * 16 + digit()?) as u8
+            }
+            byte => byte,
+        });
+    }
+    let id = String::from_utf8(id).ok()?;
+    (of(&id).ok()? == name).then_some(id)
+}
+
+/// The ids of the databases in a folder, sorted; none if there is no folder.
+pub(super) fn ids_in(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut ids = Vec::new();
+    for entry in entries {
+        // Logs and what else lies there have other names.
+        ids.extend(entry?.file_name().to_str().and_then(id_of));
+    }
+    ids.sort();
+    Ok(ids)
 }
 
 #[cfg(test)]
@@ -31,7 +65,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::of;
+    use super::{id_of, ids_in, of};
 
     #[test]
     fn usual_ids_stay_readable() {
@@ -46,7 +80,32 @@ mod tests {
         assert!(of(&"É".repeat(40)).expect("valid").len() <= 255);
     }
 
+    #[test]
+    fn only_databases_count_as_ids() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        for name in [
+            "b.sqlite",
+            "a%2fb.sqlite",
+            "a.sqlite-wal",
+            "A.sqlite",
+            "%zz.sqlite",
+            "%4",
+            ".sqlite",
+        ] {
+            std::fs::write(folder.path().join(name), "").expect("a file");
+        }
+        assert_eq!(ids_in(folder.path()).expect("a folder"), ["a/b", "b"]);
+        assert!(ids_in(&folder.path().join("none")).expect("no error").is_empty());
+    }
+
     proptest! {
+        #[test]
+        fn a_name_tells_its_id(id in "\\PC{1,20}", other in "\\PC{0,20}") {
+            prop_assert_eq!(id_of(&of(&id).expect("valid")), Some(id));
+            id_of(&other);
+            id_of(&format!("{other}.sqlite"));
+        }
+
         #[test]
         fn names_are_one_component_and_differ_when_ids_do(one in "\\PC{1,20}", two in "\\PC{1,20}") {
             let name = of(&one).expect("valid");

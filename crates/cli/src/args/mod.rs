@@ -1,4 +1,8 @@
-//! The arguments as they are typed.
+//! The arguments as they are typed. Commands that are families have a file each.
+
+mod kv;
+mod secret;
+mod state;
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -8,6 +12,17 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use isthmus_host::{AddressPolicy, LogLevel};
+
+pub(crate) use kv::{
+    KvBulkArguments, KvBulkCommand, KvBulkDeleteArguments, KvCommand, KvDeleteArguments, KvGetArguments,
+    KvKeyCommand, KvListArguments, KvNamespaceArguments, KvNamespaceCommand, KvNamespaceListArguments,
+    KvPutArguments,
+};
+pub(crate) use secret::{
+    SecretBulkArguments, SecretCommand, SecretDeleteArguments, SecretFormat, SecretListArguments,
+    SecretPutArguments,
+};
+pub(crate) use state::{ProjectArguments, StateArguments};
 
 /// Runs Cloudflare-style Python Workers on your own machine.
 #[derive(Debug, Parser)]
@@ -23,6 +38,12 @@ pub(crate) enum Command {
     Dev(DevArguments),
     /// Run a Python script or module as `python` does, with `js` and `pyodide` importable.
     Run(RunArguments),
+    /// Work with the data of KV namespaces.
+    #[command(subcommand)]
+    Kv(KvCommand),
+    /// Work with secrets of the Worker.
+    #[command(subcommand)]
+    Secret(SecretCommand),
 }
 
 /// Only for the help: the console script runs programs without the command line.

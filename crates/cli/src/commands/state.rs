@@ -1,0 +1,74 @@
+//! Where the data is that a command works on, and the way to it.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+
+use isthmus_host::shell::{Resource, StoresClient};
+use isthmus_project::{Diagnostic, Project, Report};
+
+use super::project;
+use crate::args::StateArguments;
+
+/// Where the stores are, beside the configuration, if `--persist-to` doesn't say.
+pub(crate) const FOLDER: &str = ".wrangler/state";
+
+/// A state folder and, if there is one, its project.
+pub(crate) struct State {
+    pub(crate) project: Option<Project>,
+    pub(crate) folder: PathBuf,
+}
+
+impl State {
+    /// The state that the arguments name. Without a configuration there is no project, which only some commands can
+    /// do without.
+    pub(crate) fn of(arguments: &StateArguments) -> Result<Self, Report> {
+        if arguments.remote {
+            return Err(Diagnostic::error(
+                "there is no remote data: Isthmus keeps all of it on this machine",
+            )
+            .hint("leave out --remote")
+            .into());
+        }
+        if arguments.preview == Some(true) {
+            return Err(Diagnostic::error(
+                "there is nothing of the kind `preview`: `isthmus dev` uses what the configuration binds",
+            )
+            .hint("leave out --preview")
+            .into());
+        }
+        let wanted = &arguments.project;
+        let has_project = wanted.config.is_some() || isthmus_project::find(&wanted.cwd).is_some();
+        let project = if has_project {
+            Some(project::of(wanted)?)
+        } else {
+            None
+        };
+        let folder = match (&arguments.persist_to, &project) {
+            (Some(folder), _) => folder.clone(),
+            (None, Some(project)) => project.root.join(FOLDER),
+            (None, None) => wanted.cwd.join(FOLDER),
+        };
+        Ok(Self { project, folder })
+    }
+
+    /// The project, for commands that need one.
+    pub(crate) fn project(&self, arguments: &StateArguments) -> Result<&Project, Report> {
+        match &self.project {
+            Some(project) => Ok(project),
+            // There is none: loading it says so, and where it was looked for.
+            None => Err(project::of(&arguments.project)
+                .err()
+                .unwrap_or_else(|| Diagnostic::error("the configuration has only just been made").into())),
+        }
+    }
+
+    /// Connects to the stores: those of a running `isthmus dev`, or in this process.
+    pub(crate) fn connect(&self, resources: &[Resource<'_>]) -> Result<StoresClient, Report> {
+        StoresClient::connect(&self.folder, resources).map_err(failed)
+    }
+}
+
+/// A report with one error.
+pub(crate) fn failed(error: impl Display) -> Report {
+    Diagnostic::error(error.to_string()).into()
+}
