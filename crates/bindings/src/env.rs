@@ -27,6 +27,13 @@ pub fn install_env<'js>(
         match binding {
             Binding::Text(text) => env.set(name, text)?,
             Binding::Json(json) => env.set(name, ctx.json_parse(json.as_str())?)?,
+            Binding::Queue {
+                channel,
+                default_type,
+            } => env.set(
+                name,
+                queue::open(ctx, *channel, Rc::clone(&broker), *default_type)?,
+            )?,
             Binding::Kv(channel) => env.set(name, kv::open(ctx, *channel, Rc::clone(&broker))?)?,
             Binding::D1(channel) => {
                 let classes = match d1_classes.take() {

@@ -13,6 +13,7 @@
 //! | `isolate` | one isolate: its two connections, its open events, its vital signs |
 //! | `delivery` | an event to the isolate that takes it, and to its end |
 //! | `cron` | when cron triggers come |
+//! | `queues` | consumers: when batches are due, what becomes of their messages |
 //! | `broker` | capability calls, by grant |
 //! | [`shell`] | how commands of the command line reach the stores |
 //! | `companion` | the network alone, for a program in plain CPython |
@@ -38,6 +39,7 @@ mod pages;
 mod pieces;
 mod plan;
 mod pool;
+mod queues;
 mod serve;
 mod server;
 pub mod shell;

@@ -4,14 +4,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use isthmus_project::{Project, VarValue};
+use isthmus_project::{ConsumerType, Project, QueueConsumer, VarValue};
 use isthmus_protocol::control::{Binding, IsolateSpec};
+use isthmus_protocol::queue::ContentType;
 use isthmus_stores::StoreError;
 use isthmus_stores::cache::CacheLimits;
 use isthmus_stores::sqlite::SqliteStores;
 
-use crate::broker::{D1Grant, Grant, GrantTable};
+use crate::broker::{D1Grant, Grant, GrantTable, QueueGrant};
 use crate::network::Network;
+use crate::queues::{Consumer, Settings};
 
 /// What a project comes to.
 pub(crate) struct Plan {
@@ -19,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) spec: IsolateSpec,
     /// For the broker.
     pub(crate) grants: GrantTable,
+    /// The queues whose messages the Worker gets.
+    pub(crate) consumers: Vec<Consumer>,
 }
 
 /// Why a project can't be planned.
@@ -77,6 +81,31 @@ pub(crate) fn plan(
         let channel = grants.add(Grant::D1(D1Grant::new(stores.d1(&database.id)?)));
         bindings.push((database.binding.clone(), Binding::D1(channel)));
     }
+    let sends_json = project
+        .flags
+        .iter()
+        .any(|&(name, on)| on && name == "queues_json_messages");
+    for producer in &project.queue_producers {
+        let channel = grants.add(Grant::Queue(QueueGrant {
+            queue: stores.queue(&producer.queue)?,
+            delivery_delay: producer.delivery_delay,
+        }));
+        let default_type = if sends_json {
+            ContentType::Json
+        } else {
+            ContentType::V8
+        };
+        let binding = Binding::Queue {
+            channel,
+            default_type,
+        };
+        bindings.push((producer.binding.clone(), binding));
+    }
+    let workers = project.queue_consumers.iter();
+    let consumers = workers
+        .filter(|consumer| consumer.consumer_type == ConsumerType::Worker)
+        .map(|consumer| self::consumer(consumer, stores))
+        .collect::<Result<_, _>>()?;
     let spec = IsolateSpec {
         name: project.name.clone(),
         main: text(&project.main)?,
@@ -91,7 +120,27 @@ pub(crate) fn plan(
         fresh: false,
         startup_timeout_ms: startup.as_millis() as u64,
     };
-    Ok(Plan { spec, grants })
+    Ok(Plan {
+        spec,
+        grants,
+        consumers,
+    })
+}
+
+fn consumer(configured: &QueueConsumer, stores: &SqliteStores) -> Result<Consumer, StoreError> {
+    let letters = configured.dead_letter_queue.as_deref();
+    Ok(Consumer {
+        queue: stores.queue(&configured.queue)?,
+        dead_letters: letters.map(|name| stores.queue(name)).transpose()?,
+        settings: Settings {
+            batch_size: configured.max_batch_size as usize,
+            batch_timeout: Duration::from_secs(configured.max_batch_timeout.into()),
+            attempts: configured.max_retries + 1,
+            // A day at most.
+            retry_delay: configured.retry_delay.cast_signed(),
+            concurrency: configured.max_concurrency as usize,
+        },
+    })
 }
 
 fn text(path: &Path) -> Result<String, PlanError> {

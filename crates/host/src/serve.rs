@@ -116,14 +116,19 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
     let request_body_max = limits::request_body_max().map_err(ServeError::Environment)?;
     let cache = limits::cache_from_environment().map_err(ServeError::Environment)?;
     let network = Network::new(options.outbound, limits);
-    let Plan { spec, grants } = plan::plan(&options.project, &stores, network, cache, timeouts.startup)
-        .map_err(|error| match error {
+    let Plan {
+        spec,
+        grants,
+        consumers,
+    } = plan::plan(&options.project, &stores, network, cache, timeouts.startup).map_err(
+        |error| match error {
             PlanError::Store(error) => ServeError::Stores {
                 path: options.persist_to.clone(),
                 reason: error.to_string(),
             },
             other => ServeError::Project(other.to_string()),
-        })?;
+        },
+    )?;
     let commands = take_commands(&options.persist_to, stores, &logs);
     let mut server = Server::start(Setup {
         listener,
@@ -139,6 +144,7 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
         request_body_max,
         test_scheduled: options.test_scheduled,
         crons: options.project.crons,
+        consumers,
     })
     .map_err(ServeError::System)?;
     tokio::select! {

@@ -9,7 +9,7 @@ use isthmus_protocol::control::IsolateSpec;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Duration, Instant, sleep, timeout, timeout_at};
 
 use crate::broker::GrantTable;
@@ -21,6 +21,7 @@ use crate::launch::Launch;
 use crate::limits::Timeouts;
 use crate::logs::{LogLevel, Logs};
 use crate::pool::Pool;
+use crate::queues::{self, Consumer};
 use crate::supervisor::Supervisor;
 
 /// How often the end looks whether all events are over.
@@ -45,6 +46,8 @@ pub(crate) struct Setup {
     pub(crate) test_scheduled: bool,
     /// When `scheduled` runs.
     pub(crate) crons: Vec<Cron>,
+    /// The queues whose messages the Worker gets.
+    pub(crate) consumers: Vec<Consumer>,
 }
 
 /// A running server.
@@ -55,6 +58,7 @@ pub(crate) struct Server {
     pub(crate) logs: Logs,
     grace: Duration,
     front: JoinHandle<()>,
+    consumers: JoinSet<()>,
     supervisor: JoinHandle<()>,
     stop_front: watch::Sender<bool>,
     stop_supervisor: watch::Sender<bool>,
@@ -83,6 +87,11 @@ impl Server {
             Timestamp::now,
             front_stopped.clone(),
         ));
+        let consumers = setup
+            .consumers
+            .into_iter()
+            .map(|consumer| queues::run(consumer, courier.clone(), front_stopped.clone()))
+            .collect();
         let front = Arc::new(Front {
             courier: courier.clone(),
             logs: setup.logs.clone(),
@@ -113,6 +122,7 @@ impl Server {
             pool,
             logs: setup.logs,
             grace,
+            consumers,
             front: tokio::spawn(front.run(setup.listener, front_stopped)),
             supervisor: tokio::spawn(supervisor.run()),
             stop_front,
@@ -140,6 +150,11 @@ impl Server {
         let deadline = Instant::now() + self.grace;
         self.stop_front.send_replace(true);
         let answered = timeout_at(deadline, &mut self.front).await.is_ok();
+        // What became of the last batches is to be noted, too.
+        let _ = timeout_at(deadline, async {
+            while self.consumers.join_next().await.is_some() {}
+        })
+        .await;
         while self.pool.open_events() > 0 && Instant::now() < deadline {
             sleep(LOOK_INTERVAL).await;
         }

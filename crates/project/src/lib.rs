@@ -14,6 +14,7 @@ mod dotenv;
 mod environment;
 mod flags;
 mod model;
+mod queues;
 mod raw;
 mod report;
 mod resolve;
@@ -28,7 +29,10 @@ use std::path::PathBuf;
 
 pub use cron::{Cron, CronError};
 pub use flags::{Flag, FlagState, Standing, flags};
-pub use model::{Build, D1Database, KvNamespace, ModuleRule, Project, Unserved, VarValue};
+pub use model::{
+    Build, ConsumerType, D1Database, KvNamespace, ModuleRule, Project, QueueConsumer, QueueProducer,
+    Unserved, VarValue,
+};
 pub use report::{Diagnostic, Report, Severity};
 pub use secret_file::{SecretFile, parse_secrets, secret_names};
 pub use source::{Origin, Source, Span, display_path};

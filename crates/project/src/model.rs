@@ -39,6 +39,10 @@ pub struct Project {
     pub secret_files: Vec<PathBuf>,
     /// The KV namespaces.
     pub kv_namespaces: Vec<KvNamespace>,
+    /// What the Worker sends messages to.
+    pub queue_producers: Vec<QueueProducer>,
+    /// Which queues have a consumer.
+    pub queue_consumers: Vec<QueueConsumer>,
     /// When `scheduled` runs.
     pub crons: Vec<Cron>,
     /// The D1 databases.
@@ -99,6 +103,49 @@ pub struct D1Database {
     pub migrations_table: String,
     /// The folder of migrations, from that of the configuration.
     pub migrations_dir: PathBuf,
+}
+
+/// A queue bound to a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueProducer {
+    /// The name in `env`.
+    pub binding: String,
+    /// The queue's name.
+    pub queue: String,
+    /// How long its messages wait that don't say so themselves, in seconds.
+    pub delivery_delay: u32,
+}
+
+/// A queue that has a consumer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueConsumer {
+    /// The queue's name.
+    pub queue: String,
+    /// Who gets the messages.
+    pub consumer_type: ConsumerType,
+    /// The most messages of a batch.
+    pub max_batch_size: u32,
+    /// How long a batch may wait to be full, in seconds.
+    pub max_batch_timeout: u32,
+    /// How often a message is tried again.
+    pub max_retries: u32,
+    /// Where messages go that were tried so often; they are dropped if it is `None`.
+    pub dead_letter_queue: Option<String>,
+    /// How many batches are delivered at once.
+    pub max_concurrency: u32,
+    /// How long pulled messages stay invisible, in milliseconds.
+    pub visibility_timeout_ms: u32,
+    /// How long a message waits before it is tried again, in seconds.
+    pub retry_delay: u32,
+}
+
+/// Who gets the messages of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsumerType {
+    /// This Worker's `queue` handler.
+    Worker,
+    /// Whoever asks over HTTP.
+    HttpPull,
 }
 
 /// Which files are modules of which type.

@@ -12,6 +12,7 @@ use crate::discover::lexically_normal;
 use crate::environment::Environment;
 use crate::flags::{self, FlagState};
 use crate::model::{Build, ModuleRule, Project, VarValue, main_fault};
+use crate::queues;
 use crate::raw::{Entry, Node, Table, Value};
 use crate::report::{Diagnostic, Findings, Report};
 use crate::schema::{self, KEYS, Role};
@@ -103,6 +104,8 @@ impl Resolver<'_> {
             vars,
             secret_files,
             kv_namespaces: bindings.kv_namespaces,
+            queue_producers: queues::producers(&self.environment, findings),
+            queue_consumers: queues::consumers(&self.environment, findings),
             crons: triggers::crons(&self.environment, findings),
             d1_databases: bindings.d1_databases,
             rules: self.rules(),
@@ -409,16 +412,6 @@ impl Resolver<'_> {
                         .at(findings.origin(entry.key_span)),
                 );
             }
-        }
-        let consumers = self.environment.value("queues").and_then(Value::as_table);
-        if let Some(entry) = consumers
-            .and_then(|queues| queues.get("consumers"))
-            .filter(|e| !is_empty(&e.value))
-        {
-            findings.add(
-                Diagnostic::warning("`queues.consumers` has no effect in Isthmus yet")
-                    .at(findings.origin(entry.key_span)),
-            );
         }
     }
 

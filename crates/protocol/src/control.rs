@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChannelId, FailureKind};
+use crate::{ChannelId, FailureKind, queue};
 
 /// The descriptor under which a zygote finds its control socket.
 pub const CONTROL_FD: i32 = 3;
@@ -102,4 +102,11 @@ pub enum Binding {
     Kv(ChannelId),
     /// A D1 database.
     D1(ChannelId),
+    /// A queue to send to.
+    Queue {
+        /// The capability.
+        channel: ChannelId,
+        /// How bodies are encoded of which nothing is said.
+        default_type: queue::ContentType,
+    },
 }

@@ -171,6 +171,8 @@ pub struct Call<'a> {
 pub enum Operation<'a> {
     /// An operation of a KV namespace; a value to put is the stream's body.
     Kv(#[serde(borrow)] kv::Operation<'a>),
+    /// An operation of a queue.
+    Queue(#[serde(borrow)] queue::Operation<'a>),
     /// An operation on one of the project's caches.
     Cache(#[serde(borrow)] cache::Call<'a>),
     /// Statements for a D1 database, which are the stream's body.
@@ -202,6 +204,8 @@ pub enum Reply<'a> {
     Finished,
     /// Answers [`Operation::Kv`]; a value is the stream's body.
     Kv(#[serde(borrow)] kv::Reply<'a>),
+    /// Answers [`Operation::Queue`].
+    Queue(queue::Reply),
     /// Answers [`Operation::Cache`]; the body of a response is the stream's.
     Cache(#[serde(borrow)] cache::Reply<'a>),
     /// Answers [`Operation::D1`]; the results are the stream's body.

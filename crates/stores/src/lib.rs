@@ -47,6 +47,7 @@ mod clock;
 pub mod d1;
 mod error;
 pub mod kv;
+pub mod queue;
 pub mod sqlite;
 
 pub use clock::{Clock, SystemClock};

@@ -12,6 +12,7 @@ use crate::{
     cache::{CacheLimits, Caches},
     d1::D1Database,
     kv::KvNamespace,
+    queue::Queue,
 };
 
 pub(crate) mod cache_index;
@@ -20,11 +21,13 @@ mod database;
 mod failure;
 mod file_name;
 mod kv;
+mod queue;
 mod readers;
 mod writer;
 
 pub use d1::SqliteD1;
 pub use kv::SqliteKv;
+pub use queue::SqliteQueue;
 
 /// How the databases are kept.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,6 +49,8 @@ pub struct SqliteStores {
     clock: Arc<dyn Clock>,
     open_kv: Mutex<HashMap<String, Weak<SqliteKv>>>,
     open_d1: Mutex<HashMap<String, Weak<SqliteD1>>>,
+    /// For as long as the stores: consumers wait for what producers send.
+    open_queues: Mutex<HashMap<String, Queue>>,
 }
 
 impl SqliteStores {
@@ -62,6 +67,7 @@ impl SqliteStores {
             clock,
             open_kv: Mutex::default(),
             open_d1: Mutex::default(),
+            open_queues: Mutex::default(),
         }
     }
 
@@ -120,6 +126,25 @@ impl SqliteStores {
     pub fn kv_ids(&self) -> Result<Vec<String>, StoreError> {
         let path = self.root.join("kv");
         file_name::ids_in(&path).map_err(|source| StoreError::ReadFolder { path, source })
+    }
+
+    /// The queue `name`, made if it does not exist: the file `queues/NAME.sqlite`.
+    ///
+    /// # Errors
+    /// The name can't name a file, or the database can't be opened.
+    pub fn queue(&self, name: &str) -> Result<Queue, StoreError> {
+        let mut open = self.open_queues.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = open.get(name) {
+            return Ok(queue.clone());
+        }
+        let file = file_name::of(name).map_err(|reason| StoreError::InvalidId {
+            id: name.to_owned(),
+            reason,
+        })?;
+        let store = SqliteQueue::open(&self.root.join("queues").join(file), self.options)?;
+        let queue = Queue::new(name, Arc::new(store), Arc::clone(&self.clock));
+        open.insert(name.to_owned(), queue.clone());
+        Ok(queue)
     }
 
     /// The caches of the Cache API: the folder `cache`. It is opened at its first use.

@@ -5,6 +5,7 @@ mod d1_reference;
 mod d1_worker;
 mod env;
 mod kv;
+mod queue;
 mod reference;
 mod store_broker;
 mod worker;

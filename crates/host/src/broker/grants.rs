@@ -9,6 +9,7 @@ use isthmus_stores::sqlite::SqliteStores;
 
 use super::cache::CacheGrant;
 use super::d1::D1Grant;
+use super::queue::QueueGrant;
 use crate::network::Network;
 
 /// What one channel is.
@@ -23,6 +24,8 @@ pub(crate) enum Grant {
     D1(D1Grant),
     /// The state folder as a whole; never an isolate's.
     State(Arc<SqliteStores>),
+    /// A queue to send to.
+    Queue(QueueGrant),
 }
 
 /// The channels of one Worker's isolates: a channel is an index. [`ChannelId::NETWORK`] and [`ChannelId::CACHES`] are what

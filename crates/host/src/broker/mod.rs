@@ -11,6 +11,7 @@ mod fetch;
 mod grants;
 mod held;
 mod kv;
+mod queue;
 mod socket;
 mod state;
 mod tcp;
@@ -30,6 +31,7 @@ pub(crate) use d1::D1Grant;
 pub(crate) use fetch::Origin;
 pub(crate) use grants::{Grant, GrantTable};
 pub(crate) use held::HeldBody;
+pub(crate) use queue::QueueGrant;
 
 use crate::isolate::{Frames, Outgoing, Violation};
 use crate::limits::OPEN_CALLS_MAX;
@@ -290,6 +292,7 @@ impl Broker {
             (Some(Grant::D1(database)), Operation::D1(query)) => {
                 self.begin_d1(raw, stream, database, *query, body)
             }
+            (Some(Grant::Queue(queue)), Operation::Queue(_)) => self.begin_queue(raw, stream, queue, body),
             (Some(Grant::Fetch(network)), Operation::Fetch(head)) => {
                 self.begin_fetch(raw, stream, network, call.event, head, body)
             }

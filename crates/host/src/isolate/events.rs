@@ -395,6 +395,7 @@ impl Isolate {
             Reply::Failed(failure) => Answer::Failed(failure.into()),
             Reply::Kv(_)
             | Reply::D1(_)
+            | Reply::Queue(_)
             | Reply::Cache(_)
             | Reply::State(_)
             | Reply::Connected

@@ -28,7 +28,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 pub(crate) use answer::{Answer, AnswerBody, AnswerHead, EventFailure, is_of_connection};
-pub(crate) use end::{EventEnd, Finding};
+pub(crate) use end::{EventEnd, Finding, Verdict, Word};
 pub(crate) use handle::{Broken, EventHandle, RequestBody};
 pub(crate) use outgoing::Outgoing;
 

@@ -16,6 +16,7 @@ use super::fake::{FakeIsolate, FakeLauncher, Shared};
 use crate::broker::GrantTable;
 use crate::limits::Timeouts;
 use crate::logs::{LogLevel, LogLine, LogSink, LogThread, Logs};
+use crate::queues::Consumer;
 use crate::server::{Server, Setup};
 use crate::streams::lock;
 
@@ -56,6 +57,7 @@ pub(crate) struct Options {
     pub(crate) timeouts: Timeouts,
     pub(crate) request_body_max: Option<u64>,
     pub(crate) test_scheduled: bool,
+    pub(crate) consumers: Vec<Consumer>,
     pub(crate) log_level: LogLevel,
 }
 
@@ -67,6 +69,7 @@ impl Default for Options {
             timeouts: Timeouts::default(),
             request_body_max: None,
             test_scheduled: false,
+            consumers: Vec::new(),
             log_level: LogLevel::Debug,
         }
     }
@@ -114,6 +117,7 @@ impl Rig {
             request_body_max: options.request_body_max,
             test_scheduled: options.test_scheduled,
             crons: Vec::new(),
+            consumers: options.consumers,
         })
         .expect("starts");
         tokio::time::timeout(PATIENCE, server.booted())

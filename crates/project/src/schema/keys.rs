@@ -156,7 +156,7 @@ pub(crate) const KEYS: &[Key] = &[
             optional("database_internal_env", Text), optional("jurisdiction", Text), REMOTE,
         ]))
     },
-    key("queues", PER_ENVIRONMENT, Role::Binding(kind("queue"), NameAt::Inside("producers", "binding")), Table(&[
+    key("queues", PER_ENVIRONMENT, Role::Binding(Kind { label: "queue", served: true }, NameAt::Inside("producers", "binding")), Table(&[
         optional("producers", List(&Table(&[
             required("binding", Text), optional("queue", Text), optional("delivery_delay", Number), REMOTE,
         ]))),

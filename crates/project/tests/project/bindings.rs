@@ -59,7 +59,6 @@ fn what_is_not_served_yet_is_listed_with_its_name() {
         r#"  "kv_namespaces": [{"binding": "KV"}],
   "r2_buckets": [{"binding": "BUCKET", "bucket_name": "b"}],
   "durable_objects": {"bindings": [{"name": "ROOM", "class_name": "Room"}]},
-  "queues": {"producers": [{"binding": "QUEUE", "queue": "q"}]},
   "ai": {"binding": "AI"},
   "assets": {"directory": "public"},
   "ratelimits": [{"name": "LIMIT", "namespace_id": "1", "simple": {"limit": 1, "period": 10}}]"#,
@@ -74,7 +73,6 @@ fn what_is_not_served_yet_is_listed_with_its_name() {
         found,
         [
             ("BUCKET", "r2_buckets", "R2 bucket"),
-            ("QUEUE", "queues", "queue"),
             ("ROOM", "durable_objects", "Durable Object namespace"),
             ("AI", "ai", "AI"),
             ("assets", "assets", "assets"),

@@ -6,6 +6,7 @@ mod discovery;
 mod environments;
 mod flags;
 mod folder;
+mod queues;
 mod reports;
 mod resolved;
 mod robustness;

@@ -1,8 +1,10 @@
 //! The stores through their public interface.
 
 mod cache;
+mod conformance;
 mod kv_model;
 mod kv_rules;
+mod queue_rules;
 mod sqlite_files;
 mod sqlite_writer;
 mod support;

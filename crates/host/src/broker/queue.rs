@@ -1,0 +1,78 @@
+//! Queues: what producers ask for, done by [`Queue`].
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use isthmus_protocol::{Body, Call, FailureKind, Frame, Open, Operation, Reply, StreamId, decode, queue};
+use isthmus_stores::queue::{Queue, QueueError};
+
+use super::{Broker, CallFailure};
+use crate::streams::keep;
+
+/// A queue to send to.
+#[derive(Clone)]
+pub(crate) struct QueueGrant {
+    /// The queue.
+    pub(crate) queue: Queue,
+    /// How long its messages wait that don't say so themselves, in seconds.
+    pub(crate) delivery_delay: u32,
+}
+
+impl Broker {
+    /// Begins an operation; `raw` is the frame that opened the call.
+    pub(super) fn begin_queue(
+        self: &Arc<Self>,
+        raw: &Bytes,
+        stream: StreamId,
+        grant: &QueueGrant,
+        body: &Body<'_>,
+    ) -> Result<(), CallFailure> {
+        if !matches!(body, Body::None) {
+            return Err(CallFailure::new(
+                FailureKind::Internal,
+                "messages come with the call, not as its body",
+            ));
+        }
+        let charge = self.account.charge(raw.len()).ok_or_else(CallFailure::no_room)?;
+        let (broker, grant, frame) = (self.clone(), grant.clone(), keep(raw, raw));
+        tokio::spawn(async move {
+            // The operation borrows from the frame, which the task owns.
+            let Some(operation) = operation_in(&frame) else {
+                return;
+            };
+            let result = grant.queue.execute(&operation, grant.delivery_delay).await;
+            drop(charge);
+            match result {
+                Ok(metrics) => {
+                    let reply = Reply::Queue(queue::Reply { metrics });
+                    broker.answer(stream, reply, None);
+                }
+                Err(error) => broker.fail(stream, &failure(&error), false),
+            }
+        });
+        Ok(())
+    }
+}
+
+fn operation_in(frame: &Bytes) -> Option<queue::Operation<'_>> {
+    match decode(frame) {
+        Ok(Frame::Open {
+            open:
+                Open::Call(Call {
+                    operation: Operation::Queue(operation),
+                    ..
+                }),
+            ..
+        }) => Some(operation),
+        _ => None,
+    }
+}
+
+fn failure(error: &QueueError) -> CallFailure {
+    let kind = if error.is_internal() {
+        FailureKind::Internal
+    } else {
+        FailureKind::User
+    };
+    CallFailure::new(kind, error.to_string())
+}

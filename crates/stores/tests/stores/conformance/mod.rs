@@ -1,0 +1,3 @@
+//! Suites that every implementation of a store's trait must pass.
+
+mod queue;
