@@ -23,6 +23,9 @@ const CACHED_SQL_BYTES: usize = 4096;
 /// The largest answer, in bytes.
 const MAX_ANSWER_BYTES: usize = 100 * 1024 * 1024;
 
+/// A disk with no more room than this, in bytes, is full.
+const NEARLY_FULL: u64 = 16 * 1024 * 1024;
+
 /// Why statements did not come to their end.
 #[derive(Debug)]
 pub(super) enum Stopped {
@@ -191,14 +194,8 @@ impl Runner<'_> {
 
     /// Whether it is the limit rather than the disk that allows no more.
     fn is_full(&self) -> bool {
-        let limit = || -> rusqlite::Result<bool> {
-            let number = |name| {
-                self.connection
-                    .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
-            };
-            Ok(number("page_count")? >= number("max_page_count")?)
-        };
-        limit().unwrap_or(false)
+        // SQLite tells neither from the other.
+        rustix::fs::statvfs(self.path).is_ok_and(|disk| disk.f_bavail * disk.f_frsize > NEARLY_FULL)
     }
 
     fn state(&self) -> Result<State, Stopped> {
