@@ -55,6 +55,9 @@ fn run_with(invocation: Invocation, printer: Arc<Printer>) -> ExitCode {
             command: Command::Kv(command),
         }) => exit_code(commands::kv::run(command, &printer), &printer),
         Ok(Arguments {
+            command: Command::D1(command),
+        }) => exit_code(commands::d1::run(command, &printer), &printer),
+        Ok(Arguments {
             command: Command::Secret(command),
         }) => exit_code(commands::secret::run(command, &printer), &printer),
         Err(error) => {

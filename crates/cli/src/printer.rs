@@ -3,6 +3,7 @@
 
 mod json_list;
 mod progress;
+mod table;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 pub(crate) use json_list::JsonList;
 pub(crate) use progress::{Progress, Unit};
+pub(crate) use table::table;
 
 /// So much of the log may wait for [`LogSink::flush`].
 const LOG_BUFFER: usize = 64 * 1024;
@@ -36,6 +38,8 @@ pub(crate) struct Printer {
     err: Mutex<Stream>,
     /// Whether bars can be drawn.
     draws: bool,
+    /// Whether standard output is read by somebody, rather than by something.
+    shows_tables: bool,
     /// Lines of the log that wait.
     pending: Mutex<Vec<u8>>,
 }
@@ -49,6 +53,7 @@ impl Printer {
             Box::new(AutoStream::auto(io::stderr())),
         );
         printer.draws = io::stderr().is_terminal();
+        printer.shows_tables = io::stdout().is_terminal();
         printer
     }
 
@@ -59,6 +64,7 @@ impl Printer {
             exact: Mutex::new(exact),
             err: Mutex::new(err),
             draws: false,
+            shows_tables: false,
             pending: Mutex::default(),
         }
     }
@@ -84,6 +90,11 @@ impl Printer {
     /// As [`Self::bytes`].
     pub(crate) fn json(&self, value: &impl Serialize) -> io::Result<()> {
         self.bytes(format!("{}\n", serde_json::to_string_pretty(value)?).as_bytes())
+    }
+
+    /// Whether data is better shown as tables than as JSON.
+    pub(crate) fn shows_tables(&self) -> bool {
+        self.shows_tables
     }
 
     /// Begins a JSON array.

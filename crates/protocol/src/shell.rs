@@ -27,6 +27,11 @@ pub enum Resource<'a> {
         /// Its id.
         id: &'a str,
     },
+    /// A D1 database; it is made if it does not exist.
+    D1 {
+        /// Its id.
+        id: &'a str,
+    },
 }
 
 /// The host's answer to [`Hello`]. What was granted is in the order of [`Hello::resources`].

@@ -1,5 +1,6 @@
 //! The arguments as they are typed. Commands that are families have a file each.
 
+mod d1;
 mod kv;
 mod secret;
 mod state;
@@ -13,6 +14,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use isthmus_host::{AddressPolicy, LogLevel};
 
+pub(crate) use d1::{
+    D1Command, D1DatabaseArguments, D1ExecuteArguments, D1ExportArguments, D1ImportArguments,
+    D1MigrationsCommand, D1MigrationsCreateArguments,
+};
 pub(crate) use kv::{
     KvBulkArguments, KvBulkCommand, KvBulkDeleteArguments, KvCommand, KvDeleteArguments, KvGetArguments,
     KvKeyCommand, KvListArguments, KvNamespaceArguments, KvNamespaceCommand, KvNamespaceListArguments,
@@ -41,6 +46,9 @@ pub(crate) enum Command {
     /// Work with the data of KV namespaces.
     #[command(subcommand)]
     Kv(KvCommand),
+    /// Work with D1 databases.
+    #[command(subcommand)]
+    D1(D1Command),
     /// Work with secrets of the Worker.
     #[command(subcommand)]
     Secret(SecretCommand),

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::socket::Listening;
-use crate::broker::{Broker, Grant, GrantTable};
+use crate::broker::{Broker, D1Grant, Grant, GrantTable};
 use crate::isolate::Frames;
 use crate::logs::{LogLevel, Logs};
 
@@ -93,6 +93,7 @@ fn grant(resources: &[Resource<'_>], stores: &Arc<SqliteStores>) -> Result<Grant
         Ok(match resource {
             Resource::State => Grant::State(stores.clone()),
             Resource::Kv { id } => Grant::Kv(stores.kv(id)?),
+            Resource::D1 { id } => Grant::D1(D1Grant::new(stores.d1(id)?)),
         })
     };
     resources

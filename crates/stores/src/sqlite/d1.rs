@@ -76,6 +76,8 @@ struct Shared {
     last_row_id: AtomicI64,
     /// Reads depend on what was said to the connection that writes.
     writer_only: AtomicBool,
+    /// The database is dropped: nobody waits for what still runs.
+    closing: Arc<AtomicBool>,
     idle: Mutex<Vec<Reader>>,
 }
 
@@ -101,10 +103,12 @@ impl SqliteD1 {
             ..options
         };
         let mut connection = database::open(path, &SCHEMA, options)?;
-        let writer_guard = connection::secure_writer(&mut connection).map_err(|error| StoreError::Open {
-            path: path.to_owned(),
-            reason: Failure::from(error).to_string(),
-        })?;
+        let closing = Arc::default();
+        let writer_guard =
+            connection::secure_writer(&mut connection, &closing).map_err(|error| StoreError::Open {
+                path: path.to_owned(),
+                reason: Failure::from(error).to_string(),
+            })?;
         let random = || u128::from(RandomState::new().hash_one(path));
         Ok(Self {
             shared: Arc::new(Shared {
@@ -112,6 +116,7 @@ impl SqliteD1 {
                 statement_time,
                 last_row_id: AtomicI64::new(0),
                 writer_only: AtomicBool::new(false),
+                closing,
                 idle: Mutex::default(),
             }),
             writer: Writer::start(connection, path)?,
@@ -191,6 +196,7 @@ impl SqliteD1 {
 
 impl Drop for SqliteD1 {
     fn drop(&mut self) {
+        self.shared.closing.store(true, Relaxed);
         // The writer's connection is to be the last: it puts the log into the database.
         self.shared.lock().clear();
     }
@@ -213,7 +219,7 @@ impl Shared {
         let reader = match idle {
             Some(reader) => reader,
             None => {
-                let (connection, guard) = connection::reader(&self.path).map_err(failed)?;
+                let (connection, guard) = connection::reader(&self.path, &self.closing).map_err(failed)?;
                 Reader { connection, guard }
             }
         };

@@ -51,6 +51,8 @@ pub(super) struct Guard {
     user: AtomicBool,
     /// Whether only the writer may run what needs its connection.
     reader: bool,
+    /// Nobody waits for the database any more.
+    closing: Arc<AtomicBool>,
     start: Instant,
     /// When a statement is to end, in nanoseconds since `start`.
     deadline: AtomicU64,
@@ -64,10 +66,11 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    fn new(reader: bool) -> Self {
+    fn new(reader: bool, closing: Arc<AtomicBool>) -> Self {
         Self {
             user: AtomicBool::new(false),
             reader,
+            closing,
             start: Instant::now(),
             deadline: AtomicU64::new(0),
             looks_left: AtomicI64::new(0),
@@ -149,7 +152,8 @@ impl Guard {
         if !self.user.load(Relaxed) {
             return false;
         }
-        let over = self.looks_left.fetch_sub(1, Relaxed) <= 0
+        let over = self.closing.load(Relaxed)
+            || self.looks_left.fetch_sub(1, Relaxed) <= 0
             || self.start.elapsed().as_nanos() >= u128::from(self.deadline.load(Relaxed));
         if over {
             self.interrupted.store(true, Relaxed);
@@ -175,16 +179,19 @@ impl Drop for Watch<'_> {
     }
 }
 
-/// Opens a file that exists, for reading.
-pub(super) fn reader(path: &Path) -> rusqlite::Result<(Connection, Arc<Guard>)> {
+/// Opens a file that exists, for reading. Once `closing` is set, its statements end.
+pub(super) fn reader(path: &Path, closing: &Arc<AtomicBool>) -> rusqlite::Result<(Connection, Arc<Guard>)> {
     let mut connection = database::open_reader(path)?;
-    let guard = secure(&mut connection, true)?;
+    let guard = secure(&mut connection, true, closing)?;
     Ok((connection, guard))
 }
 
-/// Sets up the connection that writes.
-pub(super) fn secure_writer(connection: &mut Connection) -> rusqlite::Result<Arc<Guard>> {
-    let guard = secure(connection, false)?;
+/// Sets up the connection that writes, likewise.
+pub(super) fn secure_writer(
+    connection: &mut Connection,
+    closing: &Arc<AtomicBool>,
+) -> rusqlite::Result<Arc<Guard>> {
+    let guard = secure(connection, false, closing)?;
     let counting = Arc::clone(&guard);
     connection.update_hook(Some(move |action: Action, _: &str, table: &str, _: i64| {
         if action == Action::SQLITE_INSERT {
@@ -194,7 +201,11 @@ pub(super) fn secure_writer(connection: &mut Connection) -> rusqlite::Result<Arc
     Ok(guard)
 }
 
-fn secure(connection: &mut Connection, is_reader: bool) -> rusqlite::Result<Arc<Guard>> {
+fn secure(
+    connection: &mut Connection,
+    is_reader: bool,
+    closing: &Arc<AtomicBool>,
+) -> rusqlite::Result<Arc<Guard>> {
     // First, since our own pragmas are as restricted as others' afterwards.
     connection.pragma_update(None, "foreign_keys", true)?;
     // No file is made for what is sorted or grouped.
@@ -217,7 +228,7 @@ fn secure(connection: &mut Connection, is_reader: bool) -> rusqlite::Result<Arc<
         connection.set_limit(limit, value)?;
     }
     connection.set_prepared_statement_cache_capacity(KEPT_STATEMENTS);
-    let guard = Arc::new(Guard::new(is_reader));
+    let guard = Arc::new(Guard::new(is_reader, Arc::clone(closing)));
     let judging = Arc::clone(&guard);
     connection.authorizer(Some(move |context: AuthContext<'_>| judging.judge(&context)))?;
     let looking = Arc::clone(&guard);

@@ -54,7 +54,10 @@ pub(super) fn of_commit(failure: &Failure, path: &Path) -> D1Error {
             "{message}: SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_FOREIGNKEY)"
         ));
     }
-    let message = failure.to_string();
+    let message = match failure {
+        Failure::Full => "database or disk is full: SQLITE_FULL".to_owned(),
+        _ => failure.to_string(),
+    };
     D1Error {
         report: Some(report(&message, path)),
         message,

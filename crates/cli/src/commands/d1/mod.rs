@@ -1,0 +1,182 @@
+//! `isthmus d1 …`: D1 databases, with wrangler's words.
+
+mod execute;
+mod export;
+mod migrations;
+
+use isthmus_host::shell::d1::{BodyReader, BodyWriter, Malformed, Query, Value};
+use isthmus_host::shell::{CallError, Operation, Reply, Resource, StoresClient, Upload, pieces};
+use isthmus_project::{D1Database, Project, Report};
+use serde_json::Value as Json;
+
+use super::state::{State, failed};
+use crate::args::{D1Command, D1DatabaseArguments};
+use crate::printer::Printer;
+
+pub(crate) fn run(command: D1Command, printer: &Printer) -> Result<(), Report> {
+    match command {
+        D1Command::Execute(arguments) => execute::execute(&arguments, printer),
+        D1Command::Import(arguments) => execute::import(&arguments, printer),
+        D1Command::Export(arguments) => export::run(&arguments, printer),
+        D1Command::Migrations(command) => migrations::run(&command, printer),
+    }
+}
+
+/// A statement and its parameters.
+type Statement<'a> = (&'a str, &'a [Value<'a>]);
+
+/// What a statement answered.
+struct Found {
+    columns: Vec<String>,
+    rows: Vec<Vec<Cell>>,
+    /// In milliseconds.
+    duration: f64,
+}
+
+/// One value of a row.
+#[derive(Clone, Debug, PartialEq)]
+enum Cell {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(String),
+    /// Text that is no UTF-8.
+    BrokenText(Vec<u8>),
+    Blob(Vec<u8>),
+}
+
+impl Cell {
+    fn of(value: Value<'_>) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Integer(number) => Self::Integer(number),
+            Value::Real(number) => Self::Real(number),
+            Value::Text(text) => match std::str::from_utf8(text) {
+                Ok(text) => Self::Text(text.to_owned()),
+                Err(_) => Self::BrokenText(text.to_vec()),
+            },
+            Value::Blob(blob) => Self::Blob(blob.to_vec()),
+        }
+    }
+
+    /// As wrangler shows it: bytes are a text that looks like a list.
+    fn json(&self) -> Json {
+        match self {
+            Self::Null => Json::Null,
+            Self::Integer(number) => (*number).into(),
+            Self::Real(number) => (*number).into(),
+            Self::Text(text) => text.as_str().into(),
+            Self::BrokenText(text) => String::from_utf8_lossy(text).into(),
+            Self::Blob(blob) => {
+                let bytes: Vec<_> = blob.iter().map(u8::to_string).collect();
+                format!("[{}]", bytes.join(", ")).into()
+            }
+        }
+    }
+}
+
+/// The database that a command works on.
+struct Database {
+    client: StoresClient,
+    id: String,
+    state: State,
+}
+
+impl Database {
+    fn open(arguments: &D1DatabaseArguments) -> Result<Self, Report> {
+        let state = State::of(&arguments.state)?;
+        let id = of_project(state.project(&arguments.state)?, &arguments.database)?
+            .id
+            .clone();
+        let client = state.connect(&[Resource::D1 { id: &id }])?;
+        Ok(Self { client, id, state })
+    }
+
+    /// Runs statements in one transaction.
+    fn run(&self, statements: &[Statement<'_>]) -> Result<Vec<Found>, CallError> {
+        let mut body = BodyWriter::default();
+        for (sql, parameters) in statements {
+            body.statement(sql, parameters.len());
+            parameters.iter().for_each(|value| body.value(*value));
+        }
+        let operation = Operation::D1(Query { bookmark: false });
+        let body = Upload::Bytes(body.finish().into());
+        let results = self.client.block_on(async {
+            let mut answer = self.client.call(0, operation, body).await?;
+            match answer.reply() {
+                Reply::D1(_) => answer.bytes().await,
+                _ => Err(CallError::Broken(
+                    "the answer is none to the question asked".to_owned(),
+                )),
+            }
+        })?;
+        read(&results).map_err(|malformed| CallError::Broken(malformed.to_string()))
+    }
+
+    /// Runs one statement without parameters.
+    fn run_one(&self, sql: &str) -> Result<Found, CallError> {
+        let mut found = self.run(&[(sql, &[])])?;
+        match found.pop() {
+            Some(found) => Ok(found),
+            None => Err(CallError::Broken("the answer lacks a result".to_owned())),
+        }
+    }
+}
+
+fn read(results: &[u8]) -> Result<Vec<Found>, Malformed> {
+    let mut reader = BodyReader::new(results);
+    let mut all = Vec::new();
+    while let Some(columns) = reader.columns()? {
+        let mut rows = Vec::new();
+        while reader.row()? {
+            let row = columns.iter().map(|_| reader.value().map(Cell::of));
+            rows.push(row.collect::<Result<_, _>>()?);
+        }
+        all.push(Found {
+            columns: columns.into_iter().map(str::to_owned).collect(),
+            rows,
+            duration: reader.meta()?.duration,
+        });
+    }
+    Ok(all)
+}
+
+/// The database of this name or binding.
+fn of_project<'a>(project: &'a Project, name: &str) -> Result<&'a D1Database, Report> {
+    let is_it = |database: &&D1Database| database.name.as_deref() == Some(name) || database.binding == name;
+    project.d1_databases.iter().find(is_it).ok_or_else(|| {
+        let file = project
+            .config_path
+            .file_name()
+            .unwrap_or_default()
+            .display()
+            .to_string();
+        failed(format!(
+            "Couldn't find a D1 DB with the name or binding '{name}' in your {file} file."
+        ))
+    })
+}
+
+/// The statements of a text, which may be what `sqlite3 .dump` writes: the transaction around it is left out, since D1
+/// makes one anyway.
+fn statements_of(sql: &str) -> Result<Vec<&str>, Report> {
+    let mut statements: Vec<_> = pieces(sql)
+        .into_iter()
+        .filter(|piece| !piece.keyword.is_empty())
+        .collect();
+    let begin = statements.iter().position(|piece| piece.begins_with(&["begin"]));
+    if let Some(begin) = begin {
+        statements.remove(begin);
+        let commit = statements
+            .iter()
+            .rposition(|piece| piece.begins_with(&["commit", "end"]));
+        commit.map(|commit| statements.remove(commit));
+    }
+    if statements.iter().any(|piece| piece.begins_with(&["begin"])) {
+        return Err(failed(
+            "the SQL contains several transactions.\nD1 runs your SQL in a transaction for you.\nPlease export an SQL \
+             file from your SQLite database and try again.",
+        ));
+    }
+    Ok(statements.iter().map(|piece| piece.sql).collect())
+}
