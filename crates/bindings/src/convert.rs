@@ -22,6 +22,13 @@ pub(crate) fn text<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Vec<u8>> {
     Ok(AsRef::<[u8]>::as_ref(&string).to_vec())
 }
 
+/// The same as text: each byte that is no UTF-8 becomes U+FFFD, so a lone surrogate three of them, as upstream.
+pub(crate) fn lossy_text<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<String> {
+    let bytes = text(ctx, value)?;
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned()))
+}
+
 /// An option that is a string; `None` if it is absent.
 pub(crate) fn text_option<'js>(ctx: &Ctx<'js>, options: &Object<'js>, name: &str) -> Result<Option<String>> {
     let value: Value = options.get(name)?;

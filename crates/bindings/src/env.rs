@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use isthmus_protocol::control::Binding;
-use rquickjs::{Ctx, Object, Result};
+use rquickjs::{Ctx, Function, Object, Result, Value};
 
-use crate::{Broker, d1, kv, queue, scheduled, settle};
+use crate::{Broker, d1, kv, queue, r2, scheduled, settle};
 
 /// Makes the `env` object of `bindings`, in their order: a string, a parsed JSON value, or an object whose
 /// methods call `broker` on its channel. Call it before any user code runs.
@@ -23,6 +23,7 @@ pub fn install_env<'js>(
     scheduled::install(ctx)?;
     queue::install(ctx)?;
     let mut d1_classes = None;
+    let mut open_r2: Option<Function> = None;
     for (name, binding) in bindings {
         match binding {
             Binding::Text(text) => env.set(name, text)?,
@@ -42,6 +43,13 @@ pub fn install_env<'js>(
                 };
                 env.set(name, d1::open(ctx, &classes, *channel, Rc::clone(&broker))?)?;
                 d1_classes = Some(classes);
+            }
+            Binding::R2(channel) => {
+                let open = match &open_r2 {
+                    Some(open) => open,
+                    None => open_r2.insert(r2::install(ctx, Rc::clone(&broker))?),
+                };
+                env.set(name, open.call::<_, Value>((channel.0,))?)?;
             }
         }
     }

@@ -9,8 +9,10 @@
 //! | `queue` | [`queue_controller`]: what a `queue` handler is called with |
 //! | `interface` | what classes written in Rust have in common |
 //! | `d1` | `D1Database` and its kin: classes in a script, values in Rust |
+//! | `r2` | `R2Bucket` and its objects; `r2.js` has the classes |
 //! | `convert` | JavaScript values to Rust by the rules of workerd |
 //! | `settle` | promises that the host's answer settles |
+//! | `upload` | a call with a value that may be a stream |
 //! | `collect` | a body that comes in pieces, as one |
 //! | [`modules`] | the loader of JavaScript modules |
 //! | `workers` | `cloudflare:workers`, `ctx`, the SDK's entrypoint helper |
@@ -39,9 +41,11 @@ pub mod link;
 pub mod modules;
 mod outbound;
 mod queue;
+mod r2;
 mod scheduled;
 mod settle;
 mod sockets;
+mod upload;
 mod workers;
 
 pub use broker::{Broker, CallBody, CallDone, Opened};

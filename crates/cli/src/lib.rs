@@ -58,6 +58,9 @@ fn run_with(invocation: Invocation, printer: Arc<Printer>) -> ExitCode {
             command: Command::D1(command),
         }) => exit_code(commands::d1::run(command, &printer), &printer),
         Ok(Arguments {
+            command: Command::R2(command),
+        }) => exit_code(commands::r2::run(command, &printer), &printer),
+        Ok(Arguments {
             command: Command::Secret(command),
         }) => exit_code(commands::secret::run(command, &printer), &printer),
         Err(error) => {

@@ -155,11 +155,14 @@ error: `name` must be a string, but this is a number
 
 #[test]
 fn a_binding_that_is_not_served_stops_it_before_the_build() {
-    let dir = project("build.command = \"touch built\"\n[[r2_buckets]]\nbinding = \"BUCKET\"\n");
+    let dir =
+        project("build.command = \"touch built\"\n[[vectorize]]\nbinding = \"INDEX\"\nindex_name = \"i\"\n");
     let (code, text) = dev(dir.path(), &["--port", "0"]);
     assert_eq!(code, 1);
     assert!(
-        text.starts_with("error: `BUCKET`: bindings of the kind R2 bucket can't be served by Isthmus yet\n"),
+        text.starts_with(
+            "error: `INDEX`: bindings of the kind Vectorize index can't be served by Isthmus yet\n"
+        ),
         "{text}"
     );
     assert!(!dir.path().join("built").exists());

@@ -11,7 +11,7 @@ use isthmus_stores::StoreError;
 use isthmus_stores::cache::CacheLimits;
 use isthmus_stores::sqlite::SqliteStores;
 
-use crate::broker::{D1Grant, Grant, GrantTable, QueueGrant};
+use crate::broker::{D1Grant, Grant, GrantTable, QueueGrant, R2Grant};
 use crate::network::Network;
 use crate::queues::{Consumer, Settings};
 
@@ -80,6 +80,10 @@ pub(crate) fn plan(
     for database in &project.d1_databases {
         let channel = grants.add(Grant::D1(D1Grant::new(stores.d1(&database.id)?)));
         bindings.push((database.binding.clone(), Binding::D1(channel)));
+    }
+    for bucket in &project.r2_buckets {
+        let channel = grants.add(Grant::R2(R2Grant::new(stores.r2(&bucket.name)?, &bucket.name)));
+        bindings.push((bucket.binding.clone(), Binding::R2(channel)));
     }
     let sends_json = project
         .flags

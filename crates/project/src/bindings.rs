@@ -1,7 +1,7 @@
 //! The bindings of a configuration: their names, which must differ, and which of them are served.
 
 use crate::environment::Environment;
-use crate::model::{D1Database, KvNamespace, Unserved, VarValue};
+use crate::model::{D1Database, KvNamespace, R2Bucket, Unserved, VarValue};
 use crate::raw::Value;
 use crate::report::{Diagnostic, Findings};
 use crate::resolve::is_empty;
@@ -12,6 +12,7 @@ use crate::source::Span;
 pub(crate) struct Bindings {
     pub(crate) kv_namespaces: Vec<KvNamespace>,
     pub(crate) d1_databases: Vec<D1Database>,
+    pub(crate) r2_buckets: Vec<R2Bucket>,
     pub(crate) unserved: Vec<Unserved>,
 }
 
@@ -83,6 +84,7 @@ pub(crate) fn collect(
     Bindings {
         kv_namespaces: kv_namespaces(environment),
         d1_databases: d1_databases(environment),
+        r2_buckets: r2_buckets(environment, findings),
         unserved,
     }
 }
@@ -190,4 +192,43 @@ fn d1_databases(environment: &Environment<'_>) -> Vec<D1Database> {
         })
     };
     databases.iter().filter_map(database).collect()
+}
+
+fn r2_buckets(environment: &Environment<'_>, findings: &mut Findings) -> Vec<R2Bucket> {
+    let buckets = environment
+        .value("r2_buckets")
+        .and_then(Value::as_list)
+        .unwrap_or_default();
+    let bucket = |value: &Value| {
+        let table = value.as_table()?;
+        let binding = table.get("binding")?.value.as_text()?.to_owned();
+        let name = table.get("bucket_name").map(|entry| &entry.value);
+        if let Some((name, span)) = name.and_then(|value| Some((value.as_text()?, value.span)))
+            && !is_bucket_name(name)
+        {
+            findings.add(
+                Diagnostic::error(format!("`{name}` can't be the name of a bucket"))
+                    .at(findings.origin(span))
+                    .hint("a bucket's name has 3 to 63 lower-case letters, digits and `-`, and none at its ends"),
+            );
+        }
+        // wrangler's local mode does the same: a bucket without a name is known by its binding.
+        let name = name
+            .and_then(Value::as_text)
+            .map_or_else(|| binding.clone(), str::to_owned);
+        Some(R2Bucket { binding, name })
+    };
+    buckets.iter().filter_map(bucket).collect()
+}
+
+/// Whether a bucket can have this name, by the platform's rule: <https://developers.cloudflare.com/r2/buckets/create-buckets/>.
+pub fn is_bucket_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let (Some(&first), Some(&last)) = (name.as_bytes().first(), name.as_bytes().last()) else {
+        return false;
+    };
+    (3..=63).contains(&name.len())
+        && is_plain(first)
+        && is_plain(last)
+        && name.bytes().all(|byte| is_plain(byte) || byte == b'-')
 }

@@ -27,11 +27,12 @@ mod triggers;
 
 use std::path::PathBuf;
 
+pub use bindings::is_bucket_name;
 pub use cron::{Cron, CronError};
 pub use flags::{Flag, FlagState, Standing, flags};
 pub use model::{
     Build, ConsumerType, D1Database, KvNamespace, ModuleRule, Project, QueueConsumer, QueueProducer,
-    Unserved, VarValue,
+    R2Bucket, Unserved, VarValue,
 };
 pub use report::{Diagnostic, Report, Severity};
 pub use secret_file::{SecretFile, parse_secrets, secret_names};

@@ -47,6 +47,8 @@ pub struct Project {
     pub crons: Vec<Cron>,
     /// The D1 databases.
     pub d1_databases: Vec<D1Database>,
+    /// The R2 buckets.
+    pub r2_buckets: Vec<R2Bucket>,
     /// Which further files are modules.
     pub rules: Vec<ModuleRule>,
     /// What to run before the Worker starts.
@@ -146,6 +148,15 @@ pub enum ConsumerType {
     Worker,
     /// Whoever asks over HTTP.
     HttpPull,
+}
+
+/// An R2 bucket bound to a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct R2Bucket {
+    /// The name in `env`.
+    pub binding: String,
+    /// Which bucket it is; the name of the binding if the configuration doesn't say.
+    pub name: String,
 }
 
 /// Which files are modules of which type.

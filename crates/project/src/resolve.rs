@@ -108,6 +108,7 @@ impl Resolver<'_> {
             queue_consumers: queues::consumers(&self.environment, findings),
             crons: triggers::crons(&self.environment, findings),
             d1_databases: bindings.d1_databases,
+            r2_buckets: bindings.r2_buckets,
             rules: self.rules(),
             build,
             dev_ip,

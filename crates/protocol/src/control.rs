@@ -109,4 +109,6 @@ pub enum Binding {
         /// How bodies are encoded of which nothing is said.
         default_type: queue::ContentType,
     },
+    /// An R2 bucket.
+    R2(ChannelId),
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cache, d1, kv, queue, socket, state};
+use crate::{cache, d1, kv, queue, r2, socket, state};
 
 /// Names a stream on one connection; chosen by the side that opens it, never used twice.
 pub type StreamId = u32;
@@ -173,6 +173,8 @@ pub enum Operation<'a> {
     Kv(#[serde(borrow)] kv::Operation<'a>),
     /// An operation of a queue.
     Queue(#[serde(borrow)] queue::Operation<'a>),
+    /// An operation of an R2 bucket; a value to put is the stream's body.
+    R2(#[serde(borrow)] r2::Operation<'a>),
     /// An operation on one of the project's caches.
     Cache(#[serde(borrow)] cache::Call<'a>),
     /// Statements for a D1 database, which are the stream's body.
@@ -206,6 +208,8 @@ pub enum Reply<'a> {
     Kv(#[serde(borrow)] kv::Reply<'a>),
     /// Answers [`Operation::Queue`].
     Queue(queue::Reply),
+    /// Answers [`Operation::R2`]; a value is the stream's body.
+    R2(#[serde(borrow)] r2::Reply<'a>),
     /// Answers [`Operation::Cache`]; the body of a response is the stream's.
     Cache(#[serde(borrow)] cache::Reply<'a>),
     /// Answers [`Operation::D1`]; the results are the stream's body.

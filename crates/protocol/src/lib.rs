@@ -28,6 +28,7 @@ pub mod flow;
 mod frame;
 pub mod kv;
 pub mod queue;
+pub mod r2;
 pub mod shell;
 pub mod socket;
 pub mod state;

@@ -32,6 +32,11 @@ pub enum Resource<'a> {
         /// Its id.
         id: &'a str,
     },
+    /// An R2 bucket; it is made if it does not exist.
+    R2 {
+        /// Its name.
+        name: &'a str,
+    },
 }
 
 /// The host's answer to [`Hello`]. What was granted is in the order of [`Hello::resources`].

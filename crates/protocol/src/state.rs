@@ -14,6 +14,8 @@ pub enum Operation {
 pub enum StoreKind {
     /// KV namespaces.
     Kv,
+    /// R2 buckets.
+    R2,
 }
 
 /// The answer of the state folder.

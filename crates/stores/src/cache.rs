@@ -6,12 +6,10 @@
 //! | `freshness` | may it be stored, and for how long: [RFC 9111](https://www.rfc-editor.org/rfc/rfc9111) |
 //! | `conditions` | 304, ranges: [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110) |
 //! | `draft` | a body on its way in, which becomes an entry as a whole or not at all |
-//! | `body` | a stored body on its way out |
 //!
 //! Everything lies in one folder, `cache/`: `index.sqlite` (`crate::sqlite::cache_index`) with the heads and
 //! short bodies, `bodies/` with the long ones, a file each. It may be deleted at any time while no server runs.
 
-mod body;
 mod conditions;
 mod draft;
 mod freshness;
@@ -19,7 +17,6 @@ mod store;
 
 use std::path::{Path, PathBuf};
 
-pub use body::StoredBody;
 pub use draft::Draft;
 pub use store::{CacheRequest, Caches, Found};
 

@@ -66,3 +66,18 @@ pub enum StoreError {
         source: io::Error,
     },
 }
+
+impl StoreError {
+    /// What is wrong, for those who may not know where the file is.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::InvalidId { reason, .. } => (*reason).to_owned(),
+            Self::CreateFolder { source, .. } => format!("its folder can't be created: {source}"),
+            Self::ReadFolder { source, .. } => format!("its folder can't be read: {source}"),
+            Self::Open { reason, .. } => reason.clone(),
+            Self::Foreign { .. } => "its database is of another kind".to_owned(),
+            Self::NewerSchema { .. } => "a newer Isthmus has written its database".to_owned(),
+            Self::StartWriter { source, .. } => format!("its writer can't be started: {source}"),
+        }
+    }
+}

@@ -42,14 +42,18 @@
 
 #![warn(missing_docs)]
 
+mod body;
+mod body_files;
 pub mod cache;
 mod clock;
 pub mod d1;
 mod error;
 pub mod kv;
 pub mod queue;
+pub mod r2;
 pub mod sqlite;
 
+pub use body::StoredBody;
 pub use clock::{Clock, SystemClock};
 pub use error::StoreError;
 

@@ -13,6 +13,7 @@ use crate::{
     d1::D1Database,
     kv::KvNamespace,
     queue::Queue,
+    r2::{R2Bucket, R2Store},
 };
 
 pub(crate) mod cache_index;
@@ -22,12 +23,14 @@ mod failure;
 mod file_name;
 mod kv;
 mod queue;
+mod r2;
 mod readers;
 mod writer;
 
 pub use d1::SqliteD1;
 pub use kv::SqliteKv;
 pub use queue::SqliteQueue;
+pub use r2::SqliteR2;
 
 /// How the databases are kept.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,6 +54,7 @@ pub struct SqliteStores {
     open_d1: Mutex<HashMap<String, Weak<SqliteD1>>>,
     /// For as long as the stores: consumers wait for what producers send.
     open_queues: Mutex<HashMap<String, Queue>>,
+    open_r2: Arc<Mutex<HashMap<String, Weak<SqliteR2>>>>,
 }
 
 impl SqliteStores {
@@ -68,6 +72,7 @@ impl SqliteStores {
             open_kv: Mutex::default(),
             open_d1: Mutex::default(),
             open_queues: Mutex::default(),
+            open_r2: Arc::default(),
         }
     }
 
@@ -145,6 +150,53 @@ impl SqliteStores {
         let queue = Queue::new(name, Arc::new(store), Arc::clone(&self.clock));
         open.insert(name.to_owned(), queue.clone());
         Ok(queue)
+    }
+
+    /// The R2 bucket `name`: the folder `r2/NAME`, which is opened, and made if it does not exist, at its first use.
+    ///
+    /// # Errors
+    /// The name can't be that of a folder.
+    pub fn r2(&self, name: &str) -> Result<R2Bucket, StoreError> {
+        let folder = file_name::folder_of(name).map_err(|reason| StoreError::InvalidId {
+            id: name.to_owned(),
+            reason,
+        })?;
+        let folder = self.root.join("r2").join(folder);
+        let (open, options, clock) = (Arc::clone(&self.open_r2), self.options, Arc::clone(&self.clock));
+        let name = name.to_owned();
+        let find = move || {
+            let (open, name, folder) = (Arc::clone(&open), name.clone(), folder.clone());
+            let (now, path) = (clock.now_ms(), folder.clone());
+            let find = move || {
+                let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(store) = open.get(&name).and_then(Weak::upgrade) {
+                    return Ok(store);
+                }
+                let store = Arc::new(SqliteR2::open(&folder, options, now)?);
+                open.retain(|_, store| store.strong_count() > 0);
+                open.insert(name, Arc::downgrade(&store));
+                Ok(store)
+            };
+            async {
+                match tokio::task::spawn_blocking(find).await {
+                    Ok(found) => found.map(|store| store as Arc<dyn R2Store>),
+                    Err(error) => Err(StoreError::Open {
+                        path,
+                        reason: error.to_string(),
+                    }),
+                }
+            }
+        };
+        Ok(R2Bucket::new(find, Arc::clone(&self.clock)))
+    }
+
+    /// The names of the R2 buckets that exist, sorted.
+    ///
+    /// # Errors
+    /// Their folder can't be read.
+    pub fn r2_names(&self) -> Result<Vec<String>, StoreError> {
+        let path = self.root.join("r2");
+        file_name::folder_ids_in(&path).map_err(|source| StoreError::ReadFolder { path, source })
     }
 
     /// The caches of the Cache API: the folder `cache`. It is opened at its first use.

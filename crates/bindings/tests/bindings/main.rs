@@ -1,11 +1,13 @@
 //! The binding classes in a real engine, over the real store.
 
+mod bucket;
 mod d1;
 mod d1_reference;
 mod d1_worker;
 mod env;
 mod kv;
 mod queue;
+mod r2;
 mod reference;
 mod store_broker;
 mod worker;

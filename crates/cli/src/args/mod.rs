@@ -2,6 +2,7 @@
 
 mod d1;
 mod kv;
+mod r2;
 mod secret;
 mod state;
 
@@ -22,6 +23,10 @@ pub(crate) use kv::{
     KvBulkArguments, KvBulkCommand, KvBulkDeleteArguments, KvCommand, KvDeleteArguments, KvGetArguments,
     KvKeyCommand, KvListArguments, KvNamespaceArguments, KvNamespaceCommand, KvNamespaceListArguments,
     KvPutArguments,
+};
+pub(crate) use r2::{
+    R2BucketCommand, R2BucketListArguments, R2Command, R2DeleteArguments, R2GetArguments, R2ListArguments,
+    R2ObjectArguments, R2ObjectCommand, R2PutArguments,
 };
 pub(crate) use secret::{
     SecretBulkArguments, SecretCommand, SecretDeleteArguments, SecretFormat, SecretListArguments,
@@ -49,6 +54,9 @@ pub(crate) enum Command {
     /// Work with D1 databases.
     #[command(subcommand)]
     D1(D1Command),
+    /// Work with the objects of R2 buckets.
+    #[command(subcommand)]
+    R2(R2Command),
     /// Work with secrets of the Worker.
     #[command(subcommand)]
     Secret(SecretCommand),

@@ -5,5 +5,6 @@ pub(crate) mod dev;
 mod input;
 pub(crate) mod kv;
 mod project;
+pub(crate) mod r2;
 pub(crate) mod secret;
 mod state;

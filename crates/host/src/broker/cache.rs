@@ -11,11 +11,10 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::Body as _;
-use isthmus_protocol::flow::INLINE_MAX;
 use isthmus_protocol::{Body, FailureKind, Header, Reply, ResponseHead, StreamId, cache};
 use isthmus_stores::cache::{CacheError, CacheRequest, Caches, Found, Headers};
 
-use super::{Broker, CallFailure, CallState, HeldBody, lock};
+use super::{Broker, CallFailure, lock};
 use crate::logs::LogLevel;
 use crate::network::Upload;
 
@@ -133,21 +132,7 @@ impl Broker {
         let Some(body) = found.body else {
             return self.answer(stream, reply, None);
         };
-        if let Some(whole) = body.whole().filter(|whole| whole.len() <= INLINE_MAX) {
-            return self.answer(stream, reply, Some(&whole));
-        }
-        let length = Some(body.left());
-        {
-            let mut calls = lock(&self.calls);
-            let Some(state) = calls.open.get_mut(&stream) else {
-                return;
-            };
-            *state = CallState::Held {
-                body: HeldBody::Stored(body),
-                event: None,
-            };
-        }
-        self.send_answer(stream, reply, Body::Held { stream, length });
+        self.answer_stored(stream, reply, body);
     }
 
     /// Names the folder in the log; the isolate hears what is wrong, not where.

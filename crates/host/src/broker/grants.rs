@@ -10,6 +10,7 @@ use isthmus_stores::sqlite::SqliteStores;
 use super::cache::CacheGrant;
 use super::d1::D1Grant;
 use super::queue::QueueGrant;
+use super::r2::R2Grant;
 use crate::network::Network;
 
 /// What one channel is.
@@ -26,6 +27,8 @@ pub(crate) enum Grant {
     State(Arc<SqliteStores>),
     /// A queue to send to.
     Queue(QueueGrant),
+    /// An R2 bucket.
+    R2(R2Grant),
 }
 
 /// The channels of one Worker's isolates: a channel is an index. [`ChannelId::NETWORK`] and [`ChannelId::CACHES`] are what

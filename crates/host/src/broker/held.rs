@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use isthmus_stores::cache::StoredBody;
+use isthmus_stores::StoredBody;
 
 use crate::limits::HELD_BYTES_MAX;
 use crate::network::{Download, SocketReader};
@@ -67,7 +67,7 @@ pub(crate) enum HeldBody {
     Network(Box<Download>),
     /// It comes through a connection.
     Tcp(SocketReader),
-    /// It lies in a cache.
+    /// It lies in a cache or a bucket.
     Stored(StoredBody),
 }
 

@@ -1,7 +1,7 @@
 //! The broker: what the capability calls of an isolate, or of a command of the command line, come to.
 //!
 //! A call names a channel; [`GrantTable`] says what that is, and one module per kind of capability does the
-//! rest ([`kv`], [`d1`], [`fetch`], [`cache`], [`tcp`], [`state`]). Here are the calls themselves: their table, the bodies that come with them, the bodies that
+//! rest ([`kv`], [`d1`], [`r2`], [`fetch`], [`cache`], [`tcp`], [`state`]). Here are the calls themselves: their table, the bodies that come with them, the bodies that
 //! are answers. A large answer is *held*: nothing of it is sent until the isolate grants credit, and the
 //! isolate may instead name it as the body of a response, which then never enters the isolate.
 
@@ -12,6 +12,7 @@ mod grants;
 mod held;
 mod kv;
 mod queue;
+mod r2;
 mod socket;
 mod state;
 mod tcp;
@@ -32,6 +33,7 @@ pub(crate) use fetch::Origin;
 pub(crate) use grants::{Grant, GrantTable};
 pub(crate) use held::HeldBody;
 pub(crate) use queue::QueueGrant;
+pub(crate) use r2::R2Grant;
 
 use crate::isolate::{Frames, Outgoing, Violation};
 use crate::limits::OPEN_CALLS_MAX;
@@ -293,6 +295,9 @@ impl Broker {
                 self.begin_d1(raw, stream, database, *query, body)
             }
             (Some(Grant::Queue(queue)), Operation::Queue(_)) => self.begin_queue(raw, stream, queue, body),
+            (Some(Grant::R2(bucket)), Operation::R2(operation)) => {
+                self.begin_r2(raw, stream, bucket, operation, body)
+            }
             (Some(Grant::Fetch(network)), Operation::Fetch(head)) => {
                 self.begin_fetch(raw, stream, network, call.event, head, body)
             }

@@ -28,6 +28,7 @@ impl Broker {
         tokio::task::spawn_blocking(move || {
             let found = match operation {
                 Operation::Stores(StoreKind::Kv) => stores.kv_ids(),
+                Operation::Stores(StoreKind::R2) => stores.r2_names(),
             };
             match found {
                 Ok(ids) => {

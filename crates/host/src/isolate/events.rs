@@ -396,6 +396,7 @@ impl Isolate {
             Reply::Kv(_)
             | Reply::D1(_)
             | Reply::Queue(_)
+            | Reply::R2(_)
             | Reply::Cache(_)
             | Reply::State(_)
             | Reply::Connected

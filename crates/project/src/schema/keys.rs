@@ -143,10 +143,13 @@ pub(crate) const KEYS: &[Key] = &[
             required("binding", Text), optional("id", Text), optional("preview_id", Text), REMOTE,
         ]))
     },
-    bindings("r2_buckets", "R2 bucket", &Table(&[
-        required("binding", Text), optional("bucket_name", Text), optional("preview_bucket_name", Text),
-        optional("jurisdiction", Text), optional("local_dev", Map(&Any)), REMOTE,
-    ])),
+    Key {
+        role: Role::Binding(Kind { label: "R2 bucket", served: true }, NameAt::Items("binding")),
+        ..bindings("r2_buckets", "", &Table(&[
+            required("binding", Text), optional("bucket_name", Text), optional("preview_bucket_name", Text),
+            optional("jurisdiction", Text), optional("local_dev", Map(&Any)), REMOTE,
+        ]))
+    },
     Key {
         role: Role::Binding(Kind { label: "D1 database", served: true }, NameAt::Items("binding")),
         ..bindings("d1_databases", "", &Table(&[

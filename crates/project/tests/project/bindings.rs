@@ -57,7 +57,7 @@ fn a_secret_does_not_hide_a_binding() {
 fn what_is_not_served_yet_is_listed_with_its_name() {
     let folder = with(
         r#"  "kv_namespaces": [{"binding": "KV"}],
-  "r2_buckets": [{"binding": "BUCKET", "bucket_name": "b"}],
+  "vectorize": [{"binding": "INDEX", "index_name": "i"}],
   "durable_objects": {"bindings": [{"name": "ROOM", "class_name": "Room"}]},
   "ai": {"binding": "AI"},
   "assets": {"directory": "public"},
@@ -72,21 +72,21 @@ fn what_is_not_served_yet_is_listed_with_its_name() {
     assert_eq!(
         found,
         [
-            ("BUCKET", "r2_buckets", "R2 bucket"),
             ("ROOM", "durable_objects", "Durable Object namespace"),
             ("AI", "ai", "AI"),
+            ("INDEX", "vectorize", "Vectorize index"),
             ("assets", "assets", "assets"),
             ("LIMIT", "ratelimits", "rate limit"),
         ]
     );
     let report = folder.plain(&project.unserved_report().expect("there is something to say"));
     assert!(
-        report.starts_with(
-            r#"error: `BUCKET`: bindings of the kind R2 bucket can't be served by Isthmus yet
- --> [DIR]/wrangler.jsonc:7:30
+        report.contains(
+            r#"error: `INDEX`: bindings of the kind Vectorize index can't be served by Isthmus yet
+ --> [DIR]/wrangler.jsonc:7:29
   |
-7 |   "r2_buckets": [{"binding": "BUCKET", "bucket_name": "b"}],
-  |                              ^^^^^^^^
+7 |   "vectorize": [{"binding": "INDEX", "index_name": "i"}],
+  |                             ^^^^^^^
 "#
         ),
         "{report}"
@@ -96,4 +96,34 @@ fn what_is_not_served_yet_is_listed_with_its_name() {
         "{report}"
     );
     assert!(with("").load().unserved_report().is_none());
+}
+
+#[test]
+fn a_bucket_is_known_by_its_name_or_else_by_its_binding() {
+    let project =
+        with(r#"  "r2_buckets": [{"binding": "A", "bucket_name": "my-bucket-1"}, {"binding": "B"}]"#).load();
+    let found: Vec<_> = project
+        .r2_buckets
+        .iter()
+        .map(|b| (&*b.binding, &*b.name))
+        .collect();
+    assert_eq!(found, [("A", "my-bucket-1"), ("B", "B")]);
+    for name in [
+        "",
+        "ab",
+        "-ab",
+        "ab-",
+        "My-bucket",
+        "my_bucket",
+        "../etc",
+        &"a".repeat(64),
+    ] {
+        let report = with(&format!(
+            r#"  "r2_buckets": [{{"binding": "A", "bucket_name": "{name}"}}]"#
+        ))
+        .errors();
+        let expected = format!("error: `{name}` can't be the name of a bucket\n");
+        assert!(report.starts_with(&expected), "{report}");
+        assert!(report.contains("3 to 63"), "{report}");
+    }
 }

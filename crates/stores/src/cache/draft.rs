@@ -1,20 +1,17 @@
 //! A response on its way into a cache. Nothing can be found of it before it is complete; one that is dropped leaves
 //! nothing behind.
 //!
-//! A long body goes to a file of its own, which is locked as long as the draft lives: what a process that was killed left
-//! is told from what another is about to finish by its lock.
+//! A long body goes to a file of its own (`crate::body_files`).
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
 use super::freshness::Fresh;
-use super::store::{Store, blocking};
+use super::store::Store;
 use super::{CacheError, CacheRequest};
-use crate::Durability;
+use crate::body_files::{BodyFile, blocking};
 use crate::sqlite::cache_index::{Entry, EntryBody};
 
 /// Bodies up to this many bytes lie in the database.
@@ -123,7 +120,7 @@ impl Draft {
         let (cache, key) = (std::mem::take(&mut self.cache), std::mem::take(&mut self.key));
         self.store.put(cache, key, entry).await?;
         if let Some(file) = &mut self.file {
-            file.is_kept = true;
+            file.keep(true);
         }
         Ok(())
     }
@@ -146,7 +143,7 @@ impl Draft {
         let written = blocking(move || {
             let file = match file {
                 Some(file) => file,
-                None => BodyFile::create(store.new_body()?)?,
+                None => store.bodies().create()?,
             };
             (&file.file).write_all(&bytes)?;
             Ok(file)
@@ -161,10 +158,7 @@ impl Draft {
         let file = self.file.take();
         let settled = blocking(move || {
             let file = file.ok_or(io::ErrorKind::NotFound)?;
-            if store.durability() == Durability::Full {
-                file.file.sync_all()?;
-                File::open(store.bodies())?.sync_all()?;
-            }
+            store.bodies().settle(&file)?;
             Ok(file)
         });
         let file = settled.await.map_err(|error| self.store.error(error))?;
@@ -177,40 +171,5 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         self.release();
-    }
-}
-
-/// The file of a body. It is deleted unless it is kept.
-struct BodyFile {
-    path: PathBuf,
-    file: File,
-    is_kept: bool,
-}
-
-impl BodyFile {
-    fn create(path: PathBuf) -> io::Result<Self> {
-        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        let file = Self {
-            path,
-            file,
-            is_kept: false,
-        };
-        // Where a file system knows no locks, nothing is swept either.
-        let _ = file.file.try_lock();
-        Ok(file)
-    }
-
-    fn name(&self) -> String {
-        let name = self.path.file_name().unwrap_or_default();
-        name.to_string_lossy().into_owned()
-    }
-}
-
-impl Drop for BodyFile {
-    fn drop(&mut self) {
-        if !self.is_kept {
-            // It is gone, or will be swept.
-            let _ = std::fs::remove_file(&self.path);
-        }
     }
 }

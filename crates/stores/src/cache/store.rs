@@ -1,7 +1,7 @@
 //! The caches of one state folder: what is asked of them, and the bound of what they keep.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 
-use super::body::Part;
 use super::conditions::{Range, Shape, shape};
 use super::freshness::{Verdict, judge};
-use super::{CacheError, CacheLimits, Draft, Headers, StoredBody, header};
+use super::{CacheError, CacheLimits, Draft, Headers, header};
+use crate::Clock;
+use crate::body::{BodySource, Part, StoredBody};
+use crate::body_files::{BodyFiles, blocking};
 use crate::sqlite::SqliteOptions;
 use crate::sqlite::cache_index::{CacheIndex, Entry, EntryBody};
-use crate::{Clock, Durability, StoreError};
 
 /// Stale entries are looked for at most this often, in milliseconds.
 const SWEEP_EVERY: u64 = 60_000;
@@ -152,19 +153,6 @@ impl Caches {
     }
 }
 
-/// Why the database can't be opened, for those who may not know where it is.
-fn without_path(error: StoreError) -> String {
-    match error {
-        StoreError::Open { reason, .. } => reason,
-        StoreError::CreateFolder { source, .. } => format!("its folder can't be created: {source}"),
-        StoreError::ReadFolder { source, .. } => format!("its folder can't be read: {source}"),
-        StoreError::Foreign { .. } => "its database is of another kind".to_owned(),
-        StoreError::NewerSchema { .. } => "a newer Isthmus has written its database".to_owned(),
-        StoreError::StartWriter { source, .. } => format!("its writer can't be started: {source}"),
-        StoreError::InvalidId { reason, .. } => reason.to_owned(),
-    }
-}
-
 /// What a request with these headers gets of a stored response.
 fn found(entry: Entry, file: Option<Arc<File>>, request: &Headers, now: u64) -> Found {
     let Entry {
@@ -177,7 +165,7 @@ fn found(entry: Entry, file: Option<Arc<File>>, request: &Headers, now: u64) -> 
     } = entry;
     let part = |start, end| match (&file, &body) {
         (Some(file), _) => Part::File {
-            file: Arc::clone(file),
+            file: BodySource::Open(Arc::clone(file)),
             start,
             end,
         },
@@ -259,25 +247,14 @@ fn boundary_number(headers: &Headers, born: u64, length: u64) -> u64 {
     std::hash::RandomState::new().hash_one((headers, born, length))
 }
 
-/// Runs what blocks where it may.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => Err(io::Error::other(error)),
-    }
-}
-
 /// The open folder.
 pub(super) struct Store {
     folder: PathBuf,
     index: CacheIndex,
-    durability: Durability,
+    bodies: BodyFiles,
     limits: CacheLimits,
     /// Bytes of drafts.
     drafted: AtomicU64,
-    bodies_made: AtomicU64,
     uses: Mutex<HashMap<i64, i64>>,
     swept: AtomicU64,
     /// Somebody tidies up, and should look again.
@@ -288,21 +265,24 @@ pub(super) struct Store {
 impl Store {
     fn open(folder: &Path, options: SqliteOptions, limits: CacheLimits) -> Result<Self, CacheError> {
         let index = CacheIndex::open(&folder.join("index.sqlite"), options)
-            .map_err(|error| CacheError::new(folder, without_path(error)))?;
+            .map_err(|error| CacheError::new(folder, error.reason()))?;
+        let bodies = BodyFiles::open(folder.join("bodies"), options.durability)
+            .map_err(|error| CacheError::new(folder, error))?;
         let store = Self {
             folder: folder.to_owned(),
             index,
-            durability: options.durability,
+            bodies,
             limits,
             drafted: AtomicU64::new(0),
-            bodies_made: AtomicU64::new(0),
             uses: Mutex::default(),
             swept: AtomicU64::new(0),
             tidying: AtomicBool::new(false),
             untidy: AtomicBool::new(false),
         };
-        fs::create_dir_all(store.bodies()).map_err(|error| store.error(error))?;
-        store.sweep_orphans().map_err(|error| store.error(error))?;
+        let swept = store
+            .bodies
+            .sweep(|name| store.index.is_used(name).map_err(io::Error::other));
+        swept.map_err(|error| store.error(error))?;
         Ok(store)
     }
 
@@ -310,29 +290,12 @@ impl Store {
         CacheError::new(&self.folder, reason)
     }
 
-    pub(super) fn bodies(&self) -> PathBuf {
-        self.folder.join("bodies")
-    }
-
-    pub(super) fn durability(&self) -> Durability {
-        self.durability
+    pub(super) fn bodies(&self) -> &BodyFiles {
+        &self.bodies
     }
 
     pub(super) fn body_limit(&self) -> u64 {
         self.limits.body.min(self.limits.total)
-    }
-
-    /// The path of a body to be written, which no other has.
-    pub(super) fn new_body(&self) -> io::Result<PathBuf> {
-        use std::hash::BuildHasher;
-        let number = self.bodies_made.fetch_add(1, Ordering::Relaxed);
-        // Keyed at random; a name that exists all the same is refused when the file is made.
-        let random = std::hash::RandomState::new().hash_one((number, std::process::id()));
-        let folder = self.bodies();
-        if !folder.is_dir() {
-            fs::create_dir_all(&folder)?;
-        }
-        Ok(folder.join(format!("{random:016x}-{number:x}")))
     }
 
     /// Takes room for bytes of a draft; `false` if the drafts have too many.
@@ -358,16 +321,10 @@ impl Store {
 
     /// Opens the file of an entry; `None` if it is not what the entry says, which is removed then.
     async fn open_body(self: &Arc<Self>, name: &str, length: u64) -> Result<Option<File>, CacheError> {
-        let path = self.bodies().join(name);
-        let opened = blocking(move || {
-            let file = File::open(path)?;
-            Ok((file.metadata()?.len() == length).then_some(file))
-        });
-        match opened.await {
-            Ok(Some(file)) => return Ok(Some(file)),
-            Ok(None) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(self.error(error)),
+        let (store, file) = (Arc::clone(self), name.to_owned());
+        let opened = blocking(move || store.bodies.open_body(&file, length)).await;
+        if let Some(file) = opened.map_err(|error| self.error(error))? {
+            return Ok(Some(file));
         }
         self.index
             .remove_file(name)
@@ -464,38 +421,10 @@ impl Store {
             if garbage.is_empty() {
                 return Ok(());
             }
-            let (folder, files) = (self.bodies(), garbage.clone());
-            let deleted = blocking(move || {
-                for file in files {
-                    match fs::remove_file(folder.join(file)) {
-                        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                        _ => {}
-                    }
-                }
-                Ok(())
-            });
+            let (store, files) = (Arc::clone(self), garbage.clone());
+            let deleted = blocking(move || store.bodies.delete(&files));
             deleted.await.map_err(|error| error.to_string())?;
             self.index.forget_garbage(&garbage).await?;
         }
-    }
-
-    /// Deletes the files that a process that was killed has left: those that nobody has locked and no entry names.
-    fn sweep_orphans(&self) -> io::Result<()> {
-        for found in fs::read_dir(self.bodies())? {
-            let found = found?;
-            let name = found.file_name();
-            let Some(name) = name.to_str() else { continue };
-            if self.index.is_used(name).map_err(io::Error::other)? {
-                continue;
-            }
-            let Ok(file) = File::open(found.path()) else {
-                continue;
-            };
-            // Another process may have finished it since.
-            if file.try_lock().is_ok() && !self.index.is_used(name).map_err(io::Error::other)? {
-                let _ = fs::remove_file(found.path());
-            }
-        }
-        Ok(())
     }
 }

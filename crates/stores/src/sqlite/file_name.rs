@@ -7,9 +7,14 @@ const ENDING: &str = ".sqlite";
 /// Three bytes each and the ending still fit into the 255 that file systems allow.
 const MAX_ID_BYTES: usize = 80;
 
-/// The file name for an id: letters in lower case, digits, `-` and `_` stay, all else becomes `%XX`. So different
-/// ids have different names even where case is ignored, and none leads out of the folder.
+/// The file name for an id, as [`folder_of`] with an ending.
 pub(super) fn of(id: &str) -> Result<String, &'static str> {
+    folder_of(id).map(|name| name + ENDING)
+}
+
+/// The folder's name for an id: letters in lower case, digits, `-` and `_` stay, all else becomes `%XX`. So different
+/// ids have different names even where case is ignored, and none leads out of the folder.
+pub(super) fn folder_of(id: &str) -> Result<String, &'static str> {
     if id.is_empty() {
         return Err("it is empty");
     }
@@ -23,13 +28,17 @@ pub(super) fn of(id: &str) -> Result<String, &'static str> {
             _ => write!(name, "%{byte:02x}").map_err(|_| "it can't be written")?,
         }
     }
-    name.push_str(ENDING);
     Ok(name)
 }
 
 /// The id whose file has this name; `None` if no id's has.
 pub(super) fn id_of(name: &str) -> Option<String> {
-    let mut bytes = name.strip_suffix(ENDING)?.bytes();
+    folder_id_of(name.strip_suffix(ENDING)?)
+}
+
+/// The same for a folder.
+pub(super) fn folder_id_of(name: &str) -> Option<String> {
+    let mut bytes = name.bytes();
     let mut id = Vec::new();
     while let Some(byte) = bytes.next() {
         id.push(match byte {
@@ -41,11 +50,20 @@ pub(super) fn id_of(name: &str) -> Option<String> {
         });
     }
     let id = String::from_utf8(id).ok()?;
-    (of(&id).ok()? == name).then_some(id)
+    (folder_of(&id).ok()? == name).then_some(id)
 }
 
 /// The ids of the databases in a folder, sorted; none if there is no folder.
 pub(super) fn ids_in(folder: &Path) -> io::Result<Vec<String>> {
+    found_in(folder, id_of)
+}
+
+/// The same for stores that are folders.
+pub(super) fn folder_ids_in(folder: &Path) -> io::Result<Vec<String>> {
+    found_in(folder, folder_id_of)
+}
+
+fn found_in(folder: &Path, id_of: fn(&str) -> Option<String>) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,

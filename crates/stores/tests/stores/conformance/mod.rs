@@ -2,3 +2,4 @@
 
 pub(crate) mod d1;
 mod queue;
+pub(crate) mod r2;

@@ -1,10 +1,11 @@
-//! A stored body on its way out: bytes, and parts of a file that are read as they are asked for.
+//! A stored body on its way out: bytes, and parts of files that are read as they are asked for.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -18,16 +19,37 @@ const READ_MAX: usize = 256 * 1024;
 /// What is said of a file that ends too early or can't be read.
 const BROKEN: &str = "the stored body can't be read";
 
-/// A body that the cache holds. It stays whole if its entry is removed or replaced meanwhile.
+/// A body that a store holds. It stays whole if what it belongs to is removed or replaced meanwhile.
 pub struct StoredBody {
     parts: VecDeque<Part>,
     left: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
-pub(super) enum Part {
+pub(crate) enum Part {
     Bytes(Bytes),
-    File { file: Arc<File>, start: u64, end: u64 },
+    File { file: BodySource, start: u64, end: u64 },
+}
+
+/// Where the bytes of a part are.
+#[derive(Clone)]
+pub(crate) enum BodySource {
+    /// In a file that is open, and so stays readable when it is deleted.
+    Open(Arc<File>),
+    /// In a file that is opened for each reading, and not deleted as long as this is there: for bodies of so many files
+    /// that not all can be open.
+    Kept(Arc<dyn AsRef<Path> + Send + Sync>),
+}
+
+impl BodySource {
+    fn read(&self, length: usize, offset: u64) -> io::Result<Bytes> {
+        let mut buffer = vec![0; length];
+        match self {
+            Self::Open(file) => file.read_exact_at(&mut buffer, offset)?,
+            Self::Kept(kept) => File::open((**kept).as_ref())?.read_exact_at(&mut buffer, offset)?,
+        }
+        Ok(buffer.into())
+    }
 }
 
 impl Part {
@@ -40,7 +62,7 @@ impl Part {
 }
 
 impl StoredBody {
-    pub(super) fn new(parts: impl IntoIterator<Item = Part>) -> Self {
+    pub(crate) fn new(parts: impl IntoIterator<Item = Part>) -> Self {
         let parts: VecDeque<_> = parts.into_iter().filter(|part| part.length() > 0).collect();
         Self {
             left: parts.iter().map(Part::length).sum(),
@@ -79,16 +101,14 @@ impl StoredBody {
                 }
                 Some(Part::File { file, start, end }) => {
                     let length = (*end - *start).min(max.min(READ_MAX) as u64);
-                    let (file, offset) = (Arc::clone(file), *start);
+                    let (file, offset) = (file.clone(), *start);
                     *start += length;
                     if start == end {
                         self.parts.pop_front();
                     }
                     self.left -= length;
                     self.reading = Some(tokio::task::spawn_blocking(move || {
-                        let mut buffer = vec![0; length as usize];
-                        file.read_exact_at(&mut buffer, offset)?;
-                        Ok(buffer.into())
+                        file.read(length as usize, offset)
                     }));
                 }
             }

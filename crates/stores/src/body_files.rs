@@ -1,0 +1,161 @@
+//! The files beside a database that hold bodies too long for it.
+//!
+//! A file is written under a name that no other has, made durable, and only then named by a row: nothing can be read of
+//! one that isn't complete. It is locked until then, so that what a process that was killed has left is told from what
+//! is about to be finished, by this process or another.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::Durability;
+
+/// The folder of the files.
+pub(crate) struct BodyFiles {
+    folder: PathBuf,
+    durability: Durability,
+    made: AtomicU64,
+}
+
+impl BodyFiles {
+    /// Makes the folder if it does not exist.
+    pub(crate) fn open(folder: PathBuf, durability: Durability) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        Ok(Self {
+            folder,
+            durability,
+            made: AtomicU64::new(0),
+        })
+    }
+
+    /// Where the file called `name` is.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Makes a file.
+    pub(crate) fn create(&self) -> io::Result<BodyFile> {
+        use std::hash::BuildHasher;
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        // Keyed at random; a name that exists all the same is refused when the file is made.
+        let random = std::hash::RandomState::new().hash_one((number, std::process::id()));
+        if !self.folder.is_dir() {
+            fs::create_dir_all(&self.folder)?;
+        }
+        BodyFile::create(self.path(&format!("{random:016x}-{number:x}")))
+    }
+
+    /// Opens the file called `name`; `None` if there is none, or not of this length.
+    pub(crate) fn open_body(&self, name: &str, length: u64) -> io::Result<Option<File>> {
+        let file = match File::open(self.path(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        Ok((file.metadata()?.len() == length).then_some(file))
+    }
+
+    /// Makes a file durable, unless that was relaxed.
+    pub(crate) fn settle(&self, file: &BodyFile) -> io::Result<()> {
+        if self.durability == Durability::Full {
+            file.file.sync_all()?;
+            File::open(&self.folder)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// Has the disk write what there is of a file that is to become durable, so that less is left to do in the end.
+    pub(crate) fn flush(&self, file: &BodyFile) -> io::Result<()> {
+        if self.durability == Durability::Full {
+            file.file.sync_data()?;
+        }
+        Ok(())
+    }
+
+    /// Deletes files that no row names any more.
+    pub(crate) fn delete(&self, names: &[String]) -> io::Result<()> {
+        for name in names {
+            match fs::remove_file(self.path(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the files that a process that was killed has left: those that nobody has locked and no row names. Stops
+    /// early when `is_used`, which is asked twice of each, fails.
+    pub(crate) fn sweep<E: From<io::Error>>(
+        &self,
+        is_used: impl Fn(&str) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        for found in fs::read_dir(&self.folder)? {
+            let found = found?;
+            let name = found.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if is_used(name)? {
+                continue;
+            }
+            let Ok(file) = File::open(found.path()) else {
+                continue;
+            };
+            // Another process may have finished it since.
+            if file.try_lock().is_ok() && !is_used(name)? {
+                let _ = fs::remove_file(found.path());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The file of a body. It is deleted unless it is kept.
+pub(crate) struct BodyFile {
+    path: PathBuf,
+    /// To be written to.
+    pub(crate) file: File,
+    is_kept: bool,
+}
+
+impl BodyFile {
+    fn create(path: PathBuf) -> io::Result<Self> {
+        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let file = Self {
+            path,
+            file,
+            is_kept: false,
+        };
+        // Where a file system knows no locks, nothing is swept either.
+        let _ = file.file.try_lock();
+        Ok(file)
+    }
+
+    /// The name that a row is to have.
+    pub(crate) fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Whether a row names it, or may do so.
+    pub(crate) fn keep(&mut self, is_kept: bool) {
+        self.is_kept = is_kept;
+    }
+}
+
+impl Drop for BodyFile {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // It is gone, or will be swept.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Runs what blocks where it may.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(io::Error::other(error)),
+    }
+}

@@ -1,0 +1,335 @@
+//! An R2 bucket in one folder: `index.sqlite` with what is known of the objects and with short values, `bodies/` with the
+//! long ones, a file each (`crate::body_files`).
+//!
+//! A file whose row goes is named in `garbage` by the statement that takes the row away, so that it is deleted sooner or
+//! later whatever happens in between. An object made of parts keeps them, each with a value of its own.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::thread;
+
+use rusqlite::Connection;
+
+use super::{
+    SqliteOptions,
+    database::{self, Schema},
+    failure::Failure,
+    readers::Readers,
+    writer::Writer,
+};
+use crate::body_files::{BodyFiles, blocking};
+use crate::r2::{
+    Completion, Draft, Found, ListPage, ListRange, NewUpload, ObjectRecord, R2Error, R2Store, StoreFuture,
+    UploadState,
+};
+use crate::{Durability, StoreError};
+
+mod draft;
+mod read;
+mod value;
+mod write;
+
+use draft::SqliteDraft;
+use value::Pins;
+use write::{R2Write, Slot};
+
+/// Keys are BLOBs of UTF-8, so that they sort by bytes. Values come last: the columns before are read without touching
+/// them. A row of `objects` without file and body has its value in `parts`.
+const SCHEMA: Schema = Schema {
+    application_id: 0x4973_5232, // "IsR2"
+    version: 1,
+    create: "
+        CREATE TABLE objects (
+            id INTEGER PRIMARY KEY,
+            key BLOB NOT NULL UNIQUE,
+            version TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            etag TEXT NOT NULL,
+            uploaded INTEGER NOT NULL,
+            checksums TEXT NOT NULL,
+            storage_class TEXT,
+            http TEXT NOT NULL,
+            custom TEXT NOT NULL,
+            file TEXT,
+            body BLOB
+        ) STRICT;
+        CREATE INDEX objects_by_file ON objects (file) WHERE file IS NOT NULL;
+        CREATE TABLE uploads (
+            id TEXT PRIMARY KEY,
+            key BLOB NOT NULL,
+            created INTEGER NOT NULL,
+            ended INTEGER,
+            storage_class TEXT,
+            http TEXT NOT NULL,
+            custom TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX uploads_by_end ON uploads (ended) WHERE ended IS NOT NULL;
+        CREATE TABLE parts (
+            id INTEGER PRIMARY KEY,
+            upload TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            object INTEGER,
+            size INTEGER NOT NULL,
+            etag TEXT NOT NULL,
+            md5 BLOB NOT NULL,
+            file TEXT,
+            body BLOB,
+            UNIQUE (upload, number)
+        ) STRICT;
+        CREATE INDEX parts_by_object ON parts (object, number) WHERE object IS NOT NULL;
+        CREATE INDEX parts_by_file ON parts (file) WHERE file IS NOT NULL;
+        CREATE TABLE garbage (id INTEGER PRIMARY KEY, file TEXT NOT NULL) STRICT;
+        CREATE TRIGGER object_removed AFTER DELETE ON objects BEGIN
+            DELETE FROM parts WHERE object = old.id;
+            INSERT INTO garbage (file) SELECT old.file WHERE old.file IS NOT NULL;
+        END;
+        CREATE TRIGGER object_replaced AFTER UPDATE OF version ON objects BEGIN
+            DELETE FROM parts WHERE object = old.id;
+            INSERT INTO garbage (file) SELECT old.file WHERE old.file IS NOT NULL;
+        END;
+        CREATE TRIGGER part_removed AFTER DELETE ON parts WHEN old.file IS NOT NULL BEGIN
+            INSERT INTO garbage (file) VALUES (old.file);
+        END;
+        CREATE TRIGGER part_replaced AFTER UPDATE OF etag ON parts WHEN old.file IS NOT NULL BEGIN
+            INSERT INTO garbage (file) VALUES (old.file);
+        END;
+    ",
+};
+
+/// That an upload is over is remembered so long, in milliseconds: until then it is told from one that never was.
+const REMEMBERED: i64 = 7 * 24 * 3_600_000;
+
+/// A bucket in one folder.
+pub struct SqliteR2 {
+    shared: Arc<Shared>,
+}
+
+/// What drafts and values that are read have of the bucket, too.
+struct Shared {
+    readers: Readers,
+    writer: Writer<R2Write>,
+    files: BodyFiles,
+    pins: Mutex<Pins>,
+    /// Held while a row is read and its file opened or pinned. Whoever deletes files passes through it once, after they
+    /// are garbage: no reader that still saw their rows has yet to open them then.
+    reading: RwLock<()>,
+    /// Somebody deletes garbage, and should look again.
+    tidying: AtomicBool,
+    untidy: AtomicBool,
+}
+
+impl SqliteR2 {
+    /// Opens the bucket in `folder`, and makes it if it does not exist; `now` is in milliseconds since the epoch.
+    ///
+    /// # Errors
+    /// It can't be opened, is a database of something else, or was written by a newer Isthmus.
+    pub fn open(folder: &Path, options: SqliteOptions, now: u64) -> Result<Self, StoreError> {
+        let path = folder.join("index.sqlite");
+        let connection = database::open(&path, &SCHEMA, options)?;
+        let bodies = folder.join("bodies");
+        let files = BodyFiles::open(bodies.clone(), options.durability)
+            .and_then(|files| sync_parents(folder, options.durability).map(|()| files))
+            .map_err(|source| StoreError::CreateFolder { path: bodies, source })?;
+        let shared = Arc::new(Shared {
+            readers: Readers::new(path.clone()),
+            writer: Writer::start(connection, &path)?,
+            files,
+            pins: Mutex::default(),
+            reading: RwLock::default(),
+            tidying: AtomicBool::new(false),
+            untidy: AtomicBool::new(false),
+        });
+        shared.writer.post(R2Write::ForgetUploads {
+            before: now.cast_signed() - REMEMBERED,
+        });
+        shared.sweep();
+        shared.tidy();
+        Ok(Self { shared })
+    }
+
+    /// How many transactions were committed since it was opened. Many writes share one.
+    pub fn commits(&self) -> u64 {
+        self.shared.writer.commits()
+    }
+}
+
+/// The folder of the bodies is durable before anything in it is.
+fn sync_parents(folder: &Path, durability: Durability) -> io::Result<()> {
+    if durability == Durability::Full {
+        std::fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The writer's connection is to be the last: it puts the log into the database.
+        self.readers.close();
+    }
+}
+
+impl Shared {
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, R2Error> {
+        Ok(self.readers.with(read)?)
+    }
+
+    /// Until this is dropped, no file is deleted that a row names which is read meanwhile.
+    fn reading(&self) -> RwLockReadGuard<'_, ()> {
+        self.reading.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pins(&self) -> MutexGuard<'_, Pins> {
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Deletes what a process that was killed has left, beside the caller: there may be many files to look at.
+    fn sweep(self: &Arc<Self>) {
+        let shared = Arc::clone(self);
+        let sweep = move || {
+            // What can't be looked at stays.
+            let _ = shared.files.sweep(|name| {
+                let is_used = shared.read(|connection| read::is_used(connection, name));
+                is_used.map_err(io::Error::other)
+            });
+        };
+        // Without a thread nothing is swept this time.
+        let _ = thread::Builder::new().name("r2-sweep".to_owned()).spawn(sweep);
+    }
+
+    /// Deletes files that are not needed any more, beside the caller, if a tokio runtime is there.
+    fn tidy(self: &Arc<Self>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        self.untidy.store(true, Ordering::SeqCst);
+        if self.tidying.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let shared = Arc::clone(self);
+        runtime.spawn(async move {
+            loop {
+                while shared.untidy.swap(false, Ordering::SeqCst) {
+                    // What could not be deleted is still garbage when the next one comes by.
+                    let _ = shared.tidy_up().await;
+                }
+                shared.tidying.store(false, Ordering::SeqCst);
+                // Somebody may have come in between, and left it to us.
+                if !shared.untidy.load(Ordering::SeqCst) || shared.tidying.swap(true, Ordering::SeqCst) {
+                    return;
+                }
+            }
+        });
+    }
+
+    async fn tidy_up(self: &Arc<Self>) -> Result<(), R2Error> {
+        let mut seen = 0;
+        loop {
+            let found = self.read(|connection| read::garbage(connection, seen))?;
+            let Some(&(last, _)) = found.last() else {
+                return Ok(());
+            };
+            seen = last;
+            drop(self.reading.write().unwrap_or_else(PoisonError::into_inner));
+            let (ids, files): (Vec<_>, Vec<_>) = {
+                let pins = self.pins();
+                let unpinned = found.into_iter().filter(|(_, file)| !pins.holds(file));
+                unpinned.unzip()
+            };
+            if files.is_empty() {
+                continue;
+            }
+            let shared = Arc::clone(self);
+            blocking(move || shared.files.delete(&files))
+                .await
+                .map_err(R2Error::store)?;
+            self.writer.submit(R2Write::ForgetGarbage { ids }).await?;
+        }
+    }
+}
+
+impl From<Failure> for R2Error {
+    fn from(failure: Failure) -> Self {
+        Self::store(failure)
+    }
+}
+
+impl R2Store for SqliteR2 {
+    fn head<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<ObjectRecord>> {
+        Box::pin(async { self.shared.read(|connection| read::head(connection, key)) })
+    }
+
+    fn get<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Found>> {
+        Box::pin(async {
+            if let Some(found) = self.shared.find_single(key)? {
+                return Ok(found);
+            }
+            let (shared, key) = (Arc::clone(&self.shared), key.to_owned());
+            let found = tokio::task::spawn_blocking(move || shared.find(&key));
+            found.await.map_err(R2Error::store)?
+        })
+    }
+
+    fn draft(&self) -> Box<dyn Draft> {
+        Box::new(SqliteDraft::new(Arc::clone(&self.shared)))
+    }
+
+    fn delete(&self, keys: Vec<String>) -> StoreFuture<'_, ()> {
+        let written = self.shared.writer.submit(R2Write::Delete { keys });
+        Box::pin(async {
+            written.await?;
+            self.shared.tidy();
+            Ok(())
+        })
+    }
+
+    fn list(&self, range: ListRange) -> StoreFuture<'_, ListPage> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let read =
+                tokio::task::spawn_blocking(move || shared.read(|connection| read::list(connection, &range)));
+            read.await.map_err(R2Error::store)?
+        })
+    }
+
+    fn create_upload(&self, upload: NewUpload) -> StoreFuture<'_, ()> {
+        let written = self.shared.writer.submit(R2Write::CreateUpload(upload));
+        Box::pin(async { Ok(written.await?) })
+    }
+
+    fn upload_state<'a>(&'a self, key: &'a str, upload: &'a str) -> StoreFuture<'a, Option<UploadState>> {
+        Box::pin(async move {
+            self.shared
+                .read(|connection| read::upload_state(connection, key, upload))
+        })
+    }
+
+    fn complete(&self, completion: Completion) -> StoreFuture<'_, Option<ObjectRecord>> {
+        let outcome = Slot::default();
+        let write = R2Write::Complete {
+            completion,
+            outcome: Arc::clone(&outcome),
+        };
+        let written = self.shared.writer.submit(write);
+        Box::pin(async move {
+            written.await?;
+            self.shared.tidy();
+            write::take(&outcome).unwrap_or(Ok(None))
+        })
+    }
+
+    fn abort<'a>(&'a self, key: &'a str, upload: &'a str, now: i64) -> StoreFuture<'a, ()> {
+        let write = R2Write::Abort {
+            key: key.to_owned(),
+            upload: upload.to_owned(),
+            now,
+        };
+        let written = self.shared.writer.submit(write);
+        Box::pin(async {
+            written.await?;
+            self.shared.tidy();
+            Ok(())
+        })
+    }
+}
