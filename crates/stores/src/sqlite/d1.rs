@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     StoreError,
-    d1::{D1Answer, D1Error, D1Future, D1Request, D1Store},
+    d1::{D1Answer, D1Error, D1Future, D1Request, D1Store, Piece, pieces},
 };
 
 mod connection;
@@ -214,6 +214,14 @@ impl Shared {
         let statements = request
             .statements()
             .map_err(|malformed| Stopped::Failed(D1Error::new(malformed.to_string())))?;
+        // `WITH` may begin a write as well, which is found when it is compiled.
+        let may_read = |piece: &Piece<'_>| piece.begins_with(&["select", "with", "values", "explain"]);
+        if !statements
+            .iter()
+            .all(|statement| pieces(statement.sql).iter().all(may_read))
+        {
+            return Err(Stopped::NeedsWriter);
+        }
         let idle = self.lock().pop();
         let failed = |error: rusqlite::Error| Stopped::Failed(failure::of_statement(&error, &self.path));
         let reader = match idle {

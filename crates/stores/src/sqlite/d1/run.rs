@@ -109,9 +109,6 @@ impl Runner<'_> {
         if piece.keyword.is_empty() {
             return Err(Stopped::Failed(D1Error::new(failure::NO_STATEMENT)));
         }
-        if self.is_reader && !piece.begins_with(&["select", "with", "values", "explain"]) {
-            return Err(Stopped::NeedsWriter);
-        }
         let _watch = self.guard.watch(self.patience);
         let found = if piece.sql.len() <= CACHED_SQL_BYTES {
             self.connection
