@@ -61,6 +61,9 @@ fn run_with(invocation: Invocation, printer: Arc<Printer>) -> ExitCode {
             command: Command::R2(command),
         }) => exit_code(commands::r2::run(command, &printer), &printer),
         Ok(Arguments {
+            command: Command::Queues(command),
+        }) => exit_code(commands::queues::run(command, &printer), &printer),
+        Ok(Arguments {
             command: Command::Secret(command),
         }) => exit_code(commands::secret::run(command, &printer), &printer),
         Err(error) => {

@@ -93,6 +93,7 @@ pub(crate) fn plan(
         let channel = grants.add(Grant::Queue(QueueGrant {
             queue: stores.queue(&producer.queue)?,
             delivery_delay: producer.delivery_delay,
+            controls: false,
         }));
         let default_type = if sends_json {
             ContentType::Json

@@ -91,6 +91,15 @@ pub enum Operation<'a> {
     },
     /// Asks what waits: `metrics()`.
     Metrics,
+    /// Asks for the queue as a whole.
+    State,
+    /// Removes all messages. Not for Workers.
+    Purge,
+    /// Stops the delivery of messages, or lets it go on. Not for Workers.
+    Pause {
+        /// Whether it is to stop.
+        paused: bool,
+    },
 }
 
 /// The longest bodies of one operation, in bytes: far more than any queue takes. Beyond it only their lengths are sent, from
@@ -111,9 +120,22 @@ pub struct Outgoing<'a> {
     pub body: &'a [u8],
 }
 
-/// The answer to a producer, of every operation: what waits. For messages that were sent it comes when they are durable.
+/// The answer of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply {
-    /// What waits.
-    pub metrics: Metrics,
+pub enum Reply {
+    /// Answers `Send`, `SendBatch` and `Metrics`: what waits. For messages that were sent it comes when they are durable.
+    Waiting(Metrics),
+    /// Answers `State`.
+    State {
+        /// What waits.
+        metrics: Metrics,
+        /// How many messages are with consumers.
+        leased: u64,
+        /// Whether nothing is delivered.
+        paused: bool,
+    },
+    /// Answers `Purge`: how many messages there were.
+    Purged(u64),
+    /// Answers `Pause`, when it is durable.
+    Done,
 }

@@ -22,6 +22,11 @@ pub struct Hello<'a> {
 pub enum Resource<'a> {
     /// The state folder as a whole: [`crate::state`].
     State,
+    /// A queue, with what only commands may do; it is made if it does not exist.
+    Queue {
+        /// Its name.
+        name: &'a str,
+    },
     /// A KV namespace; it is made if it does not exist.
     Kv {
         /// Its id.

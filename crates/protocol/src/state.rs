@@ -16,6 +16,8 @@ pub enum StoreKind {
     Kv,
     /// R2 buckets.
     R2,
+    /// Queues.
+    Queue,
 }
 
 /// The answer of the state folder.

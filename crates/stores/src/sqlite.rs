@@ -199,6 +199,15 @@ impl SqliteStores {
         file_name::folder_ids_in(&path).map_err(|source| StoreError::ReadFolder { path, source })
     }
 
+    /// The names of the queues that exist, sorted.
+    ///
+    /// # Errors
+    /// Their folder can't be read.
+    pub fn queue_names(&self) -> Result<Vec<String>, StoreError> {
+        let path = self.root.join("queues");
+        file_name::ids_in(&path).map_err(|source| StoreError::ReadFolder { path, source })
+    }
+
     /// The caches of the Cache API: the folder `cache`. It is opened at its first use.
     pub fn caches(&self, limits: CacheLimits) -> Caches {
         Caches::new(

@@ -291,7 +291,7 @@ impl WorkerQueue {
 
 fn finished<'js>(ctx: &Ctx<'js>, reply: &Reply<'_>, finish: Finish) -> Result<Object<'js>> {
     match reply {
-        Reply::Queue(queue::Reply { metrics }) => finish(ctx, *metrics),
+        Reply::Queue(queue::Reply::Waiting(metrics)) => finish(ctx, *metrics),
         Reply::Failed(failure) => Err(settle::error(ctx, failure.name, failure.message)),
         _ => Err(settle::error(ctx, "Error", exchange::UNFIT)),
     }

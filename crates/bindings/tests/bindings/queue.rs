@@ -51,7 +51,7 @@ impl Broker for Handle {
             let result = broker.runtime.block_on(broker.queue.execute(&operation, 0));
             let mut wire = Vec::new();
             match result {
-                Ok(metrics) => encode(&Reply::Queue(queue::Reply { metrics }), &mut wire).expect("fits"),
+                Ok(reply) => encode(&Reply::Queue(reply), &mut wire).expect("fits"),
                 Err(error) => {
                     let failure = Failure {
                         kind: FailureKind::User,

@@ -2,6 +2,7 @@
 
 mod d1;
 mod kv;
+mod queues;
 mod r2;
 mod secret;
 mod state;
@@ -23,6 +24,10 @@ pub(crate) use kv::{
     KvBulkArguments, KvBulkCommand, KvBulkDeleteArguments, KvCommand, KvDeleteArguments, KvGetArguments,
     KvKeyCommand, KvListArguments, KvNamespaceArguments, KvNamespaceCommand, KvNamespaceListArguments,
     KvPutArguments,
+};
+pub(crate) use queues::{
+    QueueArguments, QueueContentType, QueuesCommand, QueuesListArguments, QueuesPurgeArguments,
+    QueuesSendArguments,
 };
 pub(crate) use r2::{
     R2BucketCommand, R2BucketListArguments, R2Command, R2DeleteArguments, R2GetArguments, R2ListArguments,
@@ -57,6 +62,9 @@ pub(crate) enum Command {
     /// Work with the objects of R2 buckets.
     #[command(subcommand)]
     R2(R2Command),
+    /// Work with the messages of queues.
+    #[command(subcommand)]
+    Queues(QueuesCommand),
     /// Work with secrets of the Worker.
     #[command(subcommand)]
     Secret(SecretCommand),

@@ -5,6 +5,7 @@ pub(crate) mod dev;
 mod input;
 pub(crate) mod kv;
 mod project;
+pub(crate) mod queues;
 pub(crate) mod r2;
 pub(crate) mod secret;
 mod state;

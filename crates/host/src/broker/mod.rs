@@ -294,9 +294,11 @@ impl Broker {
             (Some(Grant::D1(database)), Operation::D1(query)) => {
                 self.begin_d1(raw, stream, database, *query, body)
             }
-            (Some(Grant::Queue(queue)), Operation::Queue(_)) => self.begin_queue(raw, stream, queue, body),
             (Some(Grant::R2(bucket)), Operation::R2(operation)) => {
                 self.begin_r2(raw, stream, bucket, operation, body)
+            }
+            (Some(Grant::Queue(queue)), Operation::Queue(operation)) => {
+                self.begin_queue(raw, stream, queue, operation, body)
             }
             (Some(Grant::Fetch(network)), Operation::Fetch(head)) => {
                 self.begin_fetch(raw, stream, network, call.event, head, body)

@@ -16,6 +16,8 @@ pub(crate) struct QueueGrant {
     pub(crate) queue: Queue,
     /// How long its messages wait that don't say so themselves, in seconds.
     pub(crate) delivery_delay: u32,
+    /// Whether it may be emptied and stopped, too.
+    pub(crate) controls: bool,
 }
 
 impl Broker {
@@ -25,12 +27,23 @@ impl Broker {
         raw: &Bytes,
         stream: StreamId,
         grant: &QueueGrant,
+        operation: &queue::Operation<'_>,
         body: &Body<'_>,
     ) -> Result<(), CallFailure> {
         if !matches!(body, Body::None) {
             return Err(CallFailure::new(
                 FailureKind::Internal,
                 "messages come with the call, not as its body",
+            ));
+        }
+        let is_control = matches!(
+            operation,
+            queue::Operation::Purge | queue::Operation::Pause { .. }
+        );
+        if is_control && !grant.controls {
+            return Err(CallFailure::new(
+                FailureKind::Internal,
+                "this is not for Workers to do",
             ));
         }
         let charge = self.account.charge(raw.len()).ok_or_else(CallFailure::no_room)?;
@@ -43,10 +56,7 @@ impl Broker {
             let result = grant.queue.execute(&operation, grant.delivery_delay).await;
             drop(charge);
             match result {
-                Ok(metrics) => {
-                    let reply = Reply::Queue(queue::Reply { metrics });
-                    broker.answer(stream, reply, None);
-                }
+                Ok(reply) => broker.answer(stream, Reply::Queue(reply), None),
                 Err(error) => broker.fail(stream, &failure(&error), false),
             }
         });

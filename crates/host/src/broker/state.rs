@@ -29,6 +29,7 @@ impl Broker {
             let found = match operation {
                 Operation::Stores(StoreKind::Kv) => stores.kv_ids(),
                 Operation::Stores(StoreKind::R2) => stores.r2_names(),
+                Operation::Stores(StoreKind::Queue) => stores.queue_names(),
             };
             match found {
                 Ok(ids) => {

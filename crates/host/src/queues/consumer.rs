@@ -11,14 +11,18 @@ use isthmus_protocol::queue::{Batch, Delivered, Metrics};
 use isthmus_protocol::{Event, Outcome};
 use isthmus_stores::queue::{Leased, Queue, QueueError};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 
 use super::verdict::{Fate, hex};
 use crate::delivery::{Courier, Undelivered};
 use crate::isolate::{Broken, Finding, Verdict};
 use crate::logs::{LogLevel, Logs};
 
-/// How long a handler may run before its messages are delivered again, in milliseconds: upstream's limit.
-const LEASE: i64 = 15 * 60 * 1000;
+/// How long a handler may run: upstream's limit.
+const HANDLER_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// How long messages are leased, in milliseconds: for longer than their handler runs.
+const LEASE: i64 = 16 * 60 * 1000;
 
 /// How long a consumer rests when the Worker can't be reached or the store fails.
 const REST: Duration = Duration::from_secs(5);
@@ -41,6 +45,12 @@ pub(crate) struct Settings {
     pub(crate) concurrency: usize,
 }
 
+/// Whom a batch reached.
+enum Reached {
+    Consumer,
+    Nobody,
+}
+
 /// A queue that this Worker consumes.
 pub(crate) struct Consumer {
     /// The queue.
@@ -56,18 +66,35 @@ pub(crate) async fn run(consumer: Consumer, courier: Courier, mut shutdown: watc
     let consumer = Arc::new(consumer);
     let concurrency = consumer.settings.concurrency;
     let batches = Arc::new(Semaphore::new(concurrency));
+    let stopping = shutdown.clone();
     tokio::select! {
-        () = consumer.consume(&courier, &batches) => {}
+        () = consumer.consume(&courier, &batches, &stopping) => {}
         // An error means that nobody is left to ask for the end, which is the end too.
         _ = shutdown.wait_for(|ended| *ended) => {}
     }
     let _ = batches.acquire_many(concurrency as u32).await;
 }
 
+/// Waits before the next try, unless the server ends.
+async fn rest(shutdown: &watch::Receiver<bool>) {
+    let mut shutdown = shutdown.clone();
+    tokio::select! {
+        () = tokio::time::sleep(REST) => {}
+        // An error is the end too.
+        _ = shutdown.wait_for(|ended| *ended) => {}
+    }
+}
+
 impl Consumer {
-    async fn consume(self: &Arc<Self>, courier: &Courier, batches: &Arc<Semaphore>) {
+    async fn consume(
+        self: &Arc<Self>,
+        courier: &Courier,
+        batches: &Arc<Semaphore>,
+        shutdown: &watch::Receiver<bool>,
+    ) {
         while let Err(error) = self.queue.release().await {
-            self.rest(&courier.logs, &error).await;
+            self.complain(&courier.logs, &error);
+            rest(shutdown).await;
         }
         loop {
             let Ok(turn) = batches.clone().acquire_owned().await else {
@@ -76,30 +103,35 @@ impl Consumer {
             let batch = match self.next_batch().await {
                 Ok(batch) => batch,
                 Err(error) => {
-                    self.rest(&courier.logs, &error).await;
+                    self.complain(&courier.logs, &error);
+                    rest(shutdown).await;
                     continue;
                 }
             };
             if batch.is_empty() {
                 continue;
             }
-            let (consumer, courier) = (self.clone(), courier.clone());
+            let (consumer, courier, shutdown) = (self.clone(), courier.clone(), shutdown.clone());
             tokio::spawn(async move {
-                if let Err(error) = consumer.handle(&courier, batch).await {
-                    // The lease ends by itself: these messages come again.
-                    consumer.rest(&courier.logs, &error).await;
+                match consumer.handle(&courier, batch).await {
+                    Ok(Reached::Consumer) => {}
+                    Ok(Reached::Nobody) => rest(&shutdown).await,
+                    Err(error) => {
+                        // The lease ends by itself: these messages come again.
+                        consumer.complain(&courier.logs, &error);
+                        rest(&shutdown).await;
+                    }
                 }
                 drop(turn);
             });
         }
     }
 
-    async fn rest(&self, logs: &Logs, error: &QueueError) {
+    fn complain(&self, logs: &Logs, error: &QueueError) {
         logs.host(
             LogLevel::Error,
             format_args!("the queue {:?} can't be consumed: {error}", self.queue.name()),
         );
-        tokio::time::sleep(REST).await;
     }
 
     /// Waits until a batch is due and leases it.
@@ -139,14 +171,14 @@ impl Consumer {
     }
 
     /// Delivers a batch and notes what became of it.
-    async fn handle(&self, courier: &Courier, batch: Vec<Leased>) -> Result<(), QueueError> {
+    async fn handle(&self, courier: &Courier, batch: Vec<Leased>) -> Result<Reached, QueueError> {
         // What has been delivered often enough had consumers that died of it.
         let (dead, batch): (Vec<_>, Vec<_>) = batch
             .into_iter()
             .partition(|message| message.attempts > self.settings.attempts);
         self.bury(courier, dead).await?;
         if batch.is_empty() {
-            return Ok(());
+            return Ok(Reached::Consumer);
         }
         let waiting = self.queue.state().await?.backlog;
         let metrics = Metrics {
@@ -173,7 +205,17 @@ impl Consumer {
         };
         let began = Instant::now();
         let what = format!("a batch of the queue {name:?}");
-        let (outcome, verdict) = match courier.deliver(&what, event).await {
+        let delivered = match timeout(HANDLER_MAX, courier.deliver(&what, event)).await {
+            Ok(delivered) => delivered,
+            Err(_) => {
+                let why = format!("it didn't end within {} minutes", HANDLER_MAX.as_secs() / 60);
+                courier
+                    .logs
+                    .host(LogLevel::Error, format_args!("{what} was given up: {why}"));
+                Err(Undelivered::Broken(Broken::Ended(why)))
+            }
+        };
+        let (outcome, verdict) = match delivered {
             Ok(end) => match end.finding {
                 Finding::Queue(verdict) => (end.outcome, verdict),
                 Finding::Nothing | Finding::Scheduled { .. } => (Outcome::Exception, Verdict::default()),
@@ -185,8 +227,7 @@ impl Consumer {
             Err(_) => {
                 let leases = batch.iter().map(|message| (message.id, 0));
                 self.queue.give_back(leases.collect()).await?;
-                tokio::time::sleep(REST).await;
-                return Ok(());
+                return Ok(Reached::Nobody);
             }
         };
         let Settings {
@@ -203,7 +244,8 @@ impl Consumer {
         );
         self.queue.acknowledge(fate.acknowledged).await?;
         self.queue.retry(fate.retried).await?;
-        self.bury(courier, fate.dead).await
+        self.bury(courier, fate.dead).await?;
+        Ok(Reached::Consumer)
     }
 
     /// Moves messages that were delivered too often to the dead letters, or drops them.

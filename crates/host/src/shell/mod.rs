@@ -15,7 +15,7 @@ mod socket;
 pub use answer::Answer;
 pub use client::{CallError, ConnectError, StoresClient, Upload};
 pub use isthmus_protocol::shell::Resource;
-pub use isthmus_protocol::{ChannelId, FailureKind, Operation, Reply, d1, kv, r2, state};
+pub use isthmus_protocol::{ChannelId, FailureKind, Operation, Reply, d1, kv, queue, r2, state};
 pub use isthmus_stores::d1::{Piece, pieces};
 
 pub(crate) use serve::serve;

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::socket::Listening;
-use crate::broker::{Broker, D1Grant, Grant, GrantTable, R2Grant};
+use crate::broker::{Broker, D1Grant, Grant, GrantTable, QueueGrant, R2Grant};
 use crate::isolate::Frames;
 use crate::logs::{LogLevel, Logs};
 
@@ -95,6 +95,11 @@ fn grant(resources: &[Resource<'_>], stores: &Arc<SqliteStores>) -> Result<Grant
             Resource::Kv { id } => Grant::Kv(stores.kv(id)?),
             Resource::D1 { id } => Grant::D1(D1Grant::new(stores.d1(id)?)),
             Resource::R2 { name } => Grant::R2(R2Grant::new(stores.r2(name)?, name)),
+            Resource::Queue { name } => Grant::Queue(QueueGrant {
+                queue: stores.queue(name)?,
+                delivery_delay: 0,
+                controls: true,
+            }),
         })
     };
     resources

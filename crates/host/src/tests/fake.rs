@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use isthmus_protocol::control::{FromZygote, IsolateSpec, ToZygote};
+use isthmus_protocol::queue::{Batch, Metrics};
 use isthmus_protocol::{
     Body, Event, Failure, FailureKind, Frame, FrameReader, Header, Open, Outcome, Reply, Report,
     ResponseHead, StreamId, decode, encode,
@@ -83,6 +84,46 @@ pub(crate) struct Seen {
     pub(crate) is_test: bool,
     /// The expression and the time of a cron trigger.
     pub(crate) scheduled: Option<(String, i64)>,
+    /// A batch of messages.
+    pub(crate) batch: Option<SeenBatch>,
+}
+
+/// A batch of messages as the isolate got it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SeenBatch {
+    pub(crate) queue: String,
+    pub(crate) messages: Vec<SeenMessage>,
+    pub(crate) metrics: Metrics,
+}
+
+/// A message of it; the body is text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SeenMessage {
+    pub(crate) id: String,
+    pub(crate) attempts: u32,
+    pub(crate) body: String,
+}
+
+impl SeenBatch {
+    fn read(batch: &Batch<'_>) -> Self {
+        let messages = batch.messages.iter().map(|message| SeenMessage {
+            id: message.id.to_owned(),
+            attempts: message.attempts,
+            body: String::from_utf8_lossy(message.body).into_owned(),
+        });
+        Self {
+            queue: batch.queue.to_owned(),
+            messages: messages.collect(),
+            metrics: batch.metrics,
+        }
+    }
+
+    pub(crate) fn bodies(&self) -> Vec<&str> {
+        self.messages
+            .iter()
+            .map(|message| message.body.as_str())
+            .collect()
+    }
 }
 
 impl Seen {
@@ -139,7 +180,7 @@ impl FakeIsolate {
                     match event {
                         Event::Test => seen.is_test = true,
                         Event::Scheduled { cron, time } => seen.scheduled = Some((cron.to_owned(), time)),
-                        Event::Queue(_) => panic!("nothing sends messages"),
+                        Event::Queue(batch) => seen.batch = Some(SeenBatch::read(&batch)),
                         Event::Fetch(head) => {
                             seen.method = head.method.into();
                             seen.url = head.url.into();

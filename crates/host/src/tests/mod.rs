@@ -7,6 +7,7 @@ mod events;
 mod fake;
 mod life;
 mod load;
+mod queues;
 mod rig;
 mod shell;
 mod violations;

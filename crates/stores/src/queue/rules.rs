@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
-use isthmus_protocol::queue::{self, Metrics};
+use isthmus_protocol::queue::{self, Metrics, Reply};
 use tokio::sync::watch;
 
 use super::{
@@ -61,7 +61,7 @@ impl Queue {
         self.changes.subscribe()
     }
 
-    /// Does what a producer asks for. `default_delay` is in seconds, for messages that nothing else is said of.
+    /// Does what is asked for. `default_delay` is in seconds, for messages that nothing else is said of.
     ///
     /// # Errors
     /// A limit, or the store.
@@ -69,9 +69,21 @@ impl Queue {
         &self,
         operation: &queue::Operation<'_>,
         default_delay: u32,
-    ) -> Result<Metrics, QueueError> {
+    ) -> Result<Reply, QueueError> {
         let (messages, delay) = match operation {
-            queue::Operation::Metrics => return Ok(metrics(self.state().await?.backlog)),
+            queue::Operation::Metrics => return Ok(Reply::Waiting(metrics(self.state().await?.backlog))),
+            queue::Operation::State => {
+                let state = self.state().await?;
+                return Ok(Reply::State {
+                    metrics: metrics(state.backlog),
+                    leased: state.leased,
+                    paused: state.paused,
+                });
+            }
+            queue::Operation::Purge => return self.purge().await.map(Reply::Purged),
+            queue::Operation::Pause { paused } => {
+                return self.pause(*paused).await.map(|()| Reply::Done);
+            }
             queue::Operation::Send(message) => {
                 check_message(usize::try_from(message.length).unwrap_or(usize::MAX))?;
                 (std::slice::from_ref(message), None)
@@ -93,7 +105,7 @@ impl Queue {
             })
         };
         let messages = messages.iter().map(owned).collect::<Result<Vec<_>, _>>()?;
-        self.send(messages, default_delay).await
+        self.send(messages, default_delay).await.map(Reply::Waiting)
     }
 
     /// Sends messages, all of them or none, and answers what waits then.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use isthmus_protocol::queue::{ContentType, Operation, Outgoing};
+use isthmus_protocol::queue::{ContentType, Operation, Outgoing, Reply};
 use isthmus_stores::queue::{Queue, QueueError};
 use isthmus_stores::sqlite::{SqliteOptions, SqliteStores};
 use isthmus_stores::{Durability, StoreError};
@@ -29,15 +29,22 @@ fn outgoing(body: &[u8], delay: Option<i32>) -> Outgoing<'_> {
     }
 }
 
+fn waiting(reply: Reply) -> u64 {
+    match reply {
+        Reply::Waiting(metrics) => metrics.backlog_count,
+        other => panic!("what waits, not {other:?}"),
+    }
+}
+
 async fn send(queue: &Queue, body: &[u8], delay: Option<i32>) -> Result<u64, QueueError> {
     let sent = queue.execute(&Operation::Send(outgoing(body, delay)), 0).await;
-    sent.map(|metrics| metrics.backlog_count)
+    sent.map(waiting)
 }
 
 async fn send_batch(queue: &Queue, bodies: &[&[u8]], delay: Option<i32>) -> Result<u64, QueueError> {
     let messages = bodies.iter().map(|body| outgoing(body, None)).collect();
     let sent = queue.execute(&Operation::SendBatch { messages, delay }, 0).await;
-    sent.map(|metrics| metrics.backlog_count)
+    sent.map(waiting)
 }
 
 fn text(result: Result<u64, QueueError>) -> (u16, String) {
