@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import socket
 import subprocess
 import zlib
 from base64 import b64decode
@@ -349,6 +350,44 @@ def test_outbound_requests_reach_what_the_option_names(make_worker: Callable[...
         # A redirect leads no further than the request itself.
         assert refused(reached(listed, f"{origin.url}/redirect?to=" + quote(f"http://127.0.0.2:{port}/text")))
         assert reached(serve(folder), f"{origin.url}/text") == "text"
+
+
+def test_sockets_and_websockets_reach_no_more(make_worker: Callable[..., Path], serve: Callable[..., Server]) -> None:
+    folder = make_worker(WORKER)
+    ways = {
+        "connect": """
+            const { connect } = await import("cloudflare:sockets");
+            try { await connect(address).opened; return "opened"; } catch (e) { return String(e.cause); }
+        """,
+        "new WebSocket": """
+            const socket = new WebSocket("ws://" + address);
+            return await new Promise((resolve) => {
+                socket.onopen = () => resolve("opened");
+                socket.onerror = (event) => resolve(event.message || "error");
+            });
+        """,
+        "fetch": """
+            try {
+                await fetch("http://" + address, { headers: { upgrade: "websocket" } });
+                return "opened";
+            } catch (e) { return String(e); }
+        """,
+    }
+
+    def outcome(server: Server, way: str, address: str) -> str:
+        code = f"const address = {address!r};{ways[way]}"
+        return server.post("/javascript?x", content=code).raise_for_status().json()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.2)
+        port = listener.getsockname()[1]
+        public = serve(folder, "--outbound", "public")
+        for address in (f"127.0.0.1:{port}", f"localhost:{port}"):
+            for way in ways:
+                assert "outbound requests may not reach the address of " in outcome(public, way, address), way
+        with pytest.raises(TimeoutError):
+            listener.accept()
+        assert outcome(serve(folder, "--outbound", "127.0.0.1"), "connect", f"127.0.0.1:{port}") == "opened"
 
 
 PLAIN = b"hello " * 1000
