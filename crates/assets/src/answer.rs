@@ -9,15 +9,16 @@ use std::time::{Instant, SystemTime};
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
+use isthmus_project::{HtmlHandling, NotFoundHandling, RunWorkerFirst};
 use url::Url;
 
 use crate::folder::{self, Folder, Found, Opened};
 use crate::headers::Headers;
-use crate::intent::{self, Intent, NotFoundHandling};
+use crate::intent::{self, Intent};
 use crate::paths;
 use crate::range::{self, Part};
 use crate::redirects::{Led, Redirects};
-use crate::routing::{Route, Routes};
+use crate::routing::{self, Route};
 use crate::rules::{Complaint, Complaints};
 use crate::{Options, Unreadable};
 
@@ -104,7 +105,7 @@ impl Assets {
         options: Options,
         complain: Box<dyn Fn(Complaint) + Send + Sync>,
     ) -> Result<Self, Unreadable> {
-        let rules = Rules::read(root, options, &complain)?;
+        let rules = Rules::read(root, options.html_handling, &complain)?;
         Ok(Self {
             root: root.to_owned(),
             options,
@@ -116,9 +117,9 @@ impl Assets {
     }
 
     /// What a request of a client gets; `None` if it is the Worker's.
-    pub fn route(&self, routes: &Routes, asked: Asked<'_>) -> Option<Answer> {
+    pub fn route(&self, asked: Asked<'_>) -> Option<Answer> {
         let url = Url::parse(asked.url).ok()?;
-        match routes.of(url.path()) {
+        match routing::of(&self.options.run_worker_first, url.path()) {
             Route::Worker => return None,
             Route::Assets => return Some(self.whatever(&url, asked)),
             Route::Undecided => {}
@@ -126,7 +127,8 @@ impl Assets {
         // A page for what doesn't exist is for browsers that go there; other requests may be the Worker's.
         let mode = asked.headers.get("sec-fetch-mode");
         let navigates = self.options.navigation_prefers_assets && mode.is_some_and(|mode| mode == "navigate");
-        let missing = if navigates || matches!(routes, Routes::Patterns { .. }) {
+        let missing = if navigates || matches!(self.options.run_worker_first, RunWorkerFirst::Patterns { .. })
+        {
             self.options.not_found_handling
         } else {
             NotFoundHandling::None
@@ -235,7 +237,7 @@ impl Assets {
         if !is_time || stamps(&self.root) == rules.stamps {
             return rules;
         }
-        match Rules::read(&self.root, self.options, &self.complain) {
+        match Rules::read(&self.root, self.options.html_handling, &self.complain) {
             Ok(new) => {
                 let new = Arc::new(new);
                 *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
@@ -250,7 +252,7 @@ impl Assets {
 impl Rules {
     fn read(
         root: &Path,
-        options: Options,
+        html: HtmlHandling,
         complain: &(dyn Fn(Complaint) + Send + Sync),
     ) -> Result<Self, Unreadable> {
         // Taken first: what changes meanwhile is read once more.
@@ -261,7 +263,7 @@ impl Rules {
             list: Vec::new(),
         };
         let redirects = folder::about(root, "_redirects")?.unwrap_or_default();
-        let redirects = Redirects::read(&redirects, options.html_handling, &mut complaints);
+        let redirects = Redirects::read(&redirects, html, &mut complaints);
         complaints.file = "_headers";
         let headers = folder::about(root, "_headers")?.unwrap_or_default();
         let headers = Headers::read(&headers, &mut complaints);

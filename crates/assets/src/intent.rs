@@ -4,33 +4,9 @@
 //! Each way of handling is a list of steps by what the path ends in: serve this file if it exists, or redirect there if that
 //! leads to this file. The first that succeeds decides.
 
+use isthmus_project::{HtmlHandling, NotFoundHandling};
+
 use crate::folder::Found;
-
-/// Which URLs HTML files have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HtmlHandling {
-    /// `/a/` for `a/index.html`, `/a` for `a.html`.
-    #[default]
-    AutoTrailingSlash,
-    /// `/a/` for both.
-    ForceTrailingSlash,
-    /// `/a` for both.
-    DropTrailingSlash,
-    /// Their paths.
-    None,
-}
-
-/// What becomes of paths without a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NotFoundHandling {
-    /// They are the Worker's.
-    #[default]
-    None,
-    /// They get `/index.html`.
-    SinglePageApplication,
-    /// They get the nearest `404.html`, with status 404.
-    NotFoundPage,
-}
 
 /// What a path means.
 #[derive(Debug, PartialEq, Eq)]

@@ -28,17 +28,19 @@ mod routing;
 mod rules;
 
 pub use answer::{Answer, Asked, Assets, Content};
-pub use intent::{HtmlHandling, NotFoundHandling};
-pub use routing::{Routes, UnusableRoute};
 pub use rules::Complaint;
 
+use isthmus_project::{HtmlHandling, NotFoundHandling, RunWorkerFirst};
+
 /// How a folder is served.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Which URLs HTML files have.
     pub html_handling: HtmlHandling,
     /// What becomes of paths without a file.
     pub not_found_handling: NotFoundHandling,
+    /// Which requests are the Worker's first.
+    pub run_worker_first: RunWorkerFirst,
     /// A browser that goes to a path without a file gets what [`Self::not_found_handling`] says, and not the Worker's answer:
     /// the compatibility flag `assets_navigation_prefers_asset_serving`.
     pub navigation_prefers_assets: bool,

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use isthmus_project::HtmlHandling;
 use url::Url;
 
-use crate::HtmlHandling;
 use crate::paths;
 use crate::pattern::{self, Pattern};
 use crate::rules::{Complaints, url};

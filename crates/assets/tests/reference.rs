@@ -6,7 +6,8 @@ use std::io::Read;
 use std::os::unix::fs::FileExt;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use isthmus_assets::{Asked, Assets, Content, HtmlHandling, NotFoundHandling, Options, Routes};
+use isthmus_assets::{Asked, Assets, Content, Options};
+use isthmus_project::{HtmlHandling, NotFoundHandling, RunWorkerFirst};
 use serde_json::{Value, json};
 
 const HEADERS: [&str; 6] = ["location", "content-type", "cache-control", "x", "y", "link"];
@@ -16,7 +17,7 @@ fn read(name: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(path).expect("a file")).expect("JSON")
 }
 
-fn options(given: &Value) -> (Options, Routes) {
+fn options(given: &Value) -> Options {
     let html_handling = match given["html_handling"].as_str() {
         None | Some("auto-trailing-slash") => HtmlHandling::AutoTrailingSlash,
         Some("force-trailing-slash") => HtmlHandling::ForceTrailingSlash,
@@ -29,32 +30,27 @@ fn options(given: &Value) -> (Options, Routes) {
         _ => NotFoundHandling::None,
     };
     let date = given["compatibility_date"].as_str().unwrap_or("2026-04-20");
-    let texts = |list: &Value, sign: &str| {
+    let texts = |list: &Value| -> Vec<String> {
         let list = list.as_array().expect("a list").iter();
-        list.map(|text| format!("{sign}{}", text.as_str().expect("text")))
-            .collect::<Vec<_>>()
+        list.map(|text| text.as_str().expect("text").to_owned()).collect()
     };
-    let routes = match &given["static_routing"] {
-        Value::Null if given["worker_first"] == true => Routes::WorkerFirst,
-        Value::Null => Routes::AssetsFirst,
-        routing => {
-            let patterns = [
-                texts(&routing["user_worker"], ""),
-                texts(&routing["asset_worker"], "!"),
-            ]
-            .concat();
-            Routes::from_patterns(&patterns).expect("routes")
-        }
+    let run_worker_first = match &given["static_routing"] {
+        Value::Null if given["worker_first"] == true => RunWorkerFirst::Always,
+        Value::Null => RunWorkerFirst::Never,
+        routing => RunWorkerFirst::Patterns {
+            worker: texts(&routing["user_worker"]),
+            assets: texts(&routing["asset_worker"]),
+        },
     };
-    let options = Options {
+    Options {
         html_handling,
         not_found_handling,
+        run_worker_first,
         navigation_prefers_assets: date >= "2025-04-01",
-    };
-    (options, routes)
+    }
 }
 
-fn answer(assets: &Assets, routes: &Routes, asked: &Value) -> Value {
+fn answer(assets: &Assets, asked: &Value) -> Value {
     let (method, target) = asked[0]
         .as_str()
         .expect("a line")
@@ -74,7 +70,7 @@ fn answer(assets: &Assets, routes: &Routes, asked: &Value) -> Value {
     };
     let worker = json!({"status": 200, "headers": {"content-type": "text/plain;charset=UTF-8"}, "tagged": false,
         "body": if method == Method::HEAD { String::new() } else { format!("worker {}", url.path()) }});
-    let Some(mut answer) = assets.route(routes, asked) else {
+    let Some(mut answer) = assets.route(asked) else {
         if url.query_pairs().any(|(name, _)| name == "binding") {
             return shown(assets.fetch(asked).expect("a URL"), &method);
         }
@@ -135,7 +131,7 @@ fn answers_are_the_references() {
             fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
             fs::write(file, text.as_str().expect("text")).expect("a file");
         }
-        let (options, routes) = options(&run["options"]);
+        let options = options(&run["options"]);
         let assets = Assets::open(folder.path(), options, Box::new(drop)).expect("a folder");
         for (asked, expected) in run["asked"]
             .as_array()
@@ -143,7 +139,7 @@ fn answers_are_the_references() {
             .iter()
             .zip(answers.as_array().expect("answers"))
         {
-            let ours = answer(&assets, &routes, asked);
+            let ours = answer(&assets, asked);
             compared += 1;
             if ours != *expected {
                 differences.push(format!("{number} {asked}\n  ours {ours}\n  reference {expected}"));

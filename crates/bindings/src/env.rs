@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use isthmus_protocol::control::Binding;
-use rquickjs::{Ctx, Function, Object, Result, Value};
+use rquickjs::{Ctx, Object, Result, Value};
 
-use crate::{Broker, d1, kv, queue, r2, scheduled, settle};
+use crate::{Broker, d1, fetcher, kv, queue, r2, rate_limit, scheduled, secret, settle};
 
 /// Makes the `env` object of `bindings`, in their order: a string, a parsed JSON value, or an object whose
 /// methods call `broker` on its channel. Call it before any user code runs.
@@ -22,36 +22,45 @@ pub fn install_env<'js>(
     kv::install(ctx)?;
     scheduled::install(ctx)?;
     queue::install(ctx)?;
-    let mut d1_classes = None;
-    let mut open_r2: Option<Function> = None;
+    secret::install(ctx)?;
+    // Scripts of kinds that the Worker hasn't aren't run.
+    let (mut databases, mut fetchers, mut limits, mut buckets) = (None, None, None, None);
     for (name, binding) in bindings {
+        let broker = Rc::clone(&broker);
         match binding {
             Binding::Text(text) => env.set(name, text)?,
             Binding::Json(json) => env.set(name, ctx.json_parse(json.as_str())?)?,
             Binding::Queue {
                 channel,
                 default_type,
-            } => env.set(
-                name,
-                queue::open(ctx, *channel, Rc::clone(&broker), *default_type)?,
-            )?,
-            Binding::Kv(channel) => env.set(name, kv::open(ctx, *channel, Rc::clone(&broker))?)?,
+            } => env.set(name, queue::open(ctx, *channel, broker, *default_type)?)?,
+            Binding::Kv(channel) => env.set(name, kv::open(ctx, *channel, broker)?)?,
+            Binding::Secret(channel) => env.set(name, secret::open(ctx, *channel, broker)?)?,
             Binding::D1(channel) => {
-                let classes = match d1_classes.take() {
-                    Some(classes) => classes,
-                    None => d1::install(ctx)?,
-                };
-                env.set(name, d1::open(ctx, &classes, *channel, Rc::clone(&broker))?)?;
-                d1_classes = Some(classes);
+                let make = once(&mut databases, || d1::install(ctx))?;
+                env.set(name, d1::open(ctx, make, *channel, broker)?)?;
+            }
+            Binding::Fetcher(channel) => {
+                let make = once(&mut fetchers, || fetcher::install(ctx))?;
+                env.set(name, fetcher::open(ctx, make, *channel, broker)?)?;
+            }
+            Binding::RateLimit(channel) => {
+                let make = once(&mut limits, || rate_limit::install(ctx))?;
+                env.set(name, rate_limit::open(ctx, make, *channel, broker)?)?;
             }
             Binding::R2(channel) => {
-                let open = match &open_r2 {
-                    Some(open) => open,
-                    None => open_r2.insert(r2::install(ctx, Rc::clone(&broker))?),
-                };
-                env.set(name, open.call::<_, Value>((channel.0,))?)?;
+                let make = once(&mut buckets, || r2::install(ctx, broker))?;
+                env.set(name, make.call::<_, Value>((channel.0,))?)?;
             }
         }
     }
     Ok(env)
+}
+
+/// What a slot holds, made if it is empty.
+fn once<T>(slot: &mut Option<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    Ok(match slot.take() {
+        Some(made) => slot.insert(made),
+        None => slot.insert(make()?),
+    })
 }

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use isthmus_protocol::{ChannelId, Header, Operation, ResponseHead};
+use isthmus_protocol::{ChannelId, Header, Operation, Reply, ResponseHead};
 use isthmus_web::body::{IncomingBody, pump};
 use isthmus_web::{FetchAnswer, UploadBody};
 use rquickjs::Ctx;
 
-use crate::{Broker, CallBody, CallDone, Opened};
+use crate::{Broker, CallBody, CallDone, Opened, settle};
 
 /// What is said of an answer of another kind than the question's.
 pub(crate) const UNFIT: &str = "The host gave an answer that does not fit the question";
@@ -53,5 +53,13 @@ pub(crate) fn answer(head: &ResponseHead<'_>, body: IncomingBody) -> FetchAnswer
         status_text: head.status_text.to_owned(),
         headers: Header::owned(&head.headers),
         body,
+    }
+}
+
+/// The error of a call that failed, or of an answer that is none to the question asked.
+pub(crate) fn failed(ctx: &Ctx<'_>, reply: &Reply<'_>) -> rquickjs::Error {
+    match reply {
+        Reply::Failed(failure) => settle::error(ctx, failure.name, failure.message),
+        _ => settle::error(ctx, "Error", UNFIT),
     }
 }

@@ -15,7 +15,8 @@ use rquickjs::{
     object::Property,
 };
 
-use crate::{Broker, convert, exchange, settle};
+use crate::exchange::failed;
+use crate::{Broker, convert, settle};
 
 mod get;
 mod list;
@@ -147,12 +148,4 @@ fn check_key(ctx: &Ctx<'_>, operation: &str, key: Vec<u8>) -> Result<String> {
         "Error",
         &format!("KV {operation} failed: {reason}"),
     ))
-}
-
-/// The error of a call that failed, or of an answer that is none to the question asked.
-fn failed(ctx: &Ctx<'_>, reply: &isthmus_protocol::Reply<'_>) -> rquickjs::Error {
-    match reply {
-        isthmus_protocol::Reply::Failed(failure) => settle::error(ctx, failure.name, failure.message),
-        _ => settle::error(ctx, "Error", exchange::UNFIT),
-    }
 }

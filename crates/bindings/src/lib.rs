@@ -10,6 +10,9 @@
 //! | `interface` | what classes written in Rust have in common |
 //! | `d1` | `D1Database` and its kin: classes in a script, values in Rust |
 //! | `r2` | `R2Bucket` and its objects; `r2.js` has the classes |
+//! | `fetcher` | `Fetcher`: requests to what is not the network |
+//! | `rate_limit` | `Ratelimit`, counted by the host |
+//! | `secret` | `SecretsStoreSecret` |
 //! | `convert` | JavaScript values to Rust by the rules of workerd |
 //! | `settle` | promises that the host's answer settles |
 //! | `upload` | a call with a value that may be a stream |
@@ -35,6 +38,7 @@ mod convert;
 mod d1;
 mod env;
 mod exchange;
+mod fetcher;
 mod interface;
 mod kv;
 pub mod link;
@@ -42,7 +46,9 @@ pub mod modules;
 mod outbound;
 mod queue;
 mod r2;
+mod rate_limit;
 mod scheduled;
+mod secret;
 mod settle;
 mod sockets;
 mod upload;

@@ -10,6 +10,17 @@ use crate::{Broker, CallDone, exchange};
 
 /// Sends a request to the network; [`isthmus_web::Host::fetch`] says the rest.
 pub fn fetch(ctx: &Ctx<'_>, broker: &Rc<dyn Broker>, request: OutgoingRequest, done: FetchDone) -> Begun {
+    send(ctx, broker, ChannelId::NETWORK, request, done)
+}
+
+/// Sends a request to whatever a channel is.
+pub(crate) fn send(
+    ctx: &Ctx<'_>,
+    broker: &Rc<dyn Broker>,
+    channel: ChannelId,
+    request: OutgoingRequest,
+    done: FetchDone,
+) -> Begun {
     let head = RequestHead {
         method: &request.method,
         url: &request.url,
@@ -19,7 +30,7 @@ pub fn fetch(ctx: &Ctx<'_>, broker: &Rc<dyn Broker>, request: OutgoingRequest, d
     };
     let operation = Operation::Fetch(head);
     let done = when_done(done);
-    let opened = exchange::begin(ctx, broker, ChannelId::NETWORK, operation, request.body, done);
+    let opened = exchange::begin(ctx, broker, channel, operation, request.body, done);
     Begun {
         exchange: Rc::new(Call {
             broker: Rc::clone(broker),

@@ -25,6 +25,7 @@
 
 #![warn(missing_docs)]
 
+mod assets;
 mod broker;
 mod companion;
 mod cron;

@@ -2,8 +2,10 @@
 //! paths and ids of the configuration turn into capabilities.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use isthmus_assets::Assets;
 use isthmus_project::{ConsumerType, Project, QueueConsumer, VarValue};
 use isthmus_protocol::control::{Binding, IsolateSpec};
 use isthmus_protocol::queue::ContentType;
@@ -11,7 +13,7 @@ use isthmus_stores::StoreError;
 use isthmus_stores::cache::CacheLimits;
 use isthmus_stores::sqlite::SqliteStores;
 
-use crate::broker::{D1Grant, Grant, GrantTable, QueueGrant, R2Grant};
+use crate::broker::{D1Grant, Grant, GrantTable, QueueGrant, R2Grant, RateLimitGrant, SecretGrant};
 use crate::network::Network;
 use crate::queues::{Consumer, Settings};
 
@@ -42,22 +44,37 @@ pub(crate) enum PlanError {
         /// The path, as far as it can be shown.
         path: String,
     },
+    /// The system has no random bytes.
+    #[error("no random bytes can be had: {0}")]
+    Random(String),
     /// A store that can't be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What a project is planned with.
+pub(crate) struct Means<'a> {
+    pub(crate) stores: &'a SqliteStores,
+    /// The project's static assets.
+    pub(crate) assets: Option<&'a Arc<Assets>>,
+    pub(crate) network: Network,
+    pub(crate) cache: CacheLimits,
+    /// How long the Worker may take to start.
+    pub(crate) startup: Duration,
 }
 
 /// Plans a project.
 ///
 /// # Errors
 /// [`PlanError`].
-pub(crate) fn plan(
-    project: &Project,
-    stores: &SqliteStores,
-    network: Network,
-    cache: CacheLimits,
-    startup: Duration,
-) -> Result<Plan, PlanError> {
+pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanError> {
+    let Means {
+        stores,
+        assets,
+        network,
+        cache,
+        startup,
+    } = means;
     if let Some(unserved) = project.unserved.first() {
         return Err(PlanError::Unserved {
             binding: unserved.binding.clone(),
@@ -111,6 +128,35 @@ pub(crate) fn plan(
         .filter(|consumer| consumer.consumer_type == ConsumerType::Worker)
         .map(|consumer| self::consumer(consumer, stores))
         .collect::<Result<_, _>>()?;
+    for limit in &project.rate_limits {
+        let limiter = stores.rate_limiter(&limit.namespace_id);
+        let channel = grants.add(Grant::RateLimit(RateLimitGrant {
+            limiter,
+            limit: limit.limit,
+            period: limit.period,
+        }));
+        bindings.push((limit.binding.clone(), Binding::RateLimit(channel)));
+    }
+    for secret in &project.stored_secrets {
+        let grant = SecretGrant {
+            store: stores.secrets(&secret.store_id)?,
+            name: secret.secret_name.clone(),
+        };
+        bindings.push((
+            secret.binding.clone(),
+            Binding::Secret(grants.add(Grant::Secret(grant))),
+        ));
+    }
+    if let (Some(assets), Some(binding)) = (
+        assets,
+        project.assets.as_ref().and_then(|assets| assets.binding.as_ref()),
+    ) {
+        let channel = grants.add(Grant::Assets(Arc::clone(assets)));
+        bindings.push((binding.clone(), Binding::Fetcher(channel)));
+    }
+    if let Some(binding) = &project.version_metadata {
+        bindings.push((binding.clone(), Binding::Json(version_metadata()?)));
+    }
     let spec = IsolateSpec {
         name: project.name.clone(),
         main: text(&project.main)?,
@@ -146,6 +192,19 @@ fn consumer(configured: &QueueConsumer, stores: &SqliteStores) -> Result<Consume
             concurrency: configured.max_concurrency as usize,
         },
     })
+}
+
+/// What a Worker is told of its version, which begins anew with each start.
+fn version_metadata() -> Result<String, PlanError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| PlanError::Random(error.to_string()))?;
+    // A UUID of version 4: <https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-4>.
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = bytes.map(|byte| format!("{byte:02x}")).concat();
+    let id = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
+    let now = jiff::Timestamp::now();
+    Ok(format!(r#"{{"id":"{id}","tag":"","timestamp":"{now:.3}"}}"#))
 }
 
 fn text(path: &Path) -> Result<String, PlanError> {

@@ -14,11 +14,12 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
+use crate::assets;
 use crate::launch::PythonLauncher;
 use crate::limits::{self, NetworkLimits, Timeouts};
 use crate::logs::{LogLevel, LogSink, Logs};
 use crate::network::{AddressPolicy, Network};
-use crate::plan::{self, Plan, PlanError};
+use crate::plan::{self, Means, Plan, PlanError};
 use crate::server::{Server, Setup};
 use crate::shell::{self, NotListening};
 
@@ -116,19 +117,26 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
     let request_body_max = limits::request_body_max().map_err(ServeError::Environment)?;
     let cache = limits::cache_from_environment().map_err(ServeError::Environment)?;
     let network = Network::new(options.outbound, limits);
+    let assets =
+        assets::open(&options.project, &logs).map_err(|error| ServeError::Project(error.to_string()))?;
+    let means = Means {
+        stores: &stores,
+        assets: assets.as_ref(),
+        network,
+        cache,
+        startup: timeouts.startup,
+    };
     let Plan {
         spec,
         grants,
         consumers,
-    } = plan::plan(&options.project, &stores, network, cache, timeouts.startup).map_err(
-        |error| match error {
-            PlanError::Store(error) => ServeError::Stores {
-                path: options.persist_to.clone(),
-                reason: error.to_string(),
-            },
-            other => ServeError::Project(other.to_string()),
+    } = plan::plan(&options.project, means).map_err(|error| match error {
+        PlanError::Store(error) => ServeError::Stores {
+            path: options.persist_to.clone(),
+            reason: error.to_string(),
         },
-    )?;
+        other => ServeError::Project(other.to_string()),
+    })?;
     let commands = take_commands(&options.persist_to, stores, &logs);
     let mut server = Server::start(Setup {
         listener,
@@ -138,6 +146,7 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
         }),
         spec,
         grants,
+        assets,
         isolates: options.isolates,
         logs: logs.clone(),
         timeouts,

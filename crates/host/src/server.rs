@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use isthmus_assets::Assets;
 use isthmus_project::Cron;
 use isthmus_protocol::control::IsolateSpec;
 use jiff::Timestamp;
@@ -36,6 +37,8 @@ pub(crate) struct Setup {
     pub(crate) launcher: Arc<dyn Launch>,
     pub(crate) spec: IsolateSpec,
     pub(crate) grants: GrantTable,
+    /// The static assets.
+    pub(crate) assets: Option<Arc<Assets>>,
     /// How many isolates to keep.
     pub(crate) isolates: usize,
     pub(crate) logs: Logs,
@@ -93,6 +96,7 @@ impl Server {
             .map(|consumer| queues::run(consumer, courier.clone(), front_stopped.clone()))
             .collect();
         let front = Arc::new(Front {
+            assets: setup.assets,
             courier: courier.clone(),
             logs: setup.logs.clone(),
             timeouts: setup.timeouts.clone(),

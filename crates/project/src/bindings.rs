@@ -1,8 +1,8 @@
 //! The bindings of a configuration: their names, which must differ, and which of them are served.
 
 use crate::environment::Environment;
-use crate::model::{D1Database, KvNamespace, R2Bucket, Unserved, VarValue};
-use crate::raw::Value;
+use crate::model::{D1Database, KvNamespace, R2Bucket, RateLimit, StoredSecret, Unserved, VarValue};
+use crate::raw::{Node, Value};
 use crate::report::{Diagnostic, Findings};
 use crate::resolve::is_empty;
 use crate::schema::{KEYS, NameAt, Role};
@@ -13,6 +13,9 @@ pub(crate) struct Bindings {
     pub(crate) kv_namespaces: Vec<KvNamespace>,
     pub(crate) d1_databases: Vec<D1Database>,
     pub(crate) r2_buckets: Vec<R2Bucket>,
+    pub(crate) rate_limits: Vec<RateLimit>,
+    pub(crate) stored_secrets: Vec<StoredSecret>,
+    pub(crate) version_metadata: Option<String>,
     pub(crate) unserved: Vec<Unserved>,
 }
 
@@ -85,6 +88,13 @@ pub(crate) fn collect(
         kv_namespaces: kv_namespaces(environment),
         d1_databases: d1_databases(environment),
         r2_buckets: r2_buckets(environment, findings),
+        rate_limits: rate_limits(environment, findings),
+        stored_secrets: stored_secrets(environment),
+        version_metadata: environment
+            .value("version_metadata")
+            .and_then(Value::as_table)
+            .and_then(|table| table.get("binding")?.value.as_text())
+            .map(str::to_owned),
         unserved,
     }
 }
@@ -231,4 +241,56 @@ pub fn is_bucket_name(name: &str) -> bool {
         && is_plain(first)
         && is_plain(last)
         && name.bytes().all(|byte| is_plain(byte) || byte == b'-')
+}
+
+fn rate_limits(environment: &Environment<'_>, findings: &mut Findings) -> Vec<RateLimit> {
+    let limits = environment
+        .value("ratelimits")
+        .and_then(Value::as_list)
+        .unwrap_or_default();
+    let mut limit = |value: &Value| {
+        let table = value.as_table()?;
+        let text = |key| Some(table.get(key)?.value.as_text()?.to_owned());
+        let simple = table.get("simple")?.value.as_table()?;
+        let mut number = |key, fits: fn(u64) -> bool, wanted: &str| {
+            let value = &simple.get(key)?.value;
+            let Node::Number(number) = &value.node else {
+                return None;
+            };
+            let number = number.as_u64().filter(|&number| fits(number));
+            if number.is_none() {
+                findings.error(
+                    value.span,
+                    format!("`simple.{key}` of a rate limit must be {wanted}"),
+                );
+            }
+            number
+        };
+        let limit = number("limit", |_| true, "a whole number, 0 or more");
+        let period = number("period", |period| matches!(period, 10 | 60), "10 or 60 seconds");
+        Some(RateLimit {
+            binding: text("name")?,
+            namespace_id: text("namespace_id")?,
+            limit: limit?,
+            period: period? as u32,
+        })
+    };
+    limits.iter().filter_map(&mut limit).collect()
+}
+
+fn stored_secrets(environment: &Environment<'_>) -> Vec<StoredSecret> {
+    let secrets = environment
+        .value("secrets_store_secrets")
+        .and_then(Value::as_list)
+        .unwrap_or_default();
+    let secret = |value: &Value| {
+        let table = value.as_table()?;
+        let text = |key| Some(table.get(key)?.value.as_text()?.to_owned());
+        Some(StoredSecret {
+            binding: text("binding")?,
+            store_id: text("store_id")?,
+            secret_name: text("secret_name")?,
+        })
+    };
+    secrets.iter().filter_map(secret).collect()
 }

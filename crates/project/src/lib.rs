@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+mod assets;
 mod bindings;
 mod cron;
 mod discover;
@@ -31,8 +32,9 @@ pub use bindings::is_bucket_name;
 pub use cron::{Cron, CronError};
 pub use flags::{Flag, FlagState, Standing, flags};
 pub use model::{
-    Build, ConsumerType, D1Database, KvNamespace, ModuleRule, Project, QueueConsumer, QueueProducer,
-    R2Bucket, Unserved, VarValue,
+    Assets, Build, ConsumerType, D1Database, HtmlHandling, KvNamespace, ModuleRule, NotFoundHandling,
+    Project, QueueConsumer, QueueProducer, R2Bucket, RateLimit, RunWorkerFirst, StoredSecret, Unserved,
+    VarValue,
 };
 pub use report::{Diagnostic, Report, Severity};
 pub use secret_file::{SecretFile, parse_secrets, secret_names};

@@ -49,6 +49,14 @@ pub struct Project {
     pub d1_databases: Vec<D1Database>,
     /// The R2 buckets.
     pub r2_buckets: Vec<R2Bucket>,
+    /// The static assets.
+    pub assets: Option<Assets>,
+    /// The rate limits.
+    pub rate_limits: Vec<RateLimit>,
+    /// The secrets of a Secrets Store.
+    pub stored_secrets: Vec<StoredSecret>,
+    /// The name in `env` of what is said of the Worker's version.
+    pub version_metadata: Option<String>,
     /// Which further files are modules.
     pub rules: Vec<ModuleRule>,
     /// What to run before the Worker starts.
@@ -157,6 +165,88 @@ pub struct R2Bucket {
     pub binding: String,
     /// Which bucket it is; the name of the binding if the configuration doesn't say.
     pub name: String,
+}
+
+/// A folder of static assets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assets {
+    /// The folder. It exists, unless a build has yet to make it.
+    pub directory: PathBuf,
+    /// The name in `env`, if the Worker may ask for them.
+    pub binding: Option<String>,
+    /// Which URLs HTML files have.
+    pub html_handling: HtmlHandling,
+    /// What becomes of paths without a file.
+    pub not_found_handling: NotFoundHandling,
+    /// Which requests are the Worker's first.
+    pub run_worker_first: RunWorkerFirst,
+}
+
+/// Which URLs HTML files have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HtmlHandling {
+    /// `/a/` for `a/index.html`, `/a` for `a.html`.
+    #[default]
+    AutoTrailingSlash,
+    /// `/a/` for both.
+    ForceTrailingSlash,
+    /// `/a` for both.
+    DropTrailingSlash,
+    /// Their paths.
+    None,
+}
+
+/// What becomes of paths without a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NotFoundHandling {
+    /// They are the Worker's.
+    #[default]
+    None,
+    /// They get `/index.html`.
+    SinglePageApplication,
+    /// They get the nearest `404.html`, with status 404.
+    NotFoundPage,
+}
+
+/// Which requests are the Worker's before it is looked whether there is an asset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RunWorkerFirst {
+    /// None.
+    #[default]
+    Never,
+    /// All.
+    Always,
+    /// Those whose path fits a pattern, in which `*` is any text.
+    Patterns {
+        /// The Worker's.
+        worker: Vec<String>,
+        /// The assets' alone, though they may fit a pattern of the Worker's.
+        assets: Vec<String>,
+    },
+}
+
+/// A rate limit bound to a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// The name in `env`.
+    pub binding: String,
+    /// What counts together.
+    pub namespace_id: String,
+    /// How often in each period.
+    pub limit: u64,
+    /// 10 or 60 seconds.
+    pub period: u32,
+}
+
+/// A secret of a Secrets Store, bound to a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSecret {
+    /// The name in `env`.
+    pub binding: String,
+    /// The store.
+    pub store_id: String,
+    /// What the secret is called there.
+    pub secret_name: String,
 }
 
 /// Which files are modules of which type.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 
 use crate::LoadOptions;
+use crate::assets;
 use crate::bindings;
 use crate::discover::lexically_normal;
 use crate::environment::Environment;
@@ -109,6 +110,10 @@ impl Resolver<'_> {
             crons: triggers::crons(&self.environment, findings),
             d1_databases: bindings.d1_databases,
             r2_buckets: bindings.r2_buckets,
+            assets: assets::assets(&self.environment, &self.root, build.is_some(), findings),
+            rate_limits: bindings.rate_limits,
+            stored_secrets: bindings.stored_secrets,
+            version_metadata: bindings.version_metadata,
             rules: self.rules(),
             build,
             dev_ip,

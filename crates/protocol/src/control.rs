@@ -111,4 +111,10 @@ pub enum Binding {
     },
     /// An R2 bucket.
     R2(ChannelId),
+    /// What answers requests, such as the static assets.
+    Fetcher(ChannelId),
+    /// A rate limit.
+    RateLimit(ChannelId),
+    /// A secret of a Secrets Store.
+    Secret(ChannelId),
 }

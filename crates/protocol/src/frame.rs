@@ -183,6 +183,10 @@ pub enum Operation<'a> {
     Fetch(#[serde(borrow)] RequestHead<'a>),
     /// A TCP or TLS connection to the internet.
     Socket(#[serde(borrow)] socket::Operation<'a>),
+    /// Counts one more use of a rate limit.
+    RateLimit(#[serde(borrow)] RateLimit<'a>),
+    /// Reads a secret.
+    Secret,
     /// An operation on the state folder as a whole; only commands of the command line may.
     State(state::Operation),
     /// A method call on a remote object.
@@ -195,6 +199,17 @@ pub enum Operation<'a> {
         /// Capabilities that the arguments mention by index.
         capabilities: Vec<ChannelId>,
     },
+}
+
+/// One use of a rate limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RateLimit<'a> {
+    /// What is limited.
+    pub key: &'a str,
+    /// How often in a period, if not as configured.
+    pub limit: Option<f64>,
+    /// 10 or 60 seconds, if not as configured.
+    pub period: Option<u32>,
 }
 
 /// The answer on a stream.
@@ -214,6 +229,10 @@ pub enum Reply<'a> {
     Cache(#[serde(borrow)] cache::Reply<'a>),
     /// Answers [`Operation::D1`]; the results are the stream's body.
     D1(#[serde(borrow)] d1::Reply<'a>),
+    /// Answers [`Operation::RateLimit`]: whether the use was within the limit.
+    RateLimit(bool),
+    /// Answers [`Operation::Secret`].
+    Secret(&'a str),
     /// Answers [`Operation::State`].
     State(#[serde(borrow)] state::Reply<'a>),
     /// Answers [`Operation::Socket`]; what comes from the other side is the stream's body.

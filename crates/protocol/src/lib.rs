@@ -36,6 +36,7 @@ mod wire;
 
 pub use frame::{
     Body, Call, ChannelId, Event, Failure, FailureKind, Frame, Header, LogLevel, LogRecord, LogSource,
-    Message, Open, Operation, Outcome, Redirect, Reply, Report, RequestHead, ResponseHead, StreamId,
+    Message, Open, Operation, Outcome, RateLimit, Redirect, Reply, Report, RequestHead, ResponseHead,
+    StreamId,
 };
 pub use wire::{FrameReader, MAX_FRAME, WireError, decode, encode};

@@ -71,6 +71,12 @@ impl StoredBody {
         }
     }
 
+    /// The bytes of a file from `start` to before `end`, which must be there.
+    pub fn of_file(file: File, start: u64, end: u64) -> Self {
+        let file = BodySource::Open(Arc::new(file));
+        Self::new([Part::File { file, start, end }])
+    }
+
     /// How many bytes are left.
     pub fn left(&self) -> u64 {
         self.left

@@ -51,11 +51,13 @@ mod error;
 pub mod kv;
 pub mod queue;
 pub mod r2;
+mod rate_limit;
 pub mod sqlite;
 
 pub use body::StoredBody;
 pub use clock::{Clock, SystemClock};
 pub use error::StoreError;
+pub use rate_limit::RateLimiter;
 
 /// What an acknowledged write survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

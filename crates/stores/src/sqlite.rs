@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Clock, Durability, StoreError, SystemClock,
+    Clock, Durability, RateLimiter, StoreError, SystemClock,
     cache::{CacheLimits, Caches},
     d1::D1Database,
     kv::KvNamespace,
@@ -55,6 +55,8 @@ pub struct SqliteStores {
     /// For as long as the stores: consumers wait for what producers send.
     open_queues: Mutex<HashMap<String, Queue>>,
     open_r2: Arc<Mutex<HashMap<String, Weak<SqliteR2>>>>,
+    open_secrets: Mutex<HashMap<String, Weak<SqliteKv>>>,
+    limiters: Mutex<HashMap<String, Arc<RateLimiter>>>,
 }
 
 impl SqliteStores {
@@ -73,6 +75,8 @@ impl SqliteStores {
             open_d1: Mutex::default(),
             open_queues: Mutex::default(),
             open_r2: Arc::default(),
+            open_secrets: Mutex::default(),
+            limiters: Mutex::default(),
         }
     }
 
@@ -82,7 +86,16 @@ impl SqliteStores {
     /// # Errors
     /// The id can't name a file, or the database can't be opened.
     pub fn kv(&self, id: &str) -> Result<KvNamespace, StoreError> {
-        let mut open = self.open_kv.lock().unwrap_or_else(PoisonError::into_inner);
+        self.namespace(&self.open_kv, "kv", id)
+    }
+
+    fn namespace(
+        &self,
+        open: &Mutex<HashMap<String, Weak<SqliteKv>>>,
+        folder: &str,
+        id: &str,
+    ) -> Result<KvNamespace, StoreError> {
+        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
         let store = match open.get(id).and_then(Weak::upgrade) {
             Some(store) => store,
             None => {
@@ -90,13 +103,30 @@ impl SqliteStores {
                     id: id.to_owned(),
                     reason,
                 })?;
-                let store = Arc::new(SqliteKv::open(&self.root.join("kv").join(name), self.options)?);
+                let store = Arc::new(SqliteKv::open(&self.root.join(folder).join(name), self.options)?);
                 open.retain(|_, store| store.strong_count() > 0);
                 open.insert(id.to_owned(), Arc::downgrade(&store));
                 store
             }
         };
         Ok(KvNamespace::new(store, Arc::clone(&self.clock)))
+    }
+
+    /// The store of secrets `id`: its keys are their names. The file `secrets_store/ID.sqlite`, else as [`Self::kv`].
+    ///
+    /// # Errors
+    /// As [`Self::kv`].
+    pub fn secrets(&self, id: &str) -> Result<KvNamespace, StoreError> {
+        self.namespace(&self.open_secrets, "secrets_store", id)
+    }
+
+    /// The rate limits of the namespace `id`; the same for the same id.
+    pub fn rate_limiter(&self, id: &str) -> Arc<RateLimiter> {
+        let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+        let limiter = limiters
+            .entry(id.to_owned())
+            .or_insert_with(|| Arc::new(RateLimiter::new(Arc::clone(&self.clock))));
+        Arc::clone(limiter)
     }
 
     /// The D1 database `id`, made if it does not exist: the file `d1/ID.sqlite`. It is closed when the last handle is

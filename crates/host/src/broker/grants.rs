@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use isthmus_assets::Assets;
 use isthmus_protocol::ChannelId;
 use isthmus_stores::cache::Caches;
 use isthmus_stores::kv::KvNamespace;
@@ -11,6 +12,8 @@ use super::cache::CacheGrant;
 use super::d1::D1Grant;
 use super::queue::QueueGrant;
 use super::r2::R2Grant;
+use super::rate_limit::RateLimitGrant;
+use super::secret::SecretGrant;
 use crate::network::Network;
 
 /// What one channel is.
@@ -23,6 +26,12 @@ pub(crate) enum Grant {
     Kv(KvNamespace),
     /// A D1 database.
     D1(D1Grant),
+    /// The static assets.
+    Assets(Arc<Assets>),
+    /// A rate limit.
+    RateLimit(RateLimitGrant),
+    /// One secret.
+    Secret(SecretGrant),
     /// The state folder as a whole; never an isolate's.
     State(Arc<SqliteStores>),
     /// A queue to send to.

@@ -5,6 +5,7 @@
 //! are answers. A large answer is *held*: nothing of it is sent until the isolate grants credit, and the
 //! isolate may instead name it as the body of a response, which then never enters the isolate.
 
+mod assets;
 mod cache;
 mod d1;
 mod fetch;
@@ -13,6 +14,8 @@ mod held;
 mod kv;
 mod queue;
 mod r2;
+mod rate_limit;
+mod secret;
 mod socket;
 mod state;
 mod tcp;
@@ -34,6 +37,8 @@ pub(crate) use grants::{Grant, GrantTable};
 pub(crate) use held::HeldBody;
 pub(crate) use queue::QueueGrant;
 pub(crate) use r2::R2Grant;
+pub(crate) use rate_limit::RateLimitGrant;
+pub(crate) use secret::SecretGrant;
 
 use crate::isolate::{Frames, Outgoing, Violation};
 use crate::limits::OPEN_CALLS_MAX;
@@ -308,6 +313,17 @@ impl Broker {
             }
             (Some(Grant::Caches(caches)), Operation::Cache(operation)) => {
                 self.begin_cache(raw, stream, caches, operation, body)
+            }
+            (Some(Grant::Assets(assets)), Operation::Fetch(head)) => {
+                self.begin_asset(stream, assets, head, body)
+            }
+            (Some(Grant::RateLimit(limit)), Operation::RateLimit(used)) => {
+                self.answer(stream, Reply::RateLimit(limit.is_within(used)), None);
+                Ok(())
+            }
+            (Some(Grant::Secret(secret)), Operation::Secret) => {
+                self.begin_secret(stream, secret);
+                Ok(())
             }
             (Some(Grant::State(stores)), Operation::State(operation)) => {
                 self.begin_state(stream, stores, *operation, body)

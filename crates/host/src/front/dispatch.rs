@@ -15,6 +15,7 @@ use isthmus_protocol::{Event, Redirect, RequestHead};
 
 use super::Front;
 use super::admin::{self, Admin, Scheduled};
+use super::assets;
 use super::body::{ResponseBody, StreamBody};
 use super::target::Target;
 use super::upgrade;
@@ -47,7 +48,19 @@ pub(super) async fn answer(
         }
     };
     let response = match admin::read(&head, &target, peer, front.test_scheduled) {
-        Ok(None) => fetch(front, &head, &target, body, upgrade).await,
+        Ok(None) => {
+            let asset = front
+                .assets
+                .as_ref()
+                .and_then(|assets| assets::answer(assets, &head, &target));
+            match asset {
+                Some(answer) => {
+                    tokio::spawn(upload::drain(body));
+                    answer.unwrap_or_else(page_response)
+                }
+                None => fetch(front, &head, &target, body, upgrade).await,
+            }
+        }
         Ok(Some(Admin::Test)) => test(front).await,
         Ok(Some(Admin::Scheduled(trigger))) => scheduled(front, trigger).await,
         Err(page) => page_response(page),
@@ -227,7 +240,7 @@ fn respond(
 }
 
 /// Does without a body where HTTP has none; the answer to `HEAD` still tells its length.
-fn without_body(body: ResponseBody, headers: &mut HeaderMap, is_head: bool) -> ResponseBody {
+pub(super) fn without_body(body: ResponseBody, headers: &mut HeaderMap, is_head: bool) -> ResponseBody {
     let length = http_body::Body::size_hint(&body).exact();
     if let (true, Some(length), false) = (is_head, length, matches!(body, ResponseBody::Empty)) {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));

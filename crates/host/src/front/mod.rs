@@ -1,6 +1,7 @@
 //! HTTP in: HTTP/1.1 with keep-alive and HTTP/2 with prior knowledge, on one port.
 
 mod admin;
+mod assets;
 mod body;
 mod dispatch;
 mod target;
@@ -19,6 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
+use isthmus_assets::Assets;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -38,6 +40,8 @@ const CONCURRENT_STREAMS: u32 = 256;
 
 /// What requests are answered with.
 pub(crate) struct Front {
+    /// The static assets, which are looked for before an isolate is asked.
+    pub(crate) assets: Option<Arc<Assets>>,
     /// What delivers events.
     pub(crate) courier: Courier,
     /// The log.

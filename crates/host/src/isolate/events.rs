@@ -398,6 +398,8 @@ impl Isolate {
             | Reply::Queue(_)
             | Reply::R2(_)
             | Reply::Cache(_)
+            | Reply::RateLimit(_)
+            | Reply::Secret(_)
             | Reply::State(_)
             | Reply::Connected
             | Reply::Rpc { .. } => {

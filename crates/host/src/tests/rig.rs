@@ -111,6 +111,7 @@ impl Rig {
             launcher: Arc::new(Shared(launcher.clone())),
             spec: IsolateSpec::default(),
             grants: options.grants,
+            assets: None,
             isolates: options.isolates,
             logs,
             timeouts: options.timeouts,

@@ -208,7 +208,7 @@ pub(crate) const KEYS: &[Key] = &[
     bindings("analytics_engine_datasets", "Analytics Engine dataset", &Table(&[
         required("binding", Text), optional("dataset", Text), REMOTE,
     ])),
-    key("assets", INHERITED, Role::Binding(kind("assets"), NameAt::Here("binding")), Table(&[
+    key("assets", INHERITED, Role::Binding(Kind { label: "assets", served: true }, NameAt::Here("binding")), Table(&[
         optional("directory", Text), optional("binding", Text),
         optional("html_handling", OneOf(&[
             "auto-trailing-slash", "force-trailing-slash", "drop-trailing-slash", "none",
@@ -221,7 +221,10 @@ pub(crate) const KEYS: &[Key] = &[
     single("images", "Images"),
     single("media", "Media"),
     single("stream", "Stream"),
-    single("version_metadata", "version metadata"),
+    Key {
+        role: Role::Binding(Kind { label: "version metadata", served: true }, NameAt::Here("binding")),
+        ..single("version_metadata", "")
+    },
     key("send_email", PER_ENVIRONMENT, Role::Binding(kind("email sender"), NameAt::Items("name")), List(&Table(&[
         required("name", Text), optional("destination_address", Text),
         optional("allowed_destination_addresses", TEXTS), optional("allowed_sender_addresses", TEXTS), REMOTE,
@@ -229,16 +232,19 @@ pub(crate) const KEYS: &[Key] = &[
     bindings("mtls_certificates", "mTLS certificate", &Table(&[
         required("binding", Text), required("certificate_id", Text), REMOTE,
     ])),
-    key("ratelimits", PER_ENVIRONMENT, Role::Binding(kind("rate limit"), NameAt::Items("name")), List(&Table(&[
+    key("ratelimits", PER_ENVIRONMENT, Role::Binding(Kind { label: "rate limit", served: true }, NameAt::Items("name")), List(&Table(&[
         required("name", Text), required("namespace_id", Text),
         required("simple", Table(&[required("limit", Number), required("period", Number)])),
     ]))),
     bindings("dispatch_namespaces", "dispatch namespace", &Table(&[
         required("binding", Text), optional("namespace", Text), optional("outbound", Map(&Any)), REMOTE,
     ])),
-    bindings("secrets_store_secrets", "Secrets Store secret", &Table(&[
-        required("binding", Text), required("store_id", Text), required("secret_name", Text),
-    ])),
+    Key {
+        role: Role::Binding(Kind { label: "Secrets Store secret", served: true }, NameAt::Items("binding")),
+        ..bindings("secrets_store_secrets", "", &Table(&[
+            required("binding", Text), required("store_id", Text), required("secret_name", Text),
+        ]))
+    },
     bindings("pipelines", "pipeline", &Table(&[
         required("binding", Text), optional("stream", Text), optional("pipeline", Text), REMOTE,
     ])),

@@ -60,8 +60,8 @@ fn what_is_not_served_yet_is_listed_with_its_name() {
   "vectorize": [{"binding": "INDEX", "index_name": "i"}],
   "durable_objects": {"bindings": [{"name": "ROOM", "class_name": "Room"}]},
   "ai": {"binding": "AI"},
-  "assets": {"directory": "public"},
-  "ratelimits": [{"name": "LIMIT", "namespace_id": "1", "simple": {"limit": 1, "period": 10}}]"#,
+  "unsafe": {"metadata": {}},
+  "browser": {"binding": "BROWSER"}"#,
     );
     let project = folder.load();
     let found: Vec<_> = project
@@ -75,8 +75,7 @@ fn what_is_not_served_yet_is_listed_with_its_name() {
             ("ROOM", "durable_objects", "Durable Object namespace"),
             ("AI", "ai", "AI"),
             ("INDEX", "vectorize", "Vectorize index"),
-            ("assets", "assets", "assets"),
-            ("LIMIT", "ratelimits", "rate limit"),
+            ("BROWSER", "browser", "browser"),
         ]
     );
     let report = folder.plain(&project.unserved_report().expect("there is something to say"));
@@ -89,10 +88,6 @@ fn what_is_not_served_yet_is_listed_with_its_name() {
   |                             ^^^^^^^
 "#
         ),
-        "{report}"
-    );
-    assert!(
-        report.contains("error: `assets` can't be served by Isthmus yet\n"),
         "{report}"
     );
     assert!(with("").load().unserved_report().is_none());

@@ -1,5 +1,6 @@
 //! Projects on disk, loaded through the public entrance.
 
+mod assets;
 mod bindings;
 mod cron;
 mod discovery;

@@ -27,6 +27,7 @@ pub(crate) use coded::BodyEncoder;
 pub use coded::Encoding;
 pub use coding::Coding;
 pub(crate) use outbound::cached;
+pub use outbound::{Destination, destination};
 pub(crate) use request::{CacheKey, cache_key};
 pub use request::{abort_request, new_request};
 pub(crate) use response::{cache_facts, response_head, response_stream};

@@ -24,7 +24,7 @@
     register(forget, body, stop);
   };
 
-  const start = (input, init, resolve, reject) => {
+  const start = (input, init, resolve, reject, destination = undefined) => {
     const request = native.request(input, init);
     const signal = native.signal(request);
     if (signal !== undefined && isAborted(signal)) {
@@ -58,7 +58,7 @@
       stop();
       if (underway !== undefined) native.cancel(underway);
       reject(new TypeError("The body of the request could not be read.", { __proto__: null, cause: error }));
-    });
+    }, destination);
     if (broken) native.cancel(underway);
     if (settled || signal === undefined) return;
     stop = onAbort(signal, (reason) => {
@@ -70,7 +70,8 @@
     });
   };
 
-  // For what is built on requests: `start(input, init, resolve, reject)` throws what is wrong with the request itself.
+  // For what is built on requests: `start(input, init, resolve, reject, destination)` throws what is wrong with the request
+  // itself. A destination is an object of `fetch::destination`; without one a request goes to the network.
   shared.outbound = { __proto__: null, start };
 
   const { fetch } = {

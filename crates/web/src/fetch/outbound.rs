@@ -16,7 +16,7 @@ use super::request::{self, Request, Taken};
 use super::response::{self, Fetched};
 use super::{ResponseParts, data_url, redirect};
 use crate::body::{ByteSink, ByteSource, IncomingBody, OutgoingBody, Whole};
-use crate::host::{Exchange, FetchAnswer, Host, OutgoingRequest, UploadBody};
+use crate::host::{Begun, Exchange, FetchAnswer, FetchDone, Host, OutgoingRequest, UploadBody};
 use crate::script;
 use crate::streams::{self, Ticket};
 use crate::url::Url;
@@ -62,9 +62,56 @@ impl<'js> JsClass<'js> for Underway<'js> {
     }
 }
 
+/// Where requests go that are not for the network: to it they go as [`Host::fetch`] says.
+pub trait Destination: 'static {
+    /// Makes one exchange, as [`Host::fetch`].
+    ///
+    /// # Errors
+    /// As [`Host::fetch`].
+    fn fetch(
+        &self,
+        ctx: &Ctx<'_>,
+        request: OutgoingRequest,
+        done: FetchDone,
+    ) -> std::result::Result<Begun, String>;
+}
+
+/// The object by which scripts speak of a destination.
+///
+/// # Errors
+/// A JavaScript exception: no memory.
+pub fn destination<'js>(ctx: &Ctx<'js>, to: Rc<dyn Destination>) -> Result<Value<'js>> {
+    Ok(Class::instance(ctx.clone(), Way(to))?.into_value())
+}
+
+#[derive(Trace, JsLifetime)]
+struct Way(#[qjs(skip_trace)] Rc<dyn Destination>);
+
+impl<'js> JsClass<'js> for Way {
+    const NAME: &'static str = "Destination";
+    type Mutable = Readable;
+
+    fn constructor(_: &Ctx<'js>) -> Result<Option<Constructor<'js>>> {
+        Ok(None)
+    }
+}
+
+struct Network(Rc<dyn Host>);
+
+impl Destination for Network {
+    fn fetch(
+        &self,
+        ctx: &Ctx<'_>,
+        request: OutgoingRequest,
+        done: FetchDone,
+    ) -> std::result::Result<Begun, String> {
+        self.0.fetch(ctx, request, done)
+    }
+}
+
 /// A fetch that has not been answered.
 struct Outbound {
-    host: Rc<dyn Host>,
+    to: Rc<dyn Destination>,
     /// The redirects so far.
     trail: RefCell<redirect::Trail>,
     /// Hand the body over as it was sent, compressed or not.
@@ -88,12 +135,14 @@ fn take_body<'js>(ctx: Ctx<'js>, request: Class<'js, Request<'js>>) -> Result<Va
 }
 
 /// Sends a request. `answered` is called with the response, or with `undefined` and a message, `failed` with what a
-/// stream that is the request's body failed with. A `data:` URL is answered at once.
+/// stream that is the request's body failed with. A `data:` URL is answered at once. `destination` is undefined for the
+/// network.
 fn begin<'js>(
     ctx: Ctx<'js>,
     request: Class<'js, Request<'js>>,
     answered: Function<'js>,
     failed: Function<'js>,
+    destination: Value<'js>,
 ) -> Result<Value<'js>> {
     let Taken {
         method,
@@ -132,7 +181,10 @@ fn begin<'js>(
         UploadBody::Source { .. } | UploadBody::Stream { .. } => redirect::Replay::Impossible,
     };
     let outbound = Rc::new(Outbound {
-        host: script::host(&ctx)?,
+        to: match Class::<Way>::from_value(&destination) {
+            Ok(way) => Rc::clone(&way.borrow().0),
+            Err(_) => Rc::new(Network(script::host(&ctx)?)),
+        },
         trail: RefCell::new(redirect::Trail::new(redirect, url, method, headers, cf, replay)),
         undecoded,
         exchange: RefCell::default(),
@@ -188,7 +240,7 @@ impl Outbound {
             }
         };
         let this = Rc::clone(self);
-        let begun = self.host.fetch(
+        let begun = self.to.fetch(
             ctx,
             request,
             Box::new(move |ctx, answer| this.answer(ctx, answer)),

@@ -1,0 +1,42 @@
+//! Secrets of a Secrets Store: one each channel, whatever else the store holds.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use isthmus_protocol::{FailureKind, Reply, StreamId, kv};
+use isthmus_stores::kv::KvNamespace;
+
+use super::{Broker, CallFailure};
+
+/// One secret.
+pub(crate) struct SecretGrant {
+    pub(crate) store: KvNamespace,
+    /// What it is called there.
+    pub(crate) name: String,
+}
+
+impl Broker {
+    /// Reads a secret.
+    pub(super) fn begin_secret(self: &Arc<Self>, stream: StreamId, secret: &SecretGrant) {
+        let (store, name, broker) = (secret.store.clone(), secret.name.clone(), self.clone());
+        tokio::spawn(async move {
+            let read = kv::Operation::Get {
+                key: &name,
+                cache_ttl: None,
+            };
+            let (kind, message) = match store.execute(&read, Bytes::new()).await {
+                Ok(answer) => match answer.value().map(|value| std::str::from_utf8(value)) {
+                    Some(Ok(secret)) => return broker.answer(stream, Reply::Secret(secret), None),
+                    Some(Err(_)) => (FailureKind::User, format!("The secret \"{name}\" is no text")),
+                    // Upstream's words.
+                    None => (FailureKind::User, format!("Secret \"{name}\" not found")),
+                },
+                Err(error) => (
+                    FailureKind::Internal,
+                    format!("The secret \"{name}\" can't be read: {}", error.message_of(&read)),
+                ),
+            };
+            broker.fail(stream, &CallFailure::new(kind, message), false);
+        });
+    }
+}
