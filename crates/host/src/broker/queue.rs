@@ -1,6 +1,8 @@
 //! Queues: what producers ask for, done by [`Queue`].
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use isthmus_protocol::{Body, Call, FailureKind, Frame, Open, Operation, Reply, StreamId, decode, queue};
@@ -48,7 +50,7 @@ impl Broker {
         }
         let charge = self.account.charge(raw.len()).ok_or_else(CallFailure::no_room)?;
         let (broker, grant, frame) = (self.clone(), grant.clone(), keep(raw, raw));
-        tokio::spawn(async move {
+        let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
             // The operation borrows from the frame, which the task owns.
             let Some(operation) = operation_in(&frame) else {
                 return;
@@ -60,6 +62,10 @@ impl Broker {
                 Err(error) => broker.fail(stream, &failure(&error), false),
             }
         });
+        // What only reads is ready at the first look; what writes is on its way to the disk from there on.
+        if work.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Pending {
+            tokio::spawn(work);
+        }
         Ok(())
     }
 }

@@ -164,13 +164,13 @@ impl QueueStore for SqliteQueue {
 
     fn state(&self, now: i64) -> StoreFuture<'_, QueueState> {
         self.read(move |connection| {
-            let (leased, _) = leased(connection, now)?;
+            let leased = leased(connection, now)?;
             let paused = connection
                 .prepare_cached("SELECT paused FROM totals")?
                 .query_row([], |row| row.get(0))?;
             Ok(QueueState {
-                backlog: backlog(connection, now)?,
-                leased: leased.cast_unsigned(),
+                backlog: backlog(connection, leased, now)?,
+                leased: leased.0.cast_unsigned(),
                 paused,
             })
         })
@@ -265,7 +265,7 @@ impl Write for QueueWrite {
                         .iter()
                         .try_for_each(|message| insert(connection, message))
                 })?;
-                found.put(backlog(connection, *now)?);
+                found.put(backlog(connection, leased(connection, *now)?, *now)?);
             }
             Self::Lease { request, found } => {
                 found.put(whole(connection, || take_lease(connection, *request))?);
@@ -403,11 +403,15 @@ fn leased(connection: &Connection, now: i64) -> rusqlite::Result<(i64, i64)> {
         .query_row([now], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-fn backlog(connection: &Connection, now: i64) -> rusqlite::Result<Backlog> {
+/// What isn't leased, by what is.
+fn backlog(
+    connection: &Connection,
+    (leased_messages, leased_bytes): (i64, i64),
+    now: i64,
+) -> rusqlite::Result<Backlog> {
     let (messages, bytes): (i64, i64) = connection
         .prepare_cached("SELECT messages, bytes FROM totals")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (leased_messages, leased_bytes) = leased(connection, now)?;
     let oldest = connection
         .prepare_cached(
             "SELECT sent FROM messages WHERE lease IS NULL OR available <= ?1 ORDER BY id LIMIT 1",
