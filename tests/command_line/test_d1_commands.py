@@ -157,6 +157,8 @@ def test_a_migration_that_fails_is_undone_and_ends_the_row(shop: Path) -> None:
 SCHEMA = '''
     CREATE TABLE "quoted name" (id INTEGER PRIMARY KEY AUTOINCREMENT, "a ""b""" TEXT);
     CREATE TABLE kinds (a, b REAL, c BLOB);
+    CREATE TABLE made (a, twice GENERATED ALWAYS AS (a * 2) STORED, c);
+    INSERT INTO made (a, c) VALUES (1, 2);
     CREATE INDEX by_b ON kinds (b);
     CREATE VIEW seen AS SELECT a FROM kinds;
     CREATE TRIGGER noted INSTEAD OF INSERT ON seen BEGIN INSERT INTO kinds (a) VALUES (new.a); END;

@@ -122,3 +122,46 @@ fn a_bucket_is_known_by_its_name_or_else_by_its_binding() {
         assert!(report.contains("3 to 63"), "{report}");
     }
 }
+
+#[test]
+fn a_database_is_known_by_its_ids_or_its_binding() {
+    let folder = with(
+        r#"  "d1_databases": [
+    {"binding": "A", "database_name": "a", "database_id": "one"},
+    {"binding": "B", "database_id": "two", "preview_database_id": "three", "migrations_dir": "sql/steps"},
+    {"binding": "C", "database_name": "c", "migrations_table": "done"}
+  ]"#,
+    );
+    let found: Vec<_> = folder
+        .load()
+        .d1_databases
+        .into_iter()
+        .map(|database| {
+            let folder = database.migrations_dir.display().to_string();
+            (database.name, database.id, database.migrations_table, folder)
+        })
+        .collect();
+    let row = |name: Option<&str>, id: &str, table: &str, folder: &str| {
+        (
+            name.map(str::to_owned),
+            id.to_owned(),
+            table.to_owned(),
+            folder.to_owned(),
+        )
+    };
+    assert_eq!(
+        found,
+        [
+            row(Some("a"), "one", "d1_migrations", "migrations"),
+            row(None, "three", "d1_migrations", "sql/steps"),
+            row(Some("c"), "C", "done", "migrations"),
+        ]
+    );
+    let report = with(r#"  "d1_databases": [{"database_id": "one"}]"#).errors();
+    assert!(report.contains("`d1_databases[0]` lacks `binding`"), "{report}");
+    let report = with(r#"  "d1_databases": [{"binding": "A", "database_id": 7}]"#).errors();
+    assert!(
+        report.contains("`d1_databases[0].database_id` must be a string, but this is a number"),
+        "{report}"
+    );
+}

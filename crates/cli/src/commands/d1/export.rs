@@ -16,6 +16,10 @@ const SCHEMA: &str = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT
     ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 WHEN 'view' THEN 2 ELSE 3 END, \
     tbl_name = 'sqlite_sequence', rowid";
 
+/// The columns that rows are written with: those that are generated are left to be generated again.
+const COLUMNS: &str = "SELECT t.name, c.name FROM sqlite_schema AS t, pragma_table_info(t.name) AS c \
+    WHERE t.type = 'table' ORDER BY t.rowid, c.cid";
+
 /// How often a database may change its schema while it is looked at.
 const ATTEMPTS: usize = 10;
 
@@ -86,8 +90,10 @@ impl Object {
 fn dump(database: &Database, arguments: &D1ExportArguments) -> Result<String, Report> {
     let wanted = |object: &Object| arguments.tables.is_empty() || arguments.tables.contains(&object.name);
     for _ in 0..ATTEMPTS {
-        let before = database.run_one(SCHEMA).map_err(failed)?;
-        let objects: Vec<_> = Object::all(&before).into_iter().filter(wanted).collect();
+        let [before, columns] = &database.run(&[(SCHEMA, &[]), (COLUMNS, &[])]).map_err(failed)?[..] else {
+            return Err(failed("the answer lacks a result"));
+        };
+        let objects: Vec<_> = Object::all(before).into_iter().filter(wanted).collect();
         if let Some(missing) = arguments
             .tables
             .iter()
@@ -105,10 +111,7 @@ fn dump(database: &Database, arguments: &D1ExportArguments) -> Result<String, Re
         } else {
             objects.iter().filter(|object| object.has_rows()).collect()
         };
-        let selects: Vec<_> = tables
-            .iter()
-            .map(|table| format!("SELECT * FROM {}", quoted(&table.name)))
-            .collect();
+        let selects: Vec<_> = tables.iter().map(|table| select(&table.name, columns)).collect();
         let mut statements = vec![(SCHEMA, &[][..])];
         statements.extend(selects.iter().map(|sql| (sql.as_str(), &[][..])));
         // A table may have gone meanwhile; then the next attempt doesn't ask for it.
@@ -139,6 +142,19 @@ fn dump(database: &Database, arguments: &D1ExportArguments) -> Result<String, Re
     Err(failed(
         "the database changes all the time, or is too large to be exported at once",
     ))
+}
+
+/// What asks for the rows of a table.
+fn select(table: &str, columns: &Found) -> String {
+    let names = columns.rows.iter().filter_map(|row| match &row[..] {
+        [Cell::Text(of), Cell::Text(name)] if of == table => Some(quoted(name)),
+        _ => None,
+    });
+    format!(
+        "SELECT {} FROM {}",
+        names.collect::<Vec<_>>().join(", "),
+        quoted(table)
+    )
 }
 
 fn write(objects: &[Object], rows: &[(&str, &Found)], no_schema: bool) -> String {

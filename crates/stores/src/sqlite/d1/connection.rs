@@ -30,15 +30,17 @@ const MAX_SQL_BYTES: i32 = 100_000;
 /// Compiled statements that a connection keeps.
 const KEPT_STATEMENTS: usize = 100;
 
-/// How many instructions of SQLite's machine run between two looks at the clock.
-const STEPS_PER_LOOK: i32 = 1000;
-/// After so many looks a read isn't short any more: it goes on elsewhere.
-const SHORT_LOOKS: i64 = 20;
+/// How many instructions of SQLite's machine run between two looks at the clock. One may be a search in a long text, so
+/// there must not be many.
+const STEPS_PER_LOOK: i32 = 100;
+/// After so many looks, or so long, a read isn't short any more: it goes on elsewhere.
+const SHORT_LOOKS: i64 = 200;
+const SHORT_TIME: Duration = Duration::from_millis(2);
 
 /// For how long a statement may run.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Patience {
-    /// Some ten thousand steps: about a millisecond.
+    /// About a millisecond.
     Short,
     /// This time.
     Until(Duration),
@@ -85,7 +87,7 @@ impl Guard {
     /// The rules hold until the watch is dropped.
     pub(super) fn watch(&self, patience: Patience) -> Watch<'_> {
         let (looks, time) = match patience {
-            Patience::Short => (SHORT_LOOKS, Duration::MAX),
+            Patience::Short => (SHORT_LOOKS, SHORT_TIME),
             Patience::Until(time) => (i64::MAX, time),
         };
         let deadline = self.start.elapsed().saturating_add(time).as_nanos();
