@@ -64,6 +64,9 @@ fn run_with(invocation: Invocation, printer: Arc<Printer>) -> ExitCode {
             command: Command::Queues(command),
         }) => exit_code(commands::queues::run(command, &printer), &printer),
         Ok(Arguments {
+            command: Command::SecretsStore(command),
+        }) => exit_code(commands::secrets_store::run(command, &printer), &printer),
+        Ok(Arguments {
             command: Command::Secret(command),
         }) => exit_code(commands::secret::run(command, &printer), &printer),
         Err(error) => {

@@ -32,6 +32,11 @@ pub enum Resource<'a> {
         /// Its id.
         id: &'a str,
     },
+    /// A store of secrets, which answers as a KV namespace whose keys are their names; it is made if it does not exist.
+    Secrets {
+        /// Its id.
+        id: &'a str,
+    },
     /// A D1 database; it is made if it does not exist.
     D1 {
         /// Its id.

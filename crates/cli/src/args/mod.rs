@@ -5,6 +5,7 @@ mod kv;
 mod queues;
 mod r2;
 mod secret;
+mod secrets_store;
 mod state;
 
 use std::ffi::OsString;
@@ -37,6 +38,10 @@ pub(crate) use secret::{
     SecretBulkArguments, SecretCommand, SecretDeleteArguments, SecretFormat, SecretListArguments,
     SecretPutArguments,
 };
+pub(crate) use secrets_store::{
+    SecretsStoreArguments, SecretsStoreCommand, StoredSecretArguments, StoredSecretCommand,
+    StoredSecretCreateArguments, StoredSecretUpdateArguments,
+};
 pub(crate) use state::{ProjectArguments, StateArguments};
 
 /// Runs Cloudflare-style Python Workers on your own machine.
@@ -68,6 +73,9 @@ pub(crate) enum Command {
     /// Work with secrets of the Worker.
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Work with the secrets of a Secrets Store.
+    #[command(subcommand)]
+    SecretsStore(SecretsStoreCommand),
 }
 
 /// Only for the help: the console script runs programs without the command line.

@@ -78,3 +78,17 @@ pub(crate) fn confirm(printer: &Printer, question: &str) -> Result<bool, Report>
         "" | "y" | "yes"
     ))
 }
+
+/// A secret from the terminal, where nobody sees it, or all of standard input; white space at its end is none of it.
+pub(crate) fn secret(printer: &Printer) -> Result<String, Report> {
+    let unreadable = |error: io::Error| failed(format!("cannot read the secret: {error}"));
+    let mut text = String::new();
+    if io::stdin().is_terminal() {
+        printer.message("Enter a secret value: ");
+        text = console::Term::stderr().read_secure_line().map_err(unreadable)?;
+    } else {
+        io::stdin().read_to_string(&mut text).map_err(unreadable)?;
+    }
+    text.truncate(text.trim_end().len());
+    Ok(text)
+}

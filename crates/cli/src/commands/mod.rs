@@ -8,4 +8,5 @@ mod project;
 pub(crate) mod queues;
 pub(crate) mod r2;
 pub(crate) mod secret;
+pub(crate) mod secrets_store;
 mod state;

@@ -1,6 +1,5 @@
 //! `isthmus secret …`: the secrets that a Worker has on this machine, with wrangler's words. They are in `.dev.vars`.
 
-use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use isthmus_project::{Project, Report, SecretFile, display_path};
@@ -26,16 +25,9 @@ pub(crate) fn run(command: SecretCommand, printer: &Printer) -> Result<(), Repor
 fn put(arguments: &SecretPutArguments, printer: &Printer) -> Result<(), Report> {
     let project = project::of(&arguments.project)?;
     let mut file = SecretFile::of(&project)?;
-    let value = if io::stdin().is_terminal() {
-        printer.message("Enter a secret value: ");
-        console::Term::stderr().read_secure_line().map_err(unreadable)?
-    } else {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).map_err(unreadable)?;
-        text
-    };
+    let value = input::secret(printer)?;
     let key = &arguments.key;
-    file.set(key, value.trim_end())?;
+    file.set(key, &value)?;
     file.save()?;
     if arguments.project.json {
         return printer.json(&json!({ "name": key })).map_err(failed);
@@ -164,8 +156,4 @@ fn tell_of_copy(file: &SecretFile, printer: &Printer) {
             display_path(original)
         ));
     }
-}
-
-fn unreadable(error: io::Error) -> Report {
-    failed(format!("cannot read the secret: {error}"))
 }

@@ -93,6 +93,7 @@ fn grant(resources: &[Resource<'_>], stores: &Arc<SqliteStores>) -> Result<Grant
         Ok(match resource {
             Resource::State => Grant::State(stores.clone()),
             Resource::Kv { id } => Grant::Kv(stores.kv(id)?),
+            Resource::Secrets { id } => Grant::Kv(stores.secrets(id)?),
             Resource::D1 { id } => Grant::D1(D1Grant::new(stores.d1(id)?)),
             Resource::R2 { name } => Grant::R2(R2Grant::new(stores.r2(name)?, name)),
             Resource::Queue { name } => Grant::Queue(QueueGrant {
