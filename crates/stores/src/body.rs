@@ -50,6 +50,40 @@ impl BodySource {
         }
         Ok(buffer.into())
     }
+
+    /// What can be had without waiting for the disk, up to `length` bytes; `None` if that is nothing.
+    fn read_cached(&self, length: usize, offset: u64) -> Option<Bytes> {
+        let opened;
+        let file = match self {
+            Self::Open(file) => &**file,
+            Self::Kept(kept) => {
+                opened = File::open((**kept).as_ref()).ok()?;
+                &opened
+            }
+        };
+        let mut buffer = vec![0; length];
+        let read = read_now(file, &mut buffer, offset)?;
+        buffer.truncate(read);
+        (read > 0).then(|| buffer.into())
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn read_now(file: &File, buffer: &mut [u8], offset: u64) -> Option<usize> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+    preadv2(
+        file,
+        &mut [io::IoSliceMut::new(buffer)],
+        offset,
+        ReadWriteFlags::NOWAIT,
+    )
+    .ok()
+}
+
+/// Other systems don't say beforehand whether a read has to wait.
+#[cfg(not(target_os = "linux"))]
+fn read_now(_: &File, _: &mut [u8], _: u64) -> Option<usize> {
+    None
 }
 
 impl Part {
@@ -82,11 +116,18 @@ impl StoredBody {
         self.left
     }
 
-    /// All of it, if it is here and nothing of it was taken.
-    pub fn whole(&self) -> Option<Bytes> {
+    /// All of it, if nothing of it was taken, it has at most `max` bytes and need not be waited for.
+    pub fn at_hand(&self, max: usize) -> Option<Bytes> {
+        if self.left > max as u64 || self.reading.is_some() {
+            return None;
+        }
         match (self.parts.len(), self.parts.front()) {
             (0, _) => Some(Bytes::new()),
             (1, Some(Part::Bytes(bytes))) => Some(bytes.clone()),
+            (1, Some(Part::File { file, start, .. })) => {
+                let read = file.read_cached(self.left as usize, *start);
+                read.filter(|read| read.len() as u64 == self.left)
+            }
             _ => None,
         }
     }
@@ -108,11 +149,16 @@ impl StoredBody {
                 Some(Part::File { file, start, end }) => {
                     let length = (*end - *start).min(max.min(READ_MAX) as u64);
                     let (file, offset) = (file.clone(), *start);
+                    let cached = file.read_cached(length as usize, offset);
+                    let length = cached.as_ref().map_or(length, |chunk| chunk.len() as u64);
                     *start += length;
                     if start == end {
                         self.parts.pop_front();
                     }
                     self.left -= length;
+                    if let Some(chunk) = cached {
+                        return Poll::Ready(Some(Ok(chunk)));
+                    }
                     self.reading = Some(tokio::task::spawn_blocking(move || {
                         file.read(length as usize, offset)
                     }));

@@ -1,11 +1,9 @@
 //! `put` and `delete`.
 
-use std::{cell::Cell, rc::Rc};
-
 use bytes::Bytes;
 use isthmus_protocol::{Operation, Reply, kv};
 use isthmus_web::{
-    body::{ByteSink, IncomingBody, WriteDone},
+    body::{IncomingBody, OutgoingBody},
     streams,
 };
 use rquickjs::{Ctx, Exception, Object, Promise, Result, String as JsString, Value};
@@ -15,6 +13,7 @@ use crate::{
     CallBody, CallDone,
     convert::{self, integer_option},
     settle::{Settler, rejecting},
+    upload,
 };
 
 /// `put(key, value, options)`: `undefined`, once it is durable.
@@ -109,52 +108,20 @@ fn put_stream<'js>(
         ));
     }
     let (promise, settler) = Settler::promise(ctx)?;
-    let refused = Rc::new(Cell::new(false));
-    let when = Rc::clone(&refused);
-    // A stream that breaks off rejects with its own error, not with what the host makes of that.
-    let failed = settler.rejector(ctx, move || !when.get())?;
-    let body = CallBody::Stream { length: None };
-    let call = namespace
-        .broker
-        .call(namespace.channel, operation, body, when_done(settler));
-    let Some(sink) = call.sink else {
-        // The call failed at once, and has told so.
-        return Ok(promise);
+    let body = OutgoingBody::Stream {
+        stream: stream.clone(),
+        length: None,
     };
-    let watched = Rc::new(ValueSink {
-        sink: Rc::clone(&sink),
-        refused,
-    });
-    let drained = streams::drain_watched(ctx, stream.clone(), watched, failed);
-    if drained.is_err() {
-        sink.abort("the value could not be read");
-    }
-    drained.map(|()| promise)
-}
-
-/// The sink of a put. It remembers whether the host wanted no more: then the host's answer says why.
-struct ValueSink {
-    sink: Rc<dyn ByteSink>,
-    refused: Rc<Cell<bool>>,
-}
-
-impl ByteSink for ValueSink {
-    fn write(&self, ctx: &Ctx<'_>, chunk: Bytes, done: WriteDone) {
-        let refused = Rc::clone(&self.refused);
-        let watched = Box::new(move |ctx: &Ctx<'_>, result: std::result::Result<(), String>| {
-            refused.set(result.is_err());
-            done(ctx, result);
-        });
-        self.sink.write(ctx, chunk, watched);
-    }
-
-    fn close(&self) {
-        self.sink.close();
-    }
-
-    fn abort(&self, reason: &str) {
-        self.sink.abort(reason);
-    }
+    upload::send(
+        ctx,
+        &namespace.broker,
+        namespace.channel,
+        operation,
+        body,
+        settler,
+        when_done,
+    )?;
+    Ok(promise)
 }
 
 fn when_done(settler: Settler) -> CallDone {

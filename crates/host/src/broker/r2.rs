@@ -20,6 +20,9 @@ use crate::logs::{LogLevel, Logs};
 use crate::network::Upload;
 use crate::streams::keep;
 
+/// So many bytes of a value are in memory at most while it is stored.
+const BUFFERED: u64 = 1024 * 1024;
+
 /// A bucket, and what was said of it last: a store that stays broken fills no log.
 pub(crate) struct R2Grant {
     bucket: R2Bucket,
@@ -92,7 +95,9 @@ impl Broker {
                     Body::Inline(bytes) => Some(bytes.len() as u64),
                     Body::Stream { length } | Body::Held { length, .. } => length,
                 };
-                Some((self.upload(raw, stream, body)?, length))
+                let buffered = length.unwrap_or(BUFFERED).min(BUFFERED) as usize;
+                let charge = self.account.charge(buffered).ok_or_else(CallFailure::no_room)?;
+                Some((self.upload(raw, stream, body)?, length, charge))
             }
             _ if matches!(body, Body::None) => None,
             _ => {
@@ -109,7 +114,7 @@ impl Broker {
                 return;
             };
             let done = match upload {
-                Some((upload, length)) => put(&grant.bucket, &operation, upload, length).await,
+                Some((upload, length, _charge)) => put(&grant.bucket, &operation, upload, length).await,
                 None => grant.bucket.execute(&operation).await.map_err(PutFailure::Store),
             };
             if !broker.outgoing.has_room() {
@@ -143,9 +148,9 @@ impl Broker {
         }
     }
 
-    /// Answers with a stored body: at once, if it is short and in memory.
+    /// Answers with a stored body: at once, if it is short and need not be waited for.
     pub(super) fn answer_stored(&self, stream: StreamId, reply: Reply<'_>, body: StoredBody) {
-        if let Some(whole) = body.whole().filter(|whole| whole.len() <= INLINE_MAX) {
+        if let Some(whole) = body.at_hand(INLINE_MAX) {
             return self.answer(stream, reply, Some(&whole));
         }
         let length = Some(body.left());

@@ -1,0 +1,175 @@
+"""R2: see `run.py`. `ISTHMUS_BENCH_GIB` says how large the object is that is streamed (1 unless it does)."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import httpx
+from harness import processes
+from harness.server import Server
+
+from run import Case, Contender
+
+CASES = [
+    Case("get", "get of 10 kB as text", count=300, goal_us=150),
+    Case("get_bytes", "get of 10 kB as bytes", count=300),
+    Case("get_range", "get of 1 kB of 10 MiB", count=300),
+    Case("get_large", "get of 10 MiB as arrayBuffer", count=3),
+    Case("head", "head", count=300),
+    Case("put", "put of 10 kB, one after the other", count=50),
+    Case("put_many", "put of 10 kB, 32 in flight", count=320),
+    Case("put_large", "put of 10 MiB", count=3),
+    Case("list_objects", "list of 1000 objects", count=3),
+]
+CONFIG = {"r2_buckets": [{"binding": "BUCKET", "bucket_name": "bench"}]}
+MINIFLARE = {"r2Buckets": {"BUCKET": "bench"}, "r2Persist": True}
+PYTHON = '''
+    import asyncio
+
+    VALUE = "v" * 10_000
+    LARGE = bytes(10 << 20)
+
+
+    async def prepare(env, count):
+        await env.BUCKET.put("value", VALUE)
+        await env.BUCKET.put("large", LARGE)
+        for first in range(0, 1000, 100):
+            await asyncio.gather(*(env.BUCKET.put(f"list-{n:04}", "") for n in range(first, first + 100)))
+
+
+    async def get(env, count):
+        for _ in range(count):
+            await (await env.BUCKET.get("value")).text()
+
+
+    async def get_bytes(env, count):
+        for _ in range(count):
+            await (await env.BUCKET.get("value")).bytes()
+
+
+    async def get_range(env, count):
+        for _ in range(count):
+            await (await env.BUCKET.get("large", range={"offset": 5_000_000, "length": 1000})).bytes()
+
+
+    async def get_large(env, count):
+        for _ in range(count):
+            await (await env.BUCKET.get("large")).arrayBuffer()
+
+
+    async def head(env, count):
+        for _ in range(count):
+            await env.BUCKET.head("value")
+
+
+    async def put(env, count):
+        for n in range(count):
+            await env.BUCKET.put(f"put-{n}", VALUE)
+
+
+    async def put_many(env, count):
+        for _ in range(count // 32):
+            await asyncio.gather(*(env.BUCKET.put(f"put-{m}", VALUE) for m in range(32)))
+
+
+    async def put_large(env, count):
+        for _ in range(count):
+            await env.BUCKET.put("put-large", LARGE)
+
+
+    async def list_objects(env, count):
+        for _ in range(count):
+            await env.BUCKET.list(prefix="list-")
+
+
+    class Default(Default):
+        async def fetch(self, request):
+            if request.method == "PUT":
+                await self.env.BUCKET.put("stream", request.js_object.body)
+                return Response("stored")
+            if request.url.endswith("/stream"):
+                return Response((await self.env.BUCKET.get("stream")).body)
+            return await super().fetch(request)
+'''
+JAVASCRIPT = '''
+    const VALUE = "v".repeat(10_000);
+    const LARGE = new Uint8Array(10 << 20);
+    const CASES = {
+      async prepare(env) {
+        await env.BUCKET.put("value", VALUE);
+        await env.BUCKET.put("large", LARGE);
+        for (let first = 0; first < 1000; first += 100) {
+          await Promise.all(Array.from({ length: 100 }, (_, n) => env.BUCKET.put("list-" + String(first + n).padStart(4, "0"), "")));
+        }
+      },
+      async get(env, count) { for (let n = 0; n < count; n++) await (await env.BUCKET.get("value")).text(); },
+      async get_bytes(env, count) { for (let n = 0; n < count; n++) await (await env.BUCKET.get("value")).bytes(); },
+      async get_range(env, count) {
+        for (let n = 0; n < count; n++) await (await env.BUCKET.get("large", { range: { offset: 5_000_000, length: 1000 } })).bytes();
+      },
+      async get_large(env, count) { for (let n = 0; n < count; n++) await (await env.BUCKET.get("large")).arrayBuffer(); },
+      async head(env, count) { for (let n = 0; n < count; n++) await env.BUCKET.head("value"); },
+      async put(env, count) { for (let n = 0; n < count; n++) await env.BUCKET.put("put-" + n, VALUE); },
+      async put_many(env, count) {
+        for (let n = 0; n < count / 32; n++) {
+          await Promise.all(Array.from({ length: 32 }, (_, m) => env.BUCKET.put("put-" + m, VALUE)));
+        }
+      },
+      async put_large(env, count) { for (let n = 0; n < count; n++) await env.BUCKET.put("put-large", LARGE); },
+      async list_objects(env, count) { for (let n = 0; n < count; n++) await env.BUCKET.list({ prefix: "list-" }); },
+    };
+'''
+
+
+def prepare(contender: Contender, client: httpx.Client) -> None:
+    """What the cases read."""
+    contender.ask(client, "prepare", 0)
+
+
+def copied(source: Path, target: Path) -> float:
+    """Seconds of a copy that is on disk in the end, as an object is."""
+    begin = time.perf_counter()
+    shutil.copyfile(source, target)
+    with target.open("rb+") as file:
+        os.fsync(file.fileno())
+    return time.perf_counter() - begin
+
+
+def further(server: Server, client: httpx.Client) -> None:
+    """A large object through the Worker, both ways, beside a copy of a file; nobody's memory grows with it."""
+    size = int(float(os.environ.get("ISTHMUS_BENCH_GIB", "1")) * 2**30)
+    source, target = server.folder / "source", server.folder / "target"
+    block = os.urandom(1 << 20)
+    with source.open("wb") as file:
+        for _ in range(size >> 20):
+            file.write(block)
+    pids = server.pids()
+    before = {pid: processes.private_bytes(pid) for pid in (pids.host, *pids.isolates)}
+    copy = copied(source, target)
+    target.unlink()
+
+    def pieces(file):
+        while piece := file.read(1 << 20):
+            yield piece
+
+    headers = {"content-length": str(size)}
+    begin = time.perf_counter()
+    with source.open("rb") as file:
+        client.put(f"{server.url}/stream", content=pieces(file), headers=headers).raise_for_status()
+    put = time.perf_counter() - begin
+    begin = time.perf_counter()
+    got = 0
+    with client.stream("GET", f"{server.url}/stream") as response, target.open("wb") as file:
+        for piece in response.iter_raw(1 << 20):
+            file.write(piece)
+            got += len(piece)
+    get = time.perf_counter() - begin
+    assert got == size
+    grown = {pid: (processes.private_bytes(pid) - was) / 2**20 for pid, was in before.items()}
+    print(
+        f"\n{size / 2**30:g} GiB: copied in {copy:.2f} s; put in {put:.2f} s ({put / copy:.2f} copies), got in {get:.2f} s "
+        f"({get / copy:.2f} copies); private memory grew by "
+        + ", ".join(f"{size:.1f} MiB" for size in grown.values())
+        + " (host, isolates)"
+    )
