@@ -14,6 +14,7 @@ use isthmus_stores::cache::CacheLimits;
 use isthmus_stores::sqlite::SqliteStores;
 
 use crate::broker::{D1Grant, Grant, GrantTable, QueueGrant, R2Grant, RateLimitGrant, SecretGrant};
+use crate::logs::{LogLevel, Logs};
 use crate::network::Network;
 use crate::queues::{Consumer, Settings};
 
@@ -59,6 +60,8 @@ pub(crate) struct Means<'a> {
     pub(crate) assets: Option<&'a Arc<Assets>>,
     pub(crate) network: Network,
     pub(crate) cache: CacheLimits,
+    /// Hears of stores that can't be opened.
+    pub(crate) logs: &'a Logs,
     /// How long the Worker may take to start.
     pub(crate) startup: Duration,
 }
@@ -73,6 +76,7 @@ pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanErro
         assets,
         network,
         cache,
+        logs,
         startup,
     } = means;
     if let Some(unserved) = project.unserved.first() {
@@ -91,11 +95,12 @@ pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanErro
         bindings.push((name.clone(), binding));
     }
     for namespace in &project.kv_namespaces {
-        let channel = grants.add(Grant::Kv(stores.kv(&namespace.id)?));
+        let channel = grants.add(or_broken(stores.kv(&namespace.id), Grant::Kv, logs)?);
         bindings.push((namespace.binding.clone(), Binding::Kv(channel)));
     }
     for database in &project.d1_databases {
-        let channel = grants.add(Grant::D1(D1Grant::new(stores.d1(&database.id)?)));
+        let grant = |store| Grant::D1(D1Grant::new(store));
+        let channel = grants.add(or_broken(stores.d1(&database.id), grant, logs)?);
         bindings.push((database.binding.clone(), Binding::D1(channel)));
     }
     for bucket in &project.r2_buckets {
@@ -107,11 +112,14 @@ pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanErro
         .iter()
         .any(|&(name, on)| on && name == "queues_json_messages");
     for producer in &project.queue_producers {
-        let channel = grants.add(Grant::Queue(QueueGrant {
-            queue: stores.queue(&producer.queue)?,
-            delivery_delay: producer.delivery_delay,
-            controls: false,
-        }));
+        let grant = |queue| {
+            Grant::Queue(QueueGrant {
+                queue,
+                delivery_delay: producer.delivery_delay,
+                controls: false,
+            })
+        };
+        let channel = grants.add(or_broken(stores.queue(&producer.queue), grant, logs)?);
         let default_type = if sends_json {
             ContentType::Json
         } else {
@@ -123,11 +131,15 @@ pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanErro
         };
         bindings.push((producer.binding.clone(), binding));
     }
-    let workers = project.queue_consumers.iter();
-    let consumers = workers
-        .filter(|consumer| consumer.consumer_type == ConsumerType::Worker)
-        .map(|consumer| self::consumer(consumer, stores))
-        .collect::<Result<_, _>>()?;
+    let mut consumers = Vec::new();
+    for configured in &project.queue_consumers {
+        if configured.consumer_type == ConsumerType::Worker {
+            match consumer(configured, stores) {
+                Ok(consumer) => consumers.push(consumer),
+                Err(error) => told(error, logs).map(drop)?,
+            }
+        }
+    }
     for limit in &project.rate_limits {
         let limiter = stores.rate_limiter(&limit.namespace_id);
         let channel = grants.add(Grant::RateLimit(RateLimitGrant {
@@ -138,14 +150,10 @@ pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanErro
         bindings.push((limit.binding.clone(), Binding::RateLimit(channel)));
     }
     for secret in &project.stored_secrets {
-        let grant = SecretGrant {
-            store: stores.secrets(&secret.store_id)?,
-            name: secret.secret_name.clone(),
-        };
-        bindings.push((
-            secret.binding.clone(),
-            Binding::Secret(grants.add(Grant::Secret(grant))),
-        ));
+        let name = secret.secret_name.clone();
+        let grant = |store| Grant::Secret(SecretGrant { store, name });
+        let channel = grants.add(or_broken(stores.secrets(&secret.store_id), grant, logs)?);
+        bindings.push((secret.binding.clone(), Binding::Secret(channel)));
     }
     if let (Some(assets), Some(binding)) = (
         assets,
@@ -176,6 +184,38 @@ pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanErro
         grants,
         consumers,
     })
+}
+
+/// What a store comes to; one that can't be opened fails at each use, and the others work.
+///
+/// # Errors
+/// The configuration names something that no store can be.
+fn or_broken<T>(
+    opened: Result<T, StoreError>,
+    grant: impl FnOnce(T) -> Grant,
+    logs: &Logs,
+) -> Result<Grant, StoreError> {
+    match opened {
+        Ok(store) => Ok(grant(store)),
+        Err(error) => told(error, logs).map(Grant::Broken),
+    }
+}
+
+/// Tells the log of a store that can't be opened; why not.
+///
+/// # Errors
+/// It is the configuration's fault.
+fn told(error: StoreError, logs: &Logs) -> Result<String, StoreError> {
+    if matches!(error, StoreError::InvalidId { .. }) {
+        return Err(error);
+    }
+    logs.host(
+        LogLevel::Error,
+        format_args!(
+            "{error}. What uses it fails, the rest works: mend the file, or move it away, and start anew"
+        ),
+    );
+    Ok(error.to_string())
 }
 
 fn consumer(configured: &QueueConsumer, stores: &SqliteStores) -> Result<Consumer, StoreError> {

@@ -124,6 +124,7 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
         assets: assets.as_ref(),
         network,
         cache,
+        logs: &logs,
         startup: timeouts.startup,
     };
     let Plan {

@@ -32,6 +32,8 @@ pub(crate) enum Grant {
     RateLimit(RateLimitGrant),
     /// One secret.
     Secret(SecretGrant),
+    /// A store that can't be opened, and why.
+    Broken(String),
     /// The state folder as a whole; never an isolate's.
     State(Arc<SqliteStores>),
     /// A queue to send to.

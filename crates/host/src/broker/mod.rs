@@ -328,6 +328,7 @@ impl Broker {
             (Some(Grant::State(stores)), Operation::State(operation)) => {
                 self.begin_state(stream, stores, *operation, body)
             }
+            (Some(Grant::Broken(why)), _) => Err(CallFailure::new(FailureKind::Internal, why)),
             (Some(_), Operation::Rpc { .. }) => Err(CallFailure::new(
                 FailureKind::User,
                 "method calls on remote objects aren't served by Isthmus yet",
