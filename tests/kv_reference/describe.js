@@ -12,6 +12,7 @@
       if (value.length <= 20) return value.map(describe);
       return { length: value.length, first: describe(value[0]), last: describe(value[value.length - 1]) };
     }
+    if (value instanceof Map) return { Map: Array.from(value, (pair) => pair.map(describe)) };
     if (value instanceof Error) return { name: value.name, message: text(value.message) };
     const prototype = Object.getPrototypeOf(value);
     if (prototype === Object.prototype) {

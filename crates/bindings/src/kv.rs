@@ -1,8 +1,7 @@
 //! `KvNamespace`: the [KV API](https://developers.cloudflare.com/kv/api/), over one channel each.
 //!
 //! The rules on keys, options and results that workerd itself applies are here; limits, expiry and cursors are the
-//! host's (`stores::kv`). Facts: `spec/workers.md` §B3 and `tests/kv_reference`. Getting several keys at once is
-//! refused with a clear error.
+//! host's (`stores::kv`). Facts: `spec/workers.md` §B3 and `tests/kv_reference`.
 
 use std::rc::Rc;
 
@@ -19,6 +18,7 @@ use crate::exchange::failed;
 use crate::{Broker, convert, settle};
 
 mod get;
+mod get_many;
 mod list;
 mod put;
 

@@ -13,6 +13,14 @@ pub enum Operation<'a> {
         /// `cacheTtl` in seconds, only checked: the host's reads are always fresh.
         cache_ttl: Option<i32>,
     },
+    /// Reads up to 100 values from one state; the answer is [`Reply::Values`].
+    GetMany {
+        /// The keys.
+        #[serde(borrow)]
+        keys: Vec<&'a str>,
+        /// As above.
+        cache_ttl: Option<i32>,
+    },
     /// Writes the value that is the stream's body; the answer is [`Reply::Done`], sent when it is durable.
     Put {
         /// The key.
@@ -50,6 +58,8 @@ pub enum Reply<'a> {
         /// Its metadata as JSON.
         metadata: Option<&'a str>,
     },
+    /// Answers `GetMany`, in the order of its keys. The values, one behind the other, are the reply's body.
+    Values(#[serde(borrow)] Vec<Option<FoundValue<'a>>>),
     /// Answers `Put` and `Delete`.
     Done,
     /// Answers `List`.
@@ -70,5 +80,14 @@ pub struct ListedKey<'a> {
     /// When it ends, in seconds since the epoch.
     pub expiration: Option<u64>,
     /// Its metadata as JSON.
+    pub metadata: Option<&'a str>,
+}
+
+/// One of several values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FoundValue<'a> {
+    /// Its length in bytes.
+    pub length: u32,
+    /// The key's metadata as JSON.
     pub metadata: Option<&'a str>,
 }

@@ -9,7 +9,9 @@ mod store;
 mod value;
 
 pub use answer::{KvAnswer, KvError};
-pub use limits::{MAX_KEY_BYTES, MAX_LIST_KEYS, MAX_METADATA_BYTES, MAX_VALUE_BYTES};
+pub use limits::{
+    MAX_BULK_BYTES, MAX_BULK_KEYS, MAX_KEY_BYTES, MAX_LIST_KEYS, MAX_METADATA_BYTES, MAX_VALUE_BYTES,
+};
 pub use namespace::KvNamespace;
 pub use store::{KvEntry, KvKey, KvPage, KvRange, KvStore, StoreFuture};
 pub use value::ValueBuffer;

@@ -7,7 +7,7 @@ use isthmus_protocol::{Operation, Reply, kv};
 use isthmus_web::body::{ByteSource, IncomingBody, PullDone, Pulled};
 use rquickjs::{ArrayBuffer, Ctx, Exception, IntoJs, Object, Promise, Result, String as JsString, Value};
 
-use super::{KvNamespace, check_key, failed, required};
+use super::{KvNamespace, check_key, failed, get_many, required};
 use crate::{
     CallBody, collect,
     convert::{self, integer_option, text_option},
@@ -37,30 +37,34 @@ pub(super) fn get_with_metadata<'js>(
     Ok(promise.into_value())
 }
 
+/// What a key comes to.
 #[derive(Clone, Copy)]
-enum Shape {
+pub(super) enum Shape {
     Value,
     WithMetadata,
 }
 
 /// The arguments, converted.
 struct Request {
-    /// `None` if it is an array.
-    key: Option<Vec<u8>>,
+    keys: Keys,
     value_type: Option<String>,
     cache_ttl: Option<i32>,
+}
+
+enum Keys {
+    One(Vec<u8>),
+    Many(Vec<String>),
 }
 
 impl Request {
     fn of<'js>(ctx: &Ctx<'js>, method: &str, expected: &str, arguments: &[Value<'js>]) -> Result<Self> {
         let key = required(ctx, arguments, 0, method, expected)?;
-        let key = if key.is_array() {
-            None
-        } else {
-            Some(convert::text(ctx, key)?)
+        let keys = match key.as_array() {
+            Some(keys) => Keys::Many(get_many::keys_of(ctx, keys)?),
+            None => Keys::One(convert::text(ctx, key)?),
         };
         let mut request = Self {
-            key,
+            keys,
             value_type: None,
             cache_ttl: None,
         };
@@ -82,9 +86,12 @@ impl Request {
     }
 
     fn send<'js>(self, ctx: &Ctx<'js>, namespace: &KvNamespace, shape: Shape) -> Result<Promise<'js>> {
-        let Some(key) = self.key else {
-            let message = "Getting several keys at once is not supported yet: get them one by one.";
-            return Err(settle::error(ctx, "Error", message));
+        let key = match self.keys {
+            Keys::One(key) => key,
+            Keys::Many(keys) => {
+                let value_type = self.value_type.as_deref();
+                return get_many::send(ctx, namespace, keys, value_type, self.cache_ttl, shape);
+            }
         };
         let key = check_key(ctx, "GET", key)?;
         let (promise, settler) = Settler::promise(ctx)?;
@@ -158,20 +165,39 @@ fn whole<'js>(
 }
 
 impl Shape {
+    /// What is answered for a value and its metadata, which is JSON.
     fn of<'js>(self, ctx: &Ctx<'js>, value: Value<'js>, metadata: Option<&str>) -> Result<Value<'js>> {
         if matches!(self, Self::Value) {
             return Ok(value);
         }
-        let metadata = match metadata {
-            Some(json) => ctx.json_parse(json)?,
-            None => Value::new_null(ctx.clone()),
-        };
-        let result = Object::new(ctx.clone())?;
-        result.set("value", value)?;
-        result.set("metadata", metadata)?;
+        let result = with_metadata(ctx, value, metadata)?;
         result.set("cacheStatus", Value::new_null(ctx.clone()))?;
         Ok(result.into_value())
     }
+
+    /// The same for one of several keys, which has no `cacheStatus`.
+    pub(super) fn of_many<'js>(
+        self,
+        ctx: &Ctx<'js>,
+        value: Value<'js>,
+        metadata: Option<&str>,
+    ) -> Result<Value<'js>> {
+        match self {
+            Self::Value => Ok(value),
+            Self::WithMetadata => with_metadata(ctx, value, metadata).map(Object::into_value),
+        }
+    }
+}
+
+fn with_metadata<'js>(ctx: &Ctx<'js>, value: Value<'js>, metadata: Option<&str>) -> Result<Object<'js>> {
+    let metadata = match metadata {
+        Some(json) => ctx.json_parse(json)?,
+        None => Value::new_null(ctx.clone()),
+    };
+    let result = Object::new(ctx.clone())?;
+    result.set("value", value)?;
+    result.set("metadata", metadata)?;
+    Ok(result)
 }
 
 /// Bytes that are no UTF-8 become U+FFFD. A byte order mark stays, as upstream.
@@ -226,7 +252,7 @@ impl ByteSource for Once {
 }
 
 /// Tells the host that nobody will read a body.
-fn discard(body: &IncomingBody) {
+pub(super) fn discard(body: &IncomingBody) {
     if let IncomingBody::Source { source, .. } = body {
         source.cancel();
     }

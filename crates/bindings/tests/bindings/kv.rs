@@ -6,16 +6,6 @@ use serde_json::json;
 use crate::worker::{Worker, start};
 
 #[test]
-fn several_keys_at_once_are_refused_clearly() {
-    let worker = Worker::new();
-    for method in ["get", "getWithMetadata"] {
-        let outcome = worker.outcome(&format!("return (async () => kv.{method}(['a', 'b']))()"));
-        let message = outcome["rejected"]["message"].as_str().expect("an error");
-        assert!(message.contains("several keys"), "{message}");
-    }
-}
-
-#[test]
 fn an_error_of_the_host_keeps_its_name_and_its_whole_message() {
     let worker = Worker::new();
     let message = format!("KV GET failed: 500 {}", "long ".repeat(200));
@@ -33,6 +23,7 @@ fn an_error_of_the_host_keeps_its_name_and_its_whole_message() {
             "list()",
             "delete('k')",
             "getWithMetadata('k')",
+            "get(['k'])",
         ] {
             let code = format!("return kv.{call}.catch((e) => [e.name, e.message, e instanceof Error])");
             let described = json!([name, {"length": message.len(), "start": message[..40]}, true]);

@@ -1,7 +1,7 @@
 //! What an operation of a namespace comes to.
 
-use bytes::Bytes;
-use isthmus_protocol::kv::{ListedKey, Operation, Reply};
+use bytes::{Bytes, BytesMut};
+use isthmus_protocol::kv::{FoundValue, ListedKey, Operation, Reply};
 
 use super::{KvEntry, KvKey};
 
@@ -10,6 +10,13 @@ use super::{KvEntry, KvKey};
 pub enum KvAnswer {
     /// Answers `Get`; `None` if there is no such key.
     Value(Option<KvEntry>),
+    /// Answers `GetMany`.
+    Values {
+        /// For each key that was found, the length of its value in bytes, and its metadata as JSON.
+        found: Vec<Option<(u32, Option<String>)>>,
+        /// The values, one behind the other.
+        values: Bytes,
+    },
     /// Answers `Put` and `Delete`.
     Done,
     /// Answers `List`.
@@ -22,6 +29,25 @@ pub enum KvAnswer {
 }
 
 impl KvAnswer {
+    /// The answer to `GetMany`.
+    pub(super) fn values(entries: Vec<Option<KvEntry>>) -> Self {
+        let length = entries.iter().flatten().map(|entry| entry.value.len()).sum();
+        let mut values = BytesMut::with_capacity(length);
+        let found = entries
+            .into_iter()
+            .map(|entry| {
+                let entry = entry?;
+                values.extend_from_slice(&entry.value);
+                // All of them together have at most `MAX_BULK_BYTES`.
+                Some((entry.value.len() as u32, entry.metadata))
+            })
+            .collect();
+        Self::Values {
+            found,
+            values: values.freeze(),
+        }
+    }
+
     /// The protocol's form of the answer, without the value.
     pub fn reply(&self) -> Reply<'_> {
         match self {
@@ -29,6 +55,18 @@ impl KvAnswer {
                 found: entry.is_some(),
                 metadata: entry.as_ref().and_then(|entry| entry.metadata.as_deref()),
             },
+            Self::Values { found, .. } => Reply::Values(
+                found
+                    .iter()
+                    .map(|found| {
+                        let (length, metadata) = found.as_ref()?;
+                        Some(FoundValue {
+                            length: *length,
+                            metadata: metadata.as_deref(),
+                        })
+                    })
+                    .collect(),
+            ),
             Self::Done => Reply::Done,
             Self::List { keys, cursor } => Reply::List {
                 keys: keys
@@ -44,10 +82,11 @@ impl KvAnswer {
         }
     }
 
-    /// The value that is the reply's body: `Some` iff a `Get` found its key.
+    /// The reply's body: the value of a `Get` that found its key, the values of a `GetMany`.
     pub fn value(&self) -> Option<&Bytes> {
         match self {
             Self::Value(Some(entry)) => Some(&entry.value),
+            Self::Values { values, .. } => Some(values),
             _ => None,
         }
     }
@@ -78,6 +117,7 @@ impl KvError {
     pub fn message_of(&self, operation: &Operation<'_>) -> String {
         let method = match operation {
             Operation::Get { .. } | Operation::List { .. } => "GET",
+            Operation::GetMany { .. } => "GET_BULK",
             Operation::Put { .. } => "PUT",
             Operation::Delete { .. } => "DELETE",
         };

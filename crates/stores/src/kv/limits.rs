@@ -14,6 +14,10 @@ pub const MAX_KEY_BYTES: usize = 512;
 pub const MAX_VALUE_BYTES: u64 = 25 * 1024 * 1024;
 /// The longest metadata, in bytes of JSON.
 pub const MAX_METADATA_BYTES: usize = 1024;
+/// The most keys that can be read at once.
+pub const MAX_BULK_KEYS: usize = 100;
+/// How long the values that are read at once may be together, in bytes.
+pub const MAX_BULK_BYTES: u64 = 25 * 1024 * 1024;
 /// The most keys in one part of a list.
 pub const MAX_LIST_KEYS: usize = 1000;
 
@@ -26,6 +30,18 @@ pub(super) fn check(operation: &Operation<'_>, now: u64) -> Result<(), KvError> 
         Operation::Get { key, cache_ttl } => {
             check_key(key)?;
             cache_ttl.map_or(Ok(()), check_cache_ttl)
+        }
+        Operation::GetMany { keys, cache_ttl } => {
+            let refused = |message: String| Err(KvError::new(400, message));
+            match keys.len() {
+                0 => return refused("You must request a minimum of 1 key".to_owned()),
+                1..=MAX_BULK_KEYS => {}
+                _ => return refused(format!("You can request a maximum of {MAX_BULK_KEYS} keys")),
+            }
+            keys.iter().try_for_each(|key| {
+                check_key(key)?;
+                cache_ttl.map_or(Ok(()), check_cache_ttl)
+            })
         }
         Operation::Put {
             key,
@@ -133,6 +149,15 @@ pub(super) fn check_value_length(length: u64) -> Result<(), KvError> {
     }
     let message = format!("Value length of {length} exceeds limit of {MAX_VALUE_BYTES}.");
     Err(KvError::new(413, message))
+}
+
+/// The error of values that are too long together.
+pub(super) fn bulk_too_long() -> KvError {
+    let message = format!(
+        "Total size of request exceeds the limit of {}MB",
+        MAX_BULK_BYTES / 1024 / 1024
+    );
+    KvError::new(413, message)
 }
 
 /// How many keys a list may have.

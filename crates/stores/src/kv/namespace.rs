@@ -51,6 +51,10 @@ impl KvNamespace {
         limits::check(operation, now)?;
         match *operation {
             Operation::Get { key, .. } => Ok(KvAnswer::Value(self.store.get(key, now).await?)),
+            Operation::GetMany { ref keys, .. } => {
+                let found = self.store.get_many(keys, limits::MAX_BULK_BYTES, now).await?;
+                found.map(KvAnswer::values).ok_or_else(limits::bulk_too_long)
+            }
             Operation::Put {
                 key,
                 expiration,

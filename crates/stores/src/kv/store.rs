@@ -57,6 +57,15 @@ pub trait KvStore: Send + Sync + 'static {
     /// Reads an entry.
     fn get<'a>(&'a self, key: &'a str, now: u64) -> StoreFuture<'a, Option<KvEntry>>;
 
+    /// Reads several entries from one consistent state, in the order of the keys; `None` if their values sum to more than
+    /// `most` bytes, which then needn't all be read.
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        most: u64,
+        now: u64,
+    ) -> StoreFuture<'a, Option<Vec<Option<KvEntry>>>>;
+
     /// Writes an entry; resolves when it is durable. Dropping the future may or may not prevent it.
     fn put<'a>(&'a self, key: &'a str, entry: KvEntry, now: u64) -> StoreFuture<'a, ()>;
 

@@ -120,6 +120,19 @@ impl KvStore for SqliteKv {
         })
     }
 
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        most: u64,
+        now: u64,
+    ) -> StoreFuture<'a, Option<Vec<Option<KvEntry>>>> {
+        let keys: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
+        Box::pin(async move {
+            self.blocking(move |connection| read_many(connection, &keys, most, now))
+                .await
+        })
+    }
+
     fn put<'a>(&'a self, key: &'a str, entry: KvEntry, now: u64) -> StoreFuture<'a, ()> {
         self.sweep(now, SWEEP_SECONDS);
         let key = key.to_owned();
@@ -246,6 +259,38 @@ fn read_whole(connection: &Connection, key: &str) -> rusqlite::Result<Option<KvE
         .prepare_cached("SELECT expiration, metadata, value FROM entries WHERE key = ?1")?
         .query_row([key.as_bytes()], |row| entry(row, row.get_ref(2)?.as_blob()?))
         .optional()
+}
+
+/// Reads entries in one transaction, so from one state; stops where their values get longer than `most` bytes.
+fn read_many(
+    connection: &Connection,
+    keys: &[String],
+    most: u64,
+    now: u64,
+) -> rusqlite::Result<Option<Vec<Option<KvEntry>>>> {
+    let transaction = connection.unchecked_transaction()?;
+    let mut statement = transaction.prepare_cached(
+        "SELECT expiration, metadata, iif(length(value) <= ?2, value, NULL) FROM entries
+         WHERE key = ?1 AND (expiration IS NULL OR expiration > ?3)",
+    )?;
+    let mut left = most;
+    let mut found = Vec::with_capacity(keys.len());
+    for key in keys {
+        let parameters = params![key.as_bytes(), left.cast_signed(), now.cast_signed()];
+        let read = statement.query_row(parameters, |row| match row.get_ref(2)?.as_blob_or_null()? {
+            Some(value) => Ok(Found::Small(entry(row, value)?)),
+            None => Ok(Found::Large),
+        });
+        found.push(match read.optional()?.unwrap_or(Found::Nothing) {
+            Found::Nothing => None,
+            Found::Small(entry) => {
+                left -= entry.value.len() as u64;
+                Some(entry)
+            }
+            Found::Large => return Ok(None),
+        });
+    }
+    Ok(Some(found))
 }
 
 fn entry(row: &Row<'_>, value: &[u8]) -> rusqlite::Result<KvEntry> {
