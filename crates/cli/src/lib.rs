@@ -69,6 +69,12 @@ fn run_with(invocation: Invocation, printer: Arc<Printer>) -> ExitCode {
         Ok(Arguments {
             command: Command::Secret(command),
         }) => exit_code(commands::secret::run(command, &printer), &printer),
+        Ok(Arguments {
+            command: Command::Backup(arguments),
+        }) => exit_code(commands::backup::backup(&arguments, &printer), &printer),
+        Ok(Arguments {
+            command: Command::Restore(arguments),
+        }) => exit_code(commands::backup::restore(&arguments, &printer), &printer),
         Err(error) => {
             // Help and the version arrive here as well; clap knows which stream and code they have.
             let text = error.render().ansi().to_string();

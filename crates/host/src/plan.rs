@@ -14,7 +14,6 @@ use isthmus_stores::cache::CacheLimits;
 use isthmus_stores::sqlite::SqliteStores;
 
 use crate::broker::{D1Grant, Grant, GrantTable, QueueGrant, R2Grant, RateLimitGrant, SecretGrant};
-use crate::logs::{LogLevel, Logs};
 use crate::network::Network;
 use crate::queues::{Consumer, Settings};
 
@@ -26,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) grants: GrantTable,
     /// The queues whose messages the Worker gets.
     pub(crate) consumers: Vec<Consumer>,
+    /// What is to be said of bindings whose store can't be opened: they fail, the others work.
+    pub(crate) unavailable: Vec<String>,
 }
 
 /// Why a project can't be planned.
@@ -60,8 +61,6 @@ pub(crate) struct Means<'a> {
     pub(crate) assets: Option<&'a Arc<Assets>>,
     pub(crate) network: Network,
     pub(crate) cache: CacheLimits,
-    /// Hears of stores that can't be opened.
-    pub(crate) logs: &'a Logs,
     /// How long the Worker may take to start.
     pub(crate) startup: Duration,
 }
@@ -76,7 +75,6 @@ pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanErro
         assets,
         network,
         cache,
-        logs,
         startup,
     } = means;
     if let Some(unserved) = project.unserved.first() {
@@ -94,13 +92,25 @@ pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanErro
         };
         bindings.push((name.clone(), binding));
     }
+    let mut unavailable = Vec::new();
+    // A store that can't be used is no reason to keep the others from their work.
+    let mut or_unavailable = |grant: Result<Grant, StoreError>, binding: &str| match grant {
+        Err(error) if error.concerns_one_file() => {
+            unavailable.push(format!(
+                "the binding `{binding}` fails until its file is restored from a backup (`isthmus restore`) or moved away: {error}"
+            ));
+            Ok(Grant::Unavailable)
+        }
+        grant => grant,
+    };
     for namespace in &project.kv_namespaces {
-        let channel = grants.add(or_broken(stores.kv(&namespace.id), Grant::Kv, logs)?);
+        let grant = or_unavailable(stores.kv(&namespace.id).map(Grant::Kv), &namespace.binding)?;
+        let channel = grants.add(grant);
         bindings.push((namespace.binding.clone(), Binding::Kv(channel)));
     }
     for database in &project.d1_databases {
-        let grant = |store| Grant::D1(D1Grant::new(store));
-        let channel = grants.add(or_broken(stores.d1(&database.id), grant, logs)?);
+        let grant = stores.d1(&database.id).map(|d1| Grant::D1(D1Grant::new(d1)));
+        let channel = grants.add(or_unavailable(grant, &database.binding)?);
         bindings.push((database.binding.clone(), Binding::D1(channel)));
     }
     for bucket in &project.r2_buckets {
@@ -112,14 +122,14 @@ pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanErro
         .iter()
         .any(|&(name, on)| on && name == "queues_json_messages");
     for producer in &project.queue_producers {
-        let grant = |queue| {
+        let grant = stores.queue(&producer.queue).map(|queue| {
             Grant::Queue(QueueGrant {
                 queue,
                 delivery_delay: producer.delivery_delay,
                 controls: false,
             })
-        };
-        let channel = grants.add(or_broken(stores.queue(&producer.queue), grant, logs)?);
+        });
+        let channel = grants.add(or_unavailable(grant, &producer.binding)?);
         let default_type = if sends_json {
             ContentType::Json
         } else {
@@ -131,15 +141,6 @@ pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanErro
         };
         bindings.push((producer.binding.clone(), binding));
     }
-    let mut consumers = Vec::new();
-    for configured in &project.queue_consumers {
-        if configured.consumer_type == ConsumerType::Worker {
-            match consumer(configured, stores) {
-                Ok(consumer) => consumers.push(consumer),
-                Err(error) => told(error, logs).map(drop)?,
-            }
-        }
-    }
     for limit in &project.rate_limits {
         let limiter = stores.rate_limiter(&limit.namespace_id);
         let channel = grants.add(Grant::RateLimit(RateLimitGrant {
@@ -150,9 +151,13 @@ pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanErro
         bindings.push((limit.binding.clone(), Binding::RateLimit(channel)));
     }
     for secret in &project.stored_secrets {
-        let name = secret.secret_name.clone();
-        let grant = |store| Grant::Secret(SecretGrant { store, name });
-        let channel = grants.add(or_broken(stores.secrets(&secret.store_id), grant, logs)?);
+        let grant = stores.secrets(&secret.store_id).map(|store| {
+            Grant::Secret(SecretGrant {
+                store,
+                name: secret.secret_name.clone(),
+            })
+        });
+        let channel = grants.add(or_unavailable(grant, &secret.binding)?);
         bindings.push((secret.binding.clone(), Binding::Secret(channel)));
     }
     if let (Some(assets), Some(binding)) = (
@@ -164,6 +169,17 @@ pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanErro
     }
     if let Some(binding) = &project.version_metadata {
         bindings.push((binding.clone(), Binding::Json(version_metadata()?)));
+    }
+    let workers = project.queue_consumers.iter();
+    let mut consumers = Vec::new();
+    for configured in workers.filter(|consumer| consumer.consumer_type == ConsumerType::Worker) {
+        match consumer(configured, stores) {
+            Err(error) if error.concerns_one_file() => unavailable.push(format!(
+                "nothing is delivered of the queue `{}` until its file is restored from a backup (`isthmus restore`) or moved away: {error}",
+                configured.queue
+            )),
+            consumer => consumers.push(consumer?),
+        }
     }
     let spec = IsolateSpec {
         name: project.name.clone(),
@@ -182,40 +198,9 @@ pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanErro
     Ok(Plan {
         spec,
         grants,
+        unavailable,
         consumers,
     })
-}
-
-/// What a store comes to; one that can't be opened fails at each use, and the others work.
-///
-/// # Errors
-/// The configuration names something that no store can be.
-fn or_broken<T>(
-    opened: Result<T, StoreError>,
-    grant: impl FnOnce(T) -> Grant,
-    logs: &Logs,
-) -> Result<Grant, StoreError> {
-    match opened {
-        Ok(store) => Ok(grant(store)),
-        Err(error) => told(error, logs).map(Grant::Broken),
-    }
-}
-
-/// Tells the log of a store that can't be opened; why not.
-///
-/// # Errors
-/// It is the configuration's fault.
-fn told(error: StoreError, logs: &Logs) -> Result<String, StoreError> {
-    if matches!(error, StoreError::InvalidId { .. }) {
-        return Err(error);
-    }
-    logs.host(
-        LogLevel::Error,
-        format_args!(
-            "{error}. What uses it fails, the rest works: mend the file, or move it away, and start anew"
-        ),
-    );
-    Ok(error.to_string())
 }
 
 fn consumer(configured: &QueueConsumer, stores: &SqliteStores) -> Result<Consumer, StoreError> {

@@ -56,6 +56,9 @@ pub enum ServeError {
         /// Why not.
         source: io::Error,
     },
+    /// The state folder can't be used.
+    #[error("{0}")]
+    State(String),
     /// The stores could not be opened.
     #[error("cannot open the stores in {}: {reason}", .path.display())]
     Stores {
@@ -109,10 +112,8 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
     let listener = listen(addr).map_err(|source| ServeError::Port { addr, source })?;
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::System)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::System)?;
-    let stores = Arc::new(SqliteStores::new(
-        options.persist_to.clone(),
-        SqliteOptions::default(),
-    ));
+    let stores = SqliteStores::open(&options.persist_to, SqliteOptions::default());
+    let stores = Arc::new(stores.map_err(|error| ServeError::State(error.to_string()))?);
     let limits = NetworkLimits::from_environment().map_err(ServeError::Environment)?;
     let request_body_max = limits::request_body_max().map_err(ServeError::Environment)?;
     let cache = limits::cache_from_environment().map_err(ServeError::Environment)?;
@@ -124,13 +125,13 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
         assets: assets.as_ref(),
         network,
         cache,
-        logs: &logs,
         startup: timeouts.startup,
     };
     let Plan {
         spec,
         grants,
         consumers,
+        unavailable,
     } = plan::plan(&options.project, means).map_err(|error| match error {
         PlanError::Store(error) => ServeError::Stores {
             path: options.persist_to.clone(),
@@ -138,6 +139,9 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
         },
         other => ServeError::Project(other.to_string()),
     })?;
+    for message in unavailable {
+        logs.host(LogLevel::Error, format_args!("{message}"));
+    }
     let commands = take_commands(&options.persist_to, stores, &logs);
     let mut server = Server::start(Setup {
         listener,

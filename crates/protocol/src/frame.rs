@@ -188,7 +188,7 @@ pub enum Operation<'a> {
     /// Reads a secret.
     Secret,
     /// An operation on the state folder as a whole; only commands of the command line may.
-    State(state::Operation),
+    State(#[serde(borrow)] state::Operation<'a>),
     /// A method call on a remote object.
     Rpc {
         /// The method's name.

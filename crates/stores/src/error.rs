@@ -80,4 +80,12 @@ impl StoreError {
             Self::StartWriter { source, .. } => format!("its writer can't be started: {source}"),
         }
     }
+
+    /// Whether one file is what is wrong, so that other stores may well be opened.
+    pub fn concerns_one_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Open { .. } | Self::Foreign { .. } | Self::NewerSchema { .. }
+        )
+    }
 }

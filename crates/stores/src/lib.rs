@@ -53,6 +53,7 @@ pub mod queue;
 pub mod r2;
 mod rate_limit;
 pub mod sqlite;
+pub mod state;
 
 pub use body::StoredBody;
 pub use clock::{Clock, SystemClock};

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
@@ -14,6 +14,7 @@ use crate::{
     kv::KvNamespace,
     queue::Queue,
     r2::{R2Bucket, R2Store},
+    state::{StateError, StateFolder},
 };
 
 pub(crate) mod cache_index;
@@ -48,6 +49,8 @@ const D1_STATEMENT_TIME: Duration = Duration::from_secs(30);
 /// All stores of one host, as files under one folder. The same id always gives the same open database.
 pub struct SqliteStores {
     root: PathBuf,
+    /// Held for its lock; `None` where the caller has none to share the folder with.
+    folder: Option<StateFolder>,
     options: SqliteOptions,
     clock: Arc<dyn Clock>,
     open_kv: Mutex<HashMap<String, Weak<SqliteKv>>>,
@@ -60,7 +63,24 @@ pub struct SqliteStores {
 }
 
 impl SqliteStores {
-    /// Stores under `root`, which need not exist yet.
+    /// Stores in a state folder, which need not exist yet; one of an older version is upgraded. Other processes may have
+    /// stores open in it too, but none replaces them meanwhile.
+    ///
+    /// # Errors
+    /// The folder can't be used: a newer Isthmus wrote it, it is being restored, the system refuses it.
+    pub fn open(root: &Path, options: SqliteOptions) -> Result<Self, StateError> {
+        let folder = StateFolder::open(root)?;
+        let mut stores = Self::new(root.to_owned(), options);
+        stores.folder = Some(folder);
+        Ok(stores)
+    }
+
+    /// The state folder.
+    pub fn root(&self) -> &Path {
+        self.folder.as_ref().map_or(&self.root, StateFolder::path)
+    }
+
+    /// Stores under `root`, which need not exist yet, without a look at its version.
     pub fn new(root: PathBuf, options: SqliteOptions) -> Self {
         Self::with_clock(root, options, Arc::new(SystemClock))
     }
@@ -69,6 +89,7 @@ impl SqliteStores {
     pub fn with_clock(root: PathBuf, options: SqliteOptions, clock: Arc<dyn Clock>) -> Self {
         Self {
             root,
+            folder: None,
             options,
             clock,
             open_kv: Mutex::default(),
@@ -95,21 +116,23 @@ impl SqliteStores {
         folder: &str,
         id: &str,
     ) -> Result<KvNamespace, StoreError> {
+        let name = file_name::of(id).map_err(|reason| StoreError::InvalidId {
+            id: id.to_owned(),
+            reason,
+        })?;
+        let path = self.root.join(folder).join(name);
         let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
         let store = match open.get(id).and_then(Weak::upgrade) {
             Some(store) => store,
             None => {
-                let name = file_name::of(id).map_err(|reason| StoreError::InvalidId {
-                    id: id.to_owned(),
-                    reason,
-                })?;
-                let store = Arc::new(SqliteKv::open(&self.root.join(folder).join(name), self.options)?);
+                let store = Arc::new(SqliteKv::open(&path, self.options)?);
                 open.retain(|_, store| store.strong_count() > 0);
                 open.insert(id.to_owned(), Arc::downgrade(&store));
                 store
             }
         };
-        Ok(KvNamespace::new(store, Arc::clone(&self.clock)))
+        let place = path.display().to_string();
+        Ok(KvNamespace::new(store, Arc::clone(&self.clock), place))
     }
 
     /// The store of secrets `id`: its keys are their names. The file `secrets_store/ID.sqlite`, else as [`Self::kv`].
@@ -247,4 +270,20 @@ impl SqliteStores {
             Arc::clone(&self.clock),
         )
     }
+}
+
+/// The newest version that is known of a kind of database (`PRAGMA user_version`), by its `PRAGMA application_id`; `None` if
+/// the kind isn't known.
+pub(crate) fn newest_version(application_id: i64) -> Option<i64> {
+    let known = [
+        &kv::SCHEMA,
+        &d1::SCHEMA,
+        &queue::SCHEMA,
+        &r2::SCHEMA,
+        &cache_index::SCHEMA,
+    ];
+    let schema = known
+        .iter()
+        .find(|schema| schema.application_id == application_id)?;
+    Some(schema.version)
 }

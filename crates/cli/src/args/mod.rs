@@ -1,5 +1,6 @@
 //! The arguments as they are typed. Commands that are families have a file each.
 
+mod backup;
 mod d1;
 mod kv;
 mod queues;
@@ -17,6 +18,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use isthmus_host::{AddressPolicy, LogLevel};
 
+pub(crate) use backup::{BackupArguments, RestoreArguments};
 pub(crate) use d1::{
     D1Command, D1DatabaseArguments, D1ExecuteArguments, D1ExportArguments, D1ImportArguments,
     D1MigrationsCommand, D1MigrationsCreateArguments,
@@ -76,6 +78,10 @@ pub(crate) enum Command {
     /// Work with the secrets of a Secrets Store.
     #[command(subcommand)]
     SecretsStore(SecretsStoreCommand),
+    /// Copy all data of the state folder, also while `isthmus dev` runs on it.
+    Backup(BackupArguments),
+    /// Check a backup and put it in the place of the state folder's data.
+    Restore(RestoreArguments),
 }
 
 /// Only for the help: the console script runs programs without the command line.

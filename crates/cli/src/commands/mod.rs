@@ -1,5 +1,6 @@
 //! The commands, a file or folder each; `state`, `project` and `input` are what they share.
 
+pub(crate) mod backup;
 pub(crate) mod d1;
 pub(crate) mod dev;
 mod input;

@@ -32,8 +32,8 @@ pub(crate) enum Grant {
     RateLimit(RateLimitGrant),
     /// One secret.
     Secret(SecretGrant),
-    /// A store that can't be opened, and why.
-    Broken(String),
+    /// A store that can't be opened; the log has said why.
+    Unavailable,
     /// The state folder as a whole; never an isolate's.
     State(Arc<SqliteStores>),
     /// A queue to send to.

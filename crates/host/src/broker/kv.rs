@@ -12,6 +12,7 @@ use isthmus_stores::kv::{KvError, KvNamespace};
 
 use super::held::Charge;
 use super::{Broker, CallFailure, CallState, Collecting, lock};
+use crate::logs::LogLevel;
 use crate::streams::keep;
 
 impl Broker {
@@ -103,7 +104,12 @@ impl Broker {
                     }
                     broker.answer(stream, Reply::Kv(answer.reply()), answer.value());
                 }
-                Err(error) => broker.fail(stream, &failure(&error, &operation), false),
+                Err(error) => {
+                    if let Some(news) = namespace.news(&error) {
+                        broker.logs.host(LogLevel::Error, format_args!("{news}"));
+                    }
+                    broker.fail(stream, &failure(&error, &operation), false);
+                }
             }
         });
         // A quick read is ready at the first look and costs no task.

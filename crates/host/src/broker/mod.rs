@@ -328,7 +328,10 @@ impl Broker {
             (Some(Grant::State(stores)), Operation::State(operation)) => {
                 self.begin_state(stream, stores, *operation, body)
             }
-            (Some(Grant::Broken(why)), _) => Err(CallFailure::new(FailureKind::Internal, why)),
+            (Some(Grant::Unavailable), _) => Err(CallFailure::new(
+                FailureKind::Internal,
+                "the store behind this binding can't be opened; the log of the server says why",
+            )),
             (Some(_), Operation::Rpc { .. }) => Err(CallFailure::new(
                 FailureKind::User,
                 "method calls on remote objects aren't served by Isthmus yet",

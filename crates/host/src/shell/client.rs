@@ -10,6 +10,7 @@ use isthmus_protocol::flow::INLINE_MAX;
 use isthmus_protocol::shell::{Hello, Resource, Welcome};
 use isthmus_protocol::{Body, Call, ChannelId, FailureKind, Frame, Open, Operation, decode, encode};
 use isthmus_stores::sqlite::{SqliteOptions, SqliteStores};
+use isthmus_stores::state::StateError;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -69,6 +70,9 @@ pub enum ConnectError {
     /// A store can't be opened.
     #[error("{0}")]
     Refused(String),
+    /// The state folder can't be used.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The operating system refused something.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -136,7 +140,7 @@ impl StoresClient {
                 }
                 None => {
                     let (ours, theirs) = UnixStream::pair()?;
-                    let stores = SqliteStores::new(state.to_owned(), SqliteOptions::default());
+                    let stores = SqliteStores::open(state, SqliteOptions::default())?;
                     let (logs, _log_thread) = Logs::start(LogLevel::None, Arc::new(Nowhere))?;
                     let served = serve_connection(theirs, Arc::new(stores), logs);
                     (ours, Some(runtime.spawn(served)))

@@ -17,6 +17,7 @@ pub use client::{CallError, ConnectError, StoresClient, Upload};
 pub use isthmus_protocol::shell::Resource;
 pub use isthmus_protocol::{ChannelId, FailureKind, Operation, Reply, d1, kv, queue, r2, state};
 pub use isthmus_stores::d1::{Piece, pieces};
+pub use isthmus_stores::state::{RestoreError, Restored, restore};
 
 pub(crate) use serve::serve;
 pub(crate) use socket::{NotListening, listen};

@@ -1,6 +1,9 @@
 //! A namespace as the platform sees it: limits, expiry and cursors over a store.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use isthmus_protocol::kv::Operation;
@@ -13,6 +16,15 @@ use crate::Clock;
 pub struct KvNamespace {
     store: Arc<dyn KvStore>,
     clock: Arc<dyn Clock>,
+    operator: Arc<Operator>,
+}
+
+/// What whoever runs the server is told of a namespace, beside what a Worker hears.
+struct Operator {
+    /// What the namespace is called there.
+    place: String,
+    /// What was told last: a namespace that stays broken fills no log.
+    told: Mutex<Option<KvError>>,
 }
 
 impl fmt::Debug for KvNamespace {
@@ -22,9 +34,33 @@ impl fmt::Debug for KvNamespace {
 }
 
 impl KvNamespace {
-    /// The rules over `store`, with the time that `clock` tells.
-    pub fn new(store: Arc<dyn KvStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+    /// The rules over `store`, with the time that `clock` tells. `place` names the store in messages that no Worker sees.
+    pub fn new(store: Arc<dyn KvStore>, clock: Arc<dyn Clock>, place: String) -> Self {
+        Self {
+            store,
+            clock,
+            operator: Arc::new(Operator {
+                place,
+                told: Mutex::default(),
+            }),
+        }
+    }
+
+    /// What the server's log should say of an error of [`Self::execute`]: nothing if it is the caller's, or the same as the
+    /// one before.
+    pub fn news(&self, error: &KvError) -> Option<String> {
+        if !error.is_internal() {
+            return None;
+        }
+        let mut told = self.operator.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.as_ref() == Some(error) {
+            return None;
+        }
+        *told = Some(error.clone());
+        Some(format!(
+            "the KV namespace in {}: {}. If the file is damaged, restore it from a backup (`isthmus restore`) or move it away",
+            self.operator.place, error.message
+        ))
     }
 
     /// Checks a put before its value arrives, so that what must fail fails early, and returns where to collect

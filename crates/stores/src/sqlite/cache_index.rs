@@ -19,7 +19,7 @@ use super::writer::{Progress, Write, Writer};
 use crate::StoreError;
 use crate::cache::Headers;
 
-const SCHEMA: Schema = Schema {
+pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x4973_4361, // "IsCa"
     version: 1,
     create: "

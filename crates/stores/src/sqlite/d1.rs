@@ -44,7 +44,7 @@ use connection::{Guard, Patience};
 use run::{Runner, Stopped};
 
 /// All tables are the user's.
-const SCHEMA: Schema = Schema {
+pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x4973_4431, // "IsD1"
     version: 1,
     create: "",

@@ -25,7 +25,7 @@ use crate::{
 
 /// Keys are BLOBs of UTF-8, so that they sort by bytes. The value comes last: the columns before it are read
 /// without touching it.
-const SCHEMA: Schema = Schema {
+pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x4973_4b56, // "IsKV"
     version: 1,
     create: "

@@ -26,7 +26,7 @@ use crate::{
 
 /// Bodies lie apart, so that a lease doesn't write them again. The totals are kept by triggers: counting would take longer
 /// the more messages there are.
-const SCHEMA: Schema = Schema {
+pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x4973_5175, // "IsQu"
     version: 1,
     create: "

@@ -37,7 +37,7 @@ use write::{R2Write, Slot};
 
 /// Keys are BLOBs of UTF-8, so that they sort by bytes. Values come last: the columns before are read without touching
 /// them. A row of `objects` without file and body has its value in `parts`.
-const SCHEMA: Schema = Schema {
+pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x4973_5232, // "IsR2"
     version: 1,
     create: "

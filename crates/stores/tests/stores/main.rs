@@ -9,4 +9,5 @@ mod r2_sqlite;
 mod sqlite_d1;
 mod sqlite_files;
 mod sqlite_writer;
+mod state;
 mod support;

@@ -1,0 +1,127 @@
+"""`isthmus backup` and `isthmus restore`, and a state folder that this Isthmus can't use."""
+
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from harness.command import isthmus
+from harness.server import Server, StartError
+
+KV = "--binding=KV"
+
+
+def test_a_backup_is_made_and_restored(project: Path, tmp_path: Path) -> None:
+    isthmus(project, "kv", "key", "put", "k", "before", KV)
+    made = isthmus(project, "backup", str(tmp_path / "saved"))
+    assert made.text.startswith("Backed up 1 databases and 0 other files ("), made.text
+    isthmus(project, "kv", "key", "put", "k", "after", KV)
+    told = isthmus(project, "backup", "../again", "--json").json
+    assert (told["databases"], Path(told["folder"]).resolve()) == (1, (tmp_path / "again").resolve())
+    elsewhere = tmp_path / "elsewhere"
+    restored = isthmus(project, "restore", str(tmp_path / "saved"), "--persist-to", str(elsewhere), "--json").json
+    assert restored == {"databases": 1, "bodies": 0}
+    got = isthmus(project, "kv", "key", "get", "k", KV, "--persist-to", str(elsewhere))
+    assert got.text == "before"
+    refused = isthmus(project, "backup", str(tmp_path / "saved"), ok=False)
+    assert "isn't empty" in refused.err
+
+
+def test_a_restore_waits_for_no_dev(folder: Path, serve: Callable[..., Server], tmp_path: Path) -> None:
+    isthmus(folder, "kv", "key", "put", "k", "before", KV)
+    isthmus(folder, "backup", str(tmp_path / "saved"))
+    server = serve(folder)
+    server.client.put("/k", content="after")
+    refused = isthmus(folder, "restore", str(tmp_path / "saved"), ok=False)
+    assert "is in use by another process: end it first" in refused.err
+    assert server.get("/k").text == "after"
+    server.stop()
+    restored = isthmus(folder, "restore", str(tmp_path / "saved"))
+    assert restored.text.startswith("Restored 1 databases and 0 other files to "), restored.text
+    server.start()
+    assert server.get("/k").text == "before"
+
+
+def test_a_backup_beside_a_busy_dev_holds_what_was_acknowledged_before(
+    folder: Path, serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = serve(folder)
+    acknowledged: list[int] = []
+    stop = threading.Event()
+
+    def write() -> None:
+        with httpx.Client(base_url=server.url) as client:
+            while not stop.is_set():
+                client.put(f"/{len(acknowledged)}", content="v" * 2000).raise_for_status()
+                acknowledged.append(len(acknowledged))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        while len(acknowledged) < 50:
+            assert writer.is_alive(), server.log
+        before = len(acknowledged)
+        isthmus(folder, "backup", str(tmp_path / "saved"))
+    finally:
+        stop.set()
+        writer.join()
+    server.kill_host()
+    isthmus(folder, "restore", str(tmp_path / "saved"))
+    names = {int(key["name"]) for key in isthmus(folder, "kv", "key", "list", KV).json}
+    assert names >= set(range(before)) and names == set(range(len(names)))
+
+
+def test_a_damaged_backup_changes_nothing(folder: Path, tmp_path: Path) -> None:
+    isthmus(folder, "kv", "key", "put", "k", "v", KV)
+    isthmus(folder, "backup", str(tmp_path / "saved"))
+    shutil.rmtree(tmp_path / "saved/kv")
+    refused = isthmus(folder, "restore", str(tmp_path / "saved"), ok=False)
+    assert "kv/test.sqlite in the backup can't be used: it is missing" in refused.err
+    refused = isthmus(folder, "restore", str(tmp_path / "none"), ok=False)
+    assert "is no complete backup" in refused.err
+    assert isthmus(folder, "kv", "key", "get", "k", KV).text == "v"
+
+
+def test_a_newer_state_is_refused(folder: Path, serve: Callable[..., Server]) -> None:
+    isthmus(folder, "kv", "key", "put", "k", "v", KV)
+    version = folder / ".wrangler/state/isthmus.json"
+    assert json.loads(version.read_text()) == {"version": 1}
+    version.write_text('{"version": 7}')
+    expected = "has version 7, but this Isthmus knows versions up to 1"
+    assert expected in isthmus(folder, "kv", "key", "get", "k", KV, ok=False).err
+    with pytest.raises(StartError) as refused:
+        serve(folder)
+    assert expected in refused.value.log
+
+
+def test_a_damaged_store_is_named_and_the_others_work(
+    make_worker: Callable[..., Path], serve: Callable[..., Server]
+) -> None:
+    config = """{
+      "name": "test", "main": "main.py", "compatibility_date": "2026-11-01", "compatibility_flags": ["python_workers"],
+      "kv_namespaces": [{ "binding": "BAD", "id": "bad" }, { "binding": "GOOD", "id": "good" }]
+    }
+    """
+    worker = """
+        from workers import Response, WorkerEntrypoint
+
+        class Default(WorkerEntrypoint):
+            async def fetch(self, request):
+                await self.env.GOOD.put("k", "v")
+                try:
+                    await self.env.BAD.get("k")
+                except Exception as error:
+                    return Response(f"{error}; {await self.env.GOOD.get('k')}")
+    """
+    folder = make_worker(worker, config)
+    kv = folder / ".wrangler/state/kv"
+    kv.mkdir(parents=True)
+    (kv / "bad.sqlite").write_bytes(b"no database, but long enough for a header" * 100)
+    server = serve(folder)
+    expected = "the store behind this binding can't be opened; the log of the server says why; v"
+    assert server.get("/").text.removeprefix("Error: ") == expected
+    assert "the binding `BAD` fails until its file is restored from a backup" in server.log
+    assert "kv/bad.sqlite" in server.log
