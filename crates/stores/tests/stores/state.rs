@@ -260,7 +260,8 @@ async fn a_backup_goes_to_an_empty_folder_elsewhere() {
 async fn what_is_wrong_with_a_backup_is_found_before_anything_changes() {
     let folder = state().await;
     let list = "isthmus-backup.json";
-    let damage: [(&str, fn(&Path)); 9] = [
+    type Damage = fn(&Path);
+    let damage: [(&str, Damage); 9] = [
         ("has no isthmus-backup.json", |copy| {
             fs::remove_file(copy.join("isthmus-backup.json")).expect("removed");
         }),
