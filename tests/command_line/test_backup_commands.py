@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from harness.command import isthmus
-from harness.server import Server, StartError
+from harness.server import CONFIG, Server, StartError
 
 KV = "--binding=KV"
 
@@ -125,3 +125,23 @@ def test_a_damaged_store_is_named_and_the_others_work(
     assert server.get("/").text.removeprefix("Error: ") == expected
     assert "the binding `BAD` fails until its file is restored from a backup" in server.log
     assert "kv/bad.sqlite" in server.log
+
+
+def test_bodies_in_files_are_backed_up_with_the_rows_that_name_them(
+    make_worker: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_worker("", CONFIG.rstrip().rstrip("}") + ', "r2_buckets": [{ "binding": "R2", "bucket_name": "bucket" }] }')
+    content = bytes(range(256)) * 20_000
+    (folder / "content").write_bytes(content)
+    for key in ("long", "deleted", "overwritten"):
+        isthmus(folder, "r2", "object", "put", f"bucket/{key}", "--file", "content")
+    (folder / "content").write_bytes(b"short")
+    isthmus(folder, "r2", "object", "put", "bucket/short", "--file", "content")
+    told = isthmus(folder, "backup", str(tmp_path / "saved"), "--json").json
+    assert told["databases"] == 1 and told["bodies"] >= 3 and told["bytes"] > 3 * len(content)
+    isthmus(folder, "r2", "object", "delete", "bucket/deleted")
+    isthmus(folder, "r2", "object", "put", "bucket/overwritten", "--file", "content")
+    isthmus(folder, "restore", str(tmp_path / "saved"))
+    for key in ("long", "deleted", "overwritten", "short"):
+        isthmus(folder, "r2", "object", "get", f"bucket/{key}", "--file", "got")
+        assert (folder / "got").read_bytes() == (b"short" if key == "short" else content), key
