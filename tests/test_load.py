@@ -1,6 +1,7 @@
 """Many clients at once: no error, no growth, no request held up by another."""
 
 import concurrent.futures
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,9 @@ CLIENTS = 100
 # Those that need a server of their own would measure that server.
 ALONE = sorted(path.name for path in EXAMPLES.iterdir() if not (path / "upstream.py").exists())
 
+# Its answers are the number of visits so far.
+COUNTING = "d1"
+
 
 def load(url: str, requests: int) -> None:
     """Sends requests from many clients at once; every answer is the same, and a good one."""
@@ -25,7 +29,13 @@ def load(url: str, requests: int) -> None:
 @pytest.mark.parametrize("example", ALONE)
 def test_a_hundred_clients_at_once(serve: Callable[..., Server], tmp_path: Path, example: str) -> None:
     server = serve(copy_worker(EXAMPLES / example, tmp_path / example))
-    load(server.url, 3000)
+    if example == COUNTING:
+        answers = clients.send(server.url, 3000, CLIENTS)
+        assert {status for status, _ in answers} == {200}, answers
+        visits = sorted(json.loads(body)[0]["visits"] for _, body in answers)
+        assert visits == list(range(1, 3001)), "each visit is counted once"
+    else:
+        load(server.url, 3000)
     assert "error" not in server.log.lower(), server.log
 
 
