@@ -4,13 +4,15 @@ Each server is pinned to one core with all its processes, `wrk` to another; they
 The mark is half of granian's requests per second. Options: `frameworks.py [--seconds N] [--rounds N] [--only NAME]`;
 needs `wrk` and, for what is compared with, `pip install granian`.
 
-On 2026-11-23, on an otherwise idle machine of two cores (`--seconds 3 --rounds 2`): requests per second, and CPU µs per request
-of all processes. "Before" is before what is said below; the mark is reached, for "/" just so.
+On 2026-11-23, on an otherwise idle machine of two cores (`--seconds 3 --rounds 3`): requests per second, and CPU µs per request
+of all processes. A second run gave 50, 63 and 75 %: for "/" the mark is reached just so.
 
-    path                before        after         granian         of granian's requests
-    /                   5,585  179    6,752  147    13,376   74     50 %
-    /items/7?q=seven    4,806  208    4,954  201     9,273  107     53 %
-    /sync               4,043  246    4,325  230     6,036  165     72 %
+    path                isthmus         granian         of granian's requests
+    /                   8,357  119      16,358   61     51 %
+    /items/7?q=seven    6,961  143      11,261   88     62 %
+    /sync               5,847  171       7,799  128     75 %
+
+Tried and left out, since every build would pay for it: thin LTO with one codegen unit, 2.3 % less CPU for "/".
 
 Counted in instructions (callgrind; a request of "/" in an isolate, host apart) it was 1.16 million and is 0.94: `Headers` of
 a list of pairs took 92,000 of them and takes 5,000, iterating over `Headers` 68,000 and now 31,000, collections of young
