@@ -1,17 +1,9 @@
 //! The recorded answers of miniflare's D1, case by case; see `tests/d1_reference/record.mjs`.
 
-use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use crate::d1_worker::D1Worker;
-
-#[derive(Deserialize)]
-struct Case {
-    name: String,
-    code: String,
-    awaits: bool,
-    outcome: Json,
-}
+use crate::recorded::groups;
 
 /// Where we answer otherwise, and on purpose. A case that comes to agree must leave the list.
 fn deviation(group: &str, name: &str) -> Option<Json> {
@@ -86,46 +78,7 @@ fn deviation(group: &str, name: &str) -> Option<Json> {
     })
 }
 
-fn compare(group: &str, recorded: &str) {
-    let cases: Vec<Case> = serde_json::from_str(recorded).expect("a recording");
-    assert!(cases.len() > 10, "a recording with few cases");
-    let mut failures = Vec::new();
-    for case in cases {
-        let found = D1Worker::new().outcome(&case.code, case.awaits);
-        let expected = match deviation(group, &case.name) {
-            Some(ours) if ours == case.outcome => {
-                failures.push(format!("{}: the deviation is none", case.name));
-                continue;
-            }
-            Some(ours) => ours,
-            None => case.outcome,
-        };
-        if found != expected {
-            failures.push(format!(
-                "{}: {}\n  found    {found}\n  expected {expected}",
-                case.name, case.code
-            ));
-        }
-    }
-    assert!(
-        failures.is_empty(),
-        "{} cases of {group} differ:\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
+groups! {
+    "d1_reference", deviation, |case| D1Worker::new().outcome(&case.code, case.awaits.expect("it was noted")),
+    values methods batch exec errors refused pragmas limits sessions
 }
-
-macro_rules! groups {
-    ($($group:ident)*) => {
-        $(
-            #[test]
-            fn $group() {
-                compare(
-                    stringify!($group),
-                    include_str!(concat!("../../../../tests/d1_reference/", stringify!($group), ".json")),
-                );
-            }
-        )*
-    };
-}
-groups! { values methods batch exec errors refused pragmas limits sessions }

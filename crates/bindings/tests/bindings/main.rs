@@ -8,6 +8,7 @@ mod env;
 mod kv;
 mod queue;
 mod r2;
+mod recorded;
 mod reference;
 mod store_broker;
 mod worker;

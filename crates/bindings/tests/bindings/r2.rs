@@ -1,16 +1,9 @@
 //! `R2Bucket` beside the recorded answers of workerd and miniflare (`tests/r2_reference/record.mjs`), and what is ours.
 
-use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use crate::bucket::Bucket;
-
-#[derive(Deserialize)]
-struct Case {
-    name: String,
-    code: String,
-    outcome: Json,
-}
+use crate::recorded::groups;
 
 /// Where we answer otherwise, and on purpose. A case that comes to agree must leave the list.
 fn deviation(group: &str, name: &str) -> Option<Json> {
@@ -50,49 +43,10 @@ fn deviation(group: &str, name: &str) -> Option<Json> {
     })
 }
 
-fn compare(group: &str, recorded: &str) {
-    let cases: Vec<Case> = serde_json::from_str(recorded).expect("a recording");
-    assert!(cases.len() > 10, "a recording with few cases");
-    let mut failures = Vec::new();
-    for case in cases {
-        let found = Bucket::new().outcome(&case.code);
-        let expected = match deviation(group, &case.name) {
-            Some(ours) if ours == case.outcome => {
-                failures.push(format!("{}: the deviation is none", case.name));
-                continue;
-            }
-            Some(ours) => ours,
-            None => case.outcome,
-        };
-        if found != expected {
-            failures.push(format!(
-                "{}: {}\n  found    {found}\n  expected {expected}",
-                case.name, case.code
-            ));
-        }
-    }
-    assert!(
-        failures.is_empty(),
-        "{} cases of {group} differ:\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
+groups! {
+    "r2_reference", deviation, |case| Bucket::new().outcome(&case.code),
+    keys values streams metadata checksums ranges conditions list multipart class
 }
-
-macro_rules! groups {
-    ($($group:ident)*) => {
-        $(
-            #[test]
-            fn $group() {
-                compare(
-                    stringify!($group),
-                    include_str!(concat!("../../../../tests/r2_reference/", stringify!($group), ".json")),
-                );
-            }
-        )*
-    };
-}
-groups! { keys values streams metadata checksums ranges conditions list multipart class }
 
 #[test]
 fn null_stands_for_every_option_that_is_not_given() {

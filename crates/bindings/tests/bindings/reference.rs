@@ -1,16 +1,9 @@
 //! The recorded answers of workerd and miniflare, case by case; see `tests/kv_reference/record.mjs`.
 
-use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
+use crate::recorded::groups;
 use crate::worker::Worker;
-
-#[derive(Deserialize)]
-struct Case {
-    name: String,
-    code: String,
-    outcome: Json,
-}
 
 /// Where we answer otherwise, and on purpose. A case that comes to agree must leave the list.
 fn deviation(group: &str, name: &str) -> Option<Json> {
@@ -60,46 +53,7 @@ fn deviation(group: &str, name: &str) -> Option<Json> {
     })
 }
 
-fn compare(group: &str, recorded: &str) {
-    let cases: Vec<Case> = serde_json::from_str(recorded).expect("a recording");
-    assert!(cases.len() > 10, "a recording with few cases");
-    let mut failures = Vec::new();
-    for case in cases {
-        let found = Worker::new().outcome(&case.code);
-        let expected = match deviation(group, &case.name) {
-            Some(ours) if ours == case.outcome => {
-                failures.push(format!("{}: the deviation is none", case.name));
-                continue;
-            }
-            Some(ours) => ours,
-            None => case.outcome,
-        };
-        if found != expected {
-            failures.push(format!(
-                "{}: {}\n  found    {found}\n  expected {expected}",
-                case.name, case.code
-            ));
-        }
-    }
-    assert!(
-        failures.is_empty(),
-        "{} cases of {group} differ:\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
+groups! {
+    "kv_reference", deviation, |case| Worker::new().outcome(&case.code),
+    keys values options list streams bulk class
 }
-
-macro_rules! groups {
-    ($($group:ident)*) => {
-        $(
-            #[test]
-            fn $group() {
-                compare(
-                    stringify!($group),
-                    include_str!(concat!("../../../../tests/kv_reference/", stringify!($group), ".json")),
-                );
-            }
-        )*
-    };
-}
-groups! { keys values options list streams bulk class }
