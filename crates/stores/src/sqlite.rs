@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -23,10 +23,13 @@ mod database;
 mod failure;
 mod file_name;
 mod kv;
+mod opened;
 mod queue;
 mod r2;
 mod readers;
 mod writer;
+
+use opened::Opened;
 
 pub use d1::SqliteD1;
 pub use kv::SqliteKv;
@@ -53,12 +56,12 @@ pub struct SqliteStores {
     folder: Option<StateFolder>,
     options: SqliteOptions,
     clock: Arc<dyn Clock>,
-    open_kv: Mutex<HashMap<String, Weak<SqliteKv>>>,
-    open_d1: Mutex<HashMap<String, Weak<SqliteD1>>>,
+    open_kv: Opened<SqliteKv>,
+    open_d1: Opened<SqliteD1>,
     /// For as long as the stores: consumers wait for what producers send.
     open_queues: Mutex<HashMap<String, Queue>>,
-    open_r2: Arc<Mutex<HashMap<String, Weak<SqliteR2>>>>,
-    open_secrets: Mutex<HashMap<String, Weak<SqliteKv>>>,
+    open_r2: Arc<Opened<SqliteR2>>,
+    open_secrets: Opened<SqliteKv>,
     limiters: Mutex<HashMap<String, Arc<RateLimiter>>>,
 }
 
@@ -92,11 +95,11 @@ impl SqliteStores {
             folder: None,
             options,
             clock,
-            open_kv: Mutex::default(),
-            open_d1: Mutex::default(),
+            open_kv: Opened::default(),
+            open_d1: Opened::default(),
             open_queues: Mutex::default(),
             open_r2: Arc::default(),
-            open_secrets: Mutex::default(),
+            open_secrets: Opened::default(),
             limiters: Mutex::default(),
         }
     }
@@ -112,27 +115,23 @@ impl SqliteStores {
 
     fn namespace(
         &self,
-        open: &Mutex<HashMap<String, Weak<SqliteKv>>>,
+        opened: &Opened<SqliteKv>,
         folder: &str,
         id: &str,
     ) -> Result<KvNamespace, StoreError> {
+        let path = self.file(folder, id)?;
+        let store = opened.get(id, || SqliteKv::open(&path, self.options))?;
+        let place = path.display().to_string();
+        Ok(KvNamespace::new(store, Arc::clone(&self.clock), place))
+    }
+
+    /// The database file of a store.
+    fn file(&self, folder: &str, id: &str) -> Result<PathBuf, StoreError> {
         let name = file_name::of(id).map_err(|reason| StoreError::InvalidId {
             id: id.to_owned(),
             reason,
         })?;
-        let path = self.root.join(folder).join(name);
-        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-        let store = match open.get(id).and_then(Weak::upgrade) {
-            Some(store) => store,
-            None => {
-                let store = Arc::new(SqliteKv::open(&path, self.options)?);
-                open.retain(|_, store| store.strong_count() > 0);
-                open.insert(id.to_owned(), Arc::downgrade(&store));
-                store
-            }
-        };
-        let place = path.display().to_string();
-        Ok(KvNamespace::new(store, Arc::clone(&self.clock), place))
+        Ok(self.root.join(folder).join(name))
     }
 
     /// The store of secrets `id`: its keys are their names. The file `secrets_store/ID.sqlite`, else as [`Self::kv`].
@@ -158,23 +157,11 @@ impl SqliteStores {
     /// # Errors
     /// The id can't name a file, or the database can't be opened.
     pub fn d1(&self, id: &str) -> Result<D1Database, StoreError> {
-        let mut open = self.open_d1.lock().unwrap_or_else(PoisonError::into_inner);
-        let store = match open.get(id).and_then(Weak::upgrade) {
-            Some(store) => store,
-            None => {
-                let name = file_name::of(id).map_err(|reason| StoreError::InvalidId {
-                    id: id.to_owned(),
-                    reason,
-                })?;
-                let path = self.root.join("d1").join(name);
-                let now = self.clock.now_ms();
-                let store = Arc::new(SqliteD1::open(&path, self.options, D1_STATEMENT_TIME, now)?);
-                open.retain(|_, store| store.strong_count() > 0);
-                open.insert(id.to_owned(), Arc::downgrade(&store));
-                store
-            }
+        let open = || {
+            let path = self.file("d1", id)?;
+            SqliteD1::open(&path, self.options, D1_STATEMENT_TIME, self.clock.now_ms())
         };
-        Ok(D1Database::new(store))
+        Ok(D1Database::new(self.open_d1.get(id, open)?))
     }
 
     /// The ids of the KV namespaces that exist, sorted.
@@ -195,11 +182,7 @@ impl SqliteStores {
         if let Some(queue) = open.get(name) {
             return Ok(queue.clone());
         }
-        let file = file_name::of(name).map_err(|reason| StoreError::InvalidId {
-            id: name.to_owned(),
-            reason,
-        })?;
-        let store = SqliteQueue::open(&self.root.join("queues").join(file), self.options)?;
+        let store = SqliteQueue::open(&self.file("queues", name)?, self.options)?;
         let queue = Queue::new(name, Arc::new(store), Arc::clone(&self.clock));
         open.insert(name.to_owned(), queue.clone());
         Ok(queue)
@@ -215,21 +198,12 @@ impl SqliteStores {
             reason,
         })?;
         let folder = self.root.join("r2").join(folder);
-        let (open, options, clock) = (Arc::clone(&self.open_r2), self.options, Arc::clone(&self.clock));
+        let (opened, options, clock) = (Arc::clone(&self.open_r2), self.options, Arc::clone(&self.clock));
         let name = name.to_owned();
         let find = move || {
-            let (open, name, folder) = (Arc::clone(&open), name.clone(), folder.clone());
+            let (opened, name, folder) = (Arc::clone(&opened), name.clone(), folder.clone());
             let (now, path) = (clock.now_ms(), folder.clone());
-            let find = move || {
-                let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(store) = open.get(&name).and_then(Weak::upgrade) {
-                    return Ok(store);
-                }
-                let store = Arc::new(SqliteR2::open(&folder, options, now)?);
-                open.retain(|_, store| store.strong_count() > 0);
-                open.insert(name, Arc::downgrade(&store));
-                Ok(store)
-            };
+            let find = move || opened.get(&name, || SqliteR2::open(&folder, options, now));
             async {
                 match tokio::task::spawn_blocking(find).await {
                     Ok(found) => found.map(|store| store as Arc<dyn R2Store>),
