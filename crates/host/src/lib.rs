@@ -31,6 +31,7 @@ mod companion;
 mod cron;
 mod delivery;
 mod front;
+mod headers;
 mod isolate;
 mod launch;
 mod limits;

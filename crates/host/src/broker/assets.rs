@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use isthmus_assets::{Answer, Asked, Assets};
-use isthmus_protocol::{Body, FailureKind, Frame, Header, Reply, RequestHead, ResponseHead, StreamId};
+use isthmus_protocol::{Body, FailureKind, Frame, Reply, RequestHead, ResponseHead, StreamId};
 
 use super::fetch::failure;
 use super::{Broker, CallFailure};
 use crate::assets::{self, AssetBody};
+use crate::headers;
 
 impl Broker {
     /// Answers a request with an asset. What is looked for takes some system calls, so that it needs no task.
@@ -37,7 +38,7 @@ impl Broker {
         };
         let Answer {
             status,
-            headers,
+            headers: fields,
             content,
         } = assets
             .fetch(asked)
@@ -54,13 +55,7 @@ impl Broker {
         let reply = Reply::Response(ResponseHead {
             status: status.as_u16(),
             status_text: status.canonical_reason().unwrap_or_default(),
-            headers: headers
-                .iter()
-                .map(|(name, value)| Header {
-                    name: name.as_str(),
-                    value: value.as_bytes(),
-                })
-                .collect(),
+            headers: headers::of(&fields).collect(),
             upgrade: false,
         });
         match content {

@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use isthmus_protocol::{Body, FailureKind, Frame, Header, Reply, RequestHead, ResponseHead, StreamId};
+use isthmus_protocol::{Body, FailureKind, Frame, Reply, RequestHead, ResponseHead, StreamId};
 use tokio::task::AbortHandle;
 
 use super::{Broker, CallFailure, CallState, HeldBody, lock};
+use crate::headers;
 use crate::network::{LOST, Network, NetworkAnswer, NetworkBody, Upload, UploadEvent};
 use crate::streams::{BodyQueue, keep};
 
@@ -241,14 +242,7 @@ impl Broker {
         let head = ResponseHead {
             status: answer.status.as_u16(),
             status_text: &reason,
-            headers: answer
-                .headers
-                .iter()
-                .map(|(name, value)| Header {
-                    name: name.as_str(),
-                    value: value.as_bytes(),
-                })
-                .collect(),
+            headers: headers::of(&answer.headers).collect(),
             upgrade: false,
         };
         let mut calls = lock(&self.calls);

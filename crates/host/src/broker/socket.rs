@@ -5,11 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request;
 use hyper_util::rt::TokioIo;
-use isthmus_protocol::{Body, Header, Reply, ResponseHead, StreamId};
+use isthmus_protocol::{Body, Reply, ResponseHead, StreamId};
 use tokio::sync::watch;
 
 use super::fetch::failure;
 use super::{Broker, CallState, lock};
+use crate::headers;
 use crate::isolate::Outgoing;
 use crate::network::{Network, OpenSocket, Opened};
 use crate::streams::SendFlow;
@@ -65,10 +66,7 @@ impl Broker {
             };
         }
         let reason: String = socket.reason.iter().map(|&byte| char::from(byte)).collect();
-        let headers = socket.headers.iter().map(|(name, value)| Header {
-            name: name.as_str(),
-            value: value.as_bytes(),
-        });
+        let headers = headers::of(&socket.headers);
         let head = ResponseHead {
             status: 101,
             status_text: &reason,

@@ -5,6 +5,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Version};
 use isthmus_protocol::Header;
 
+use crate::headers;
 use crate::isolate::is_of_connection;
 use crate::limits::{HEADERS_MAX, URL_MAX};
 use crate::pages::Page;
@@ -97,10 +98,7 @@ impl Target {
                 value: self.authority().as_bytes(),
             });
         }
-        seen.extend(headers.iter().map(|(name, value)| Header {
-            name: name.as_str(),
-            value: value.as_bytes(),
-        }));
+        seen.extend(headers::of(headers));
         // A Worker may ask whether it is to upgrade; the rest is between the client and the host.
         seen.retain(|header| header.name == "upgrade" || !is_of_connection(header.name));
         seen
