@@ -55,6 +55,43 @@ class Outcome:
         self.unsure += other.unsure
 
 
+class Values:
+    """A store of values by key, behind a Worker that answers `stored`, `deleted`, or the value with its key as
+    `x-metadata`; 404 says that there is none. Every seventh write is a deletion of what the third before it wrote.
+    """
+
+    def __init__(self, value: Callable[[int], bytes], method: Callable[[int], str] = lambda _: "PUT") -> None:
+        """`value` is what is written as a number's, and `method` the request that writes it."""
+        self.value = value
+        self.method = method
+
+    def write(self, client: httpx.Client, number: int) -> None:
+        """See `Store`."""
+        if number % 7 == 6:
+            response = client.delete(f"/key-{number - 3}")
+            assert (response.status_code, response.text) == (200, "deleted"), response.text
+            return
+        response = client.request(self.method(number), f"/key-{number}", content=self.value(number))
+        assert (response.status_code, response.text) == (200, "stored"), response.text
+
+    def check(self, server: Server, acknowledged: Iterable[int], unsure: Iterable[int]) -> list[str]:
+        """See `Store`."""
+        wrong = []
+        done, maybe = set(acknowledged), set(unsure)
+        # A deletion may have come before the put that it is to undo, so only its absence tells something.
+        deleted = {number - 3 for number in done | maybe if number % 7 == 6}
+        for number in sorted(done | maybe):
+            if number % 7 == 6:
+                continue
+            response = server.get(f"/key-{number}")
+            if response.status_code == 404 and (number in maybe or number in deleted):
+                continue
+            if (response.content, response.headers.get("x-metadata")) != (self.value(number), f"key-{number}"):
+                told = f"{response.status_code}, {len(response.content)} bytes, {response.content[:40]!r}"
+                wrong.append(f"key-{number}: {told}")
+        return wrong
+
+
 def write_until_killed(
     store: Store, url: str, numbers: "itertools.count[int]", acknowledged: Callable[[], Any]
 ) -> Outcome:

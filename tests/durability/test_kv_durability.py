@@ -1,11 +1,10 @@
 """What a resolved KV `put` promises: it survives the death of every process, a full disk and a failing one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
-from crash import TIMEOUT, survive_kills
+from crash import TIMEOUT, Values, survive_kills
 from disk import FailingSync, seen_by, small_disk
 from harness.server import Server
 
@@ -31,36 +30,9 @@ WORKER = """
 """
 
 
-def value(number: int) -> str:
+def value(number: int) -> bytes:
     """What is put: small and large values, and one of several pages of a body."""
-    return f"value {number} " * (1, 20, 500, 30_000)[number % 4]
-
-
-class Kv:
-    """Values of all sizes; every seventh write is a deletion of what the seventh before wrote."""
-
-    def write(self, client: httpx.Client, number: int) -> None:
-        if number % 7 == 6:
-            response = client.delete(f"/key-{number - 3}")
-            assert (response.status_code, response.text) == (200, "deleted"), response.text
-        else:
-            response = client.put(f"/key-{number}", content=value(number))
-            assert (response.status_code, response.text) == (200, "stored"), response.text
-
-    def check(self, server: Server, acknowledged: Iterable[int], unsure: Iterable[int]) -> list[str]:
-        wrong = []
-        done, maybe = set(acknowledged), set(unsure)
-        # A deletion may have come before the put that it is to undo, so only its absence tells something.
-        deleted = {number - 3 for number in done | maybe if number % 7 == 6}
-        for number in sorted(done | maybe):
-            if number % 7 == 6:
-                continue
-            response = server.get(f"/key-{number}")
-            if response.status_code == 404 and (number in maybe or number in deleted):
-                continue
-            if (response.text, response.headers.get("x-metadata")) != (value(number), f"key-{number}"):
-                wrong.append(f"key-{number}: {response.status_code} {response.text[:40]!r}")
-        return wrong
+    return f"value {number} ".encode() * (1, 20, 500, 30_000)[number % 4]
 
 
 @pytest.mark.slow
@@ -68,7 +40,7 @@ class Kv:
 def test_no_acknowledged_put_is_lost_when_the_host_is_killed(
     make_worker: Callable[..., Path], serve: Callable[..., Server]
 ) -> None:
-    survive_kills(Kv(), serve(make_worker(WORKER)))
+    survive_kills(Values(value), serve(make_worker(WORKER)))
 
 
 def test_a_value_is_there_after_a_crash_and_after_an_orderly_end(

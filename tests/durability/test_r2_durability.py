@@ -2,12 +2,11 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
-from crash import TIMEOUT, survive_kills
+from crash import TIMEOUT, Values, survive_kills
 from disk import FailingSync, seen_by, small_disk
 from harness.server import CONFIG as KV_CONFIG
 from harness.server import Server
@@ -57,32 +56,9 @@ def value(number: int) -> bytes:
     return (seed * (length // len(seed) + 1))[:length]
 
 
-class R2:
-    """Objects of all kinds, two writes to each key; every seventh write is a deletion."""
-
-    def write(self, client: httpx.Client, number: int) -> None:
-        key = f"/key-{number}"
-        if number % 7 == 6:
-            response = client.delete(f"/key-{number - 3}")
-            assert (response.status_code, response.text) == (200, "deleted"), response.text
-            return
-        response = client.request("POST" if number % 4 == 2 else "PUT", key, content=value(number))
-        assert (response.status_code, response.text) == (200, "stored"), response.text
-
-    def check(self, server: Server, acknowledged: Iterable[int], unsure: Iterable[int]) -> list[str]:
-        wrong = []
-        done, maybe = set(acknowledged), set(unsure)
-        # A deletion may have come before the put that it is to undo, so only its absence tells something.
-        deleted = {number - 3 for number in done | maybe if number % 7 == 6}
-        for number in sorted(done | maybe):
-            if number % 7 == 6:
-                continue
-            response = server.get(f"/key-{number}")
-            if response.status_code == 404 and (number in maybe or number in deleted):
-                continue
-            if (response.content, response.headers.get("x-metadata")) != (value(number), f"key-{number}"):
-                wrong.append(f"key-{number}: {response.status_code}, {len(response.content)} bytes")
-        return wrong
+def method(number: int) -> str:
+    """What goes in parts is posted."""
+    return "POST" if number % 4 == 2 else "PUT"
 
 
 def files(folder: Path) -> list[Path]:
@@ -96,7 +72,7 @@ def test_no_acknowledged_object_is_lost_or_torn_when_the_host_is_killed(
 ) -> None:
     folder = make_worker(WORKER, config=CONFIG)
     server = serve(folder)
-    outcome = survive_kills(R2(), server, writers=3)
+    outcome = survive_kills(Values(value, method), server, writers=3)
     # What the killed hosts have left is swept: long objects have one file each, the others none.
     there = [n for n in outcome.acknowledged + outcome.unsure if n % 7 != 6 and server.get(f"/key-{n}").status_code == 200]
     expected = sum(len(value(number)) > 64 * 1024 for number in there)
