@@ -145,3 +145,78 @@ def test_bodies_in_files_are_backed_up_with_the_rows_that_name_them(
     for key in ("long", "deleted", "overwritten", "short"):
         isthmus(folder, "r2", "object", "get", f"bucket/{key}", "--file", "got")
         assert (folder / "got").read_bytes() == (b"short" if key == "short" else content), key
+
+
+ALL = """{
+  "name": "test", "main": "main.py", "compatibility_date": "2026-11-01", "compatibility_flags": ["python_workers"],
+  "kv_namespaces": [{ "binding": "KV", "id": "kv" }],
+  "r2_buckets": [{ "binding": "R2", "bucket_name": "bucket" }],
+  "d1_databases": [{ "binding": "D1", "database_name": "db", "database_id": "db" }],
+  "queues": { "producers": [{ "binding": "QUEUE", "queue": "jobs" }] },
+  "secrets_store_secrets": [{ "binding": "SECRET", "store_id": "store", "secret_name": "token" }]
+}
+"""
+
+
+def test_every_store_is_backed_up_and_restored_beside_a_running_dev(
+    make_worker: Callable[..., Path], serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    """Objects come and go while copies are made: a restore, which checks that all bodies are there, takes each copy."""
+    worker = """
+        from workers import Response, WorkerEntrypoint
+
+        class Default(WorkerEntrypoint):
+            async def fetch(self, request):
+                env = self.env
+                name = request.url.rsplit("/", 1)[1]
+                if name == "fill":
+                    await env.KV.put("k", "kv")
+                    await env.R2.put("short", "r2")
+                    await env.R2.put("long", b"r" * 100_000)
+                    await env.D1.exec("CREATE TABLE t (x)")
+                    await env.D1.prepare("INSERT INTO t VALUES (?)").bind("d1").run()
+                    await env.QUEUE.send("queue")
+                elif name == "churn":
+                    await env.R2.put("churn", b"c" * 100_000)
+                    await env.R2.delete("churn")
+                else:
+                    long = await env.R2.get("long")
+                    return Response.json([
+                        await env.KV.get("k"),
+                        await (await env.R2.get("short")).text(),
+                        len(await long.text()),
+                        await env.D1.prepare("SELECT x FROM t").first("x"),
+                        (await env.QUEUE.metrics())["backlogCount"],
+                        await env.SECRET.get(),
+                    ])
+                return Response("")
+    """
+    folder = make_worker(worker, ALL)
+    isthmus(folder, "secrets-store", "secret", "create", "store", "--name", "token", "--value", "hush")
+    server = serve(folder)
+    server.get("/fill")
+    expected = ["kv", "r2", 100_000, "d1", 1, "hush"]
+    assert server.get("/").json() == expected
+    stop = threading.Event()
+
+    def churn() -> None:
+        with httpx.Client(base_url=server.url) as client:
+            while not stop.is_set():
+                client.get("/churn").raise_for_status()
+
+    threads = [threading.Thread(target=churn) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    copies = [tmp_path / f"copy{number}" for number in range(8)]
+    try:
+        for copy in copies:
+            assert isthmus(folder, "backup", str(copy), "--json").json["databases"] == 5
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    server.stop()
+    for copy in copies:
+        assert isthmus(folder, "restore", str(copy), "--json").json["databases"] == 5
+    server.start()
+    assert server.get("/").json() == expected

@@ -37,6 +37,17 @@ def test_secrets_reach_the_worker(make_worker: Callable[..., Path], serve: Calla
     assert isthmus(folder, "secrets-store", "secret", "list", "s", "--json").json == []
 
 
+def test_stores_are_listed(make_worker: Callable[..., Path]) -> None:
+    folder = make_worker("", config=CONFIG.rstrip().removesuffix("}").rstrip() + ",\n" + BOUND + "}")
+    listing = ("secrets-store", "store", "list")
+    assert isthmus(folder, *listing, "--json").json == [{"id": "s", "name": "s"}]
+    isthmus(folder, "secrets-store", "secret", "create", "a", "--name", "x", "--value", "1")
+    assert [store["id"] for store in isthmus(folder, *listing, "--json").json] == ["a", "s"]
+    assert isthmus(folder, *listing).text.count("s") >= 2
+    elsewhere = isthmus(folder, *listing, "--json", "--persist-to", "elsewhere")
+    assert elsewhere.json == [{"id": "s", "name": "s"}]
+
+
 def test_what_cannot_be_done(make_worker: Callable[..., Path]) -> None:
     folder = make_worker("")
     secret = ("secrets-store", "secret")

@@ -23,6 +23,8 @@ pub enum StoreKind {
     R2,
     /// Queues.
     Queue,
+    /// Stores of secrets.
+    Secrets,
 }
 
 /// The answer of the state folder.

@@ -3,13 +3,37 @@
 //! A file is written under a name that no other has, made durable, and only then named by a row: nothing can be read of
 //! one that isn't complete. It is locked until then, so that what a process that was killed has left is told from what
 //! is about to be finished, by this process or another.
+//!
+//! Whoever copies a database and then its files holds the folder ([`hold`]): a file whose row goes meanwhile stays, since
+//! the copy still names it. It is deleted when the folder is next tidied.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Durability;
+
+/// The name of the folder of the files, beside their database.
+pub(crate) const FOLDER: &str = "bodies";
+
+/// Keeps all files of a folder that rows have named, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    #[expect(dead_code, reason = "held for its lock")]
+    folder: File,
+}
+
+/// Waits for those who are deleting files of a folder, and lets nobody begin, in any process. `None` if there is no such
+/// folder.
+pub(crate) fn hold(folder: &Path) -> io::Result<Option<Hold>> {
+    let folder = match File::open(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    folder.lock()?;
+    Ok(Some(Hold { folder }))
+}
 
 /// The folder of the files.
 pub(crate) struct BodyFiles {
@@ -72,8 +96,29 @@ impl BodyFiles {
         Ok(())
     }
 
+    /// Until what it answers is dropped, nobody can hold the folder.
+    ///
+    /// # Errors
+    /// Of the kind `WouldBlock` if somebody does.
+    fn deleting(&self) -> io::Result<Option<File>> {
+        let folder = match File::open(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        match folder.try_lock_shared() {
+            Ok(()) => Ok(Some(folder)),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            // Where a file system knows no locks, nobody holds either.
+            Err(TryLockError::Error(_)) => Ok(Some(folder)),
+        }
+    }
+
     /// Deletes files that no row names any more.
+    ///
+    /// # Errors
+    /// Of the kind `WouldBlock` if somebody holds the folder.
     pub(crate) fn delete(&self, names: &[String]) -> io::Result<()> {
+        let _deleting = self.deleting()?;
         for name in names {
             match fs::remove_file(self.path(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -84,7 +129,7 @@ impl BodyFiles {
     }
 
     /// Deletes the files that a process that was killed has left: those that nobody has locked and no row names. Stops
-    /// early when `is_used`, which is asked twice of each, fails.
+    /// early when `is_used`, which is asked twice of each, fails, or when somebody holds the folder.
     pub(crate) fn sweep<E: From<io::Error>>(
         &self,
         is_used: impl Fn(&str) -> Result<bool, E>,
@@ -99,6 +144,7 @@ impl BodyFiles {
             let Ok(file) = File::open(found.path()) else {
                 continue;
             };
+            let _deleting = self.deleting()?;
             // Another process may have finished it since.
             if file.try_lock().is_ok() && !is_used(name)? {
                 let _ = fs::remove_file(found.path());

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use rusqlite::Connection;
+
 use crate::{
     Clock, Durability, RateLimiter, StoreError, SystemClock,
     cache::{CacheLimits, Caches},
@@ -30,6 +32,8 @@ mod readers;
 mod writer;
 
 use opened::Opened;
+
+pub(crate) use r2::NamedBody;
 
 pub use d1::SqliteD1;
 pub use kv::SqliteKv;
@@ -169,7 +173,19 @@ impl SqliteStores {
     /// # Errors
     /// Their folder can't be read.
     pub fn kv_ids(&self) -> Result<Vec<String>, StoreError> {
-        let path = self.root.join("kv");
+        self.ids_in("kv")
+    }
+
+    /// The ids of the stores of secrets that exist, sorted.
+    ///
+    /// # Errors
+    /// Their folder can't be read.
+    pub fn secrets_ids(&self) -> Result<Vec<String>, StoreError> {
+        self.ids_in("secrets_store")
+    }
+
+    fn ids_in(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let path = self.root.join(folder);
         file_name::ids_in(&path).map_err(|source| StoreError::ReadFolder { path, source })
     }
 
@@ -231,8 +247,7 @@ impl SqliteStores {
     /// # Errors
     /// Their folder can't be read.
     pub fn queue_names(&self) -> Result<Vec<String>, StoreError> {
-        let path = self.root.join("queues");
-        file_name::ids_in(&path).map_err(|source| StoreError::ReadFolder { path, source })
+        self.ids_in("queues")
     }
 
     /// The caches of the Cache API: the folder `cache`. It is opened at its first use.
@@ -259,5 +274,15 @@ pub(crate) fn newest_version(application_id: i64) -> Option<i64> {
     let schema = known
         .iter()
         .find(|schema| schema.application_id == application_id)?;
-    Some(schema.version)
+    Some(schema.version())
+}
+
+/// The bodies in files beside it that a database names; none if it is of a kind that has no such.
+pub(crate) fn bodies_named_by(database: &Connection) -> rusqlite::Result<Vec<NamedBody>> {
+    let kind: i64 = database.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if kind == r2::SCHEMA.application_id {
+        r2::bodies_named_by(database)
+    } else {
+        Ok(Vec::new())
+    }
 }

@@ -41,8 +41,8 @@ pub(crate) use secret::{
     SecretPutArguments,
 };
 pub(crate) use secrets_store::{
-    SecretsStoreArguments, SecretsStoreCommand, StoredSecretArguments, StoredSecretCommand,
-    StoredSecretCreateArguments, StoredSecretUpdateArguments,
+    SecretsStoreArguments, SecretsStoreCommand, SecretsStoresCommand, SecretsStoresListArguments,
+    StoredSecretArguments, StoredSecretCommand, StoredSecretCreateArguments, StoredSecretUpdateArguments,
 };
 pub(crate) use state::{ProjectArguments, StateArguments};
 

@@ -6,9 +6,24 @@ use super::state::StateArguments;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecretsStoreCommand {
+    /// Work with stores.
+    #[command(subcommand)]
+    Store(SecretsStoresCommand),
     /// Work with the secrets of a store.
     #[command(subcommand)]
     Secret(StoredSecretCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretsStoresCommand {
+    /// List the stores that the project binds or the state folder holds.
+    List(SecretsStoresListArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SecretsStoresListArguments {
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use isthmus_host::shell::{Operation, Reply, Resource, StoresClient, Upload, queue, state};
+use isthmus_host::shell::state::StoreKind;
+use isthmus_host::shell::{Operation, Reply, Resource, StoresClient, Upload, queue};
 use isthmus_project::{ConsumerType, Project, QueueConsumer, Report};
 use serde::Serialize;
 
@@ -84,8 +85,8 @@ impl Queue {
     fn open(arguments: &QueueArguments) -> Result<Self, Report> {
         let state = State::of(&arguments.state)?;
         let name = arguments.name.as_str();
-        let is_known =
-            named(state.project.as_ref()).contains(&name) || held(&state)?.iter().any(|held| held == name);
+        let is_known = named(state.project.as_ref()).contains(&name)
+            || state.held(StoreKind::Queue)?.iter().any(|held| held == name);
         if !is_known {
             return Err(failed(format!("Queue \"{name}\" does not exist.")));
         }
@@ -148,26 +149,13 @@ fn named(project: Option<&Project>) -> Vec<&str> {
     names
 }
 
-/// The queues that the state folder holds.
-fn held(state: &State) -> Result<Vec<String>, Report> {
-    let client = state.connect(&[Resource::State])?;
-    let operation = Operation::State(state::Operation::Stores(state::StoreKind::Queue));
-    let answer = client
-        .block_on(client.call(0, operation, Upload::None))
-        .map_err(failed)?;
-    match answer.reply() {
-        Reply::State(state::Reply::Stores(names)) => Ok(names.into_iter().map(str::to_owned).collect()),
-        _ => Err(unfit()),
-    }
-}
-
 fn list(arguments: &QueuesListArguments, printer: &Printer) -> Result<(), Report> {
     let state = State::of(&arguments.state)?;
     let mut names: Vec<String> = named(state.project.as_ref())
         .into_iter()
         .map(str::to_owned)
         .collect();
-    for name in held(&state)? {
+    for name in state.held(StoreKind::Queue)? {
         if !names.contains(&name) {
             names.push(name);
         }

@@ -1,6 +1,7 @@
 //! `isthmus secrets-store …`: secrets that Workers read when they need them, with wrangler's words. They are kept in the state
 //! folder as the entries of a KV namespace are.
 
+use isthmus_host::shell::state::StoreKind;
 use isthmus_host::shell::{Answer, Operation, Reply, Resource, StoresClient, Upload, kv};
 use isthmus_project::Report;
 use serde_json::{Value, json};
@@ -8,13 +9,18 @@ use serde_json::{Value, json};
 use super::input;
 use super::state::{State, failed};
 use crate::args::{
-    SecretsStoreArguments, SecretsStoreCommand, StoredSecretArguments, StoredSecretCommand,
-    StoredSecretCreateArguments, StoredSecretUpdateArguments,
+    SecretsStoreArguments, SecretsStoreCommand, SecretsStoresCommand, SecretsStoresListArguments,
+    StoredSecretArguments, StoredSecretCommand, StoredSecretCreateArguments, StoredSecretUpdateArguments,
 };
 use crate::printer::{Printer, table};
 
 pub(crate) fn run(command: SecretsStoreCommand, printer: &Printer) -> Result<(), Report> {
-    let SecretsStoreCommand::Secret(command) = command;
+    let command = match command {
+        SecretsStoreCommand::Store(SecretsStoresCommand::List(arguments)) => {
+            return stores(&arguments, printer);
+        }
+        SecretsStoreCommand::Secret(command) => command,
+    };
     match command {
         StoredSecretCommand::Create(arguments) => create(arguments, printer),
         StoredSecretCommand::List(arguments) => list(&arguments, printer),
@@ -152,6 +158,22 @@ fn list(arguments: &SecretsStoreArguments, printer: &Printer) -> Result<(), Repo
         }
     }
     print(arguments, &names, printer)
+}
+
+fn stores(arguments: &SecretsStoresListArguments, printer: &Printer) -> Result<(), Report> {
+    let state = State::of(&arguments.state)?;
+    let mut ids = state.held(StoreKind::Secrets)?;
+    let bound = state.project.iter().flat_map(|project| &project.stored_secrets);
+    ids.extend(bound.map(|secret| secret.store_id.clone()));
+    ids.sort();
+    ids.dedup();
+    if arguments.state.project.json {
+        let stores: Vec<_> = ids.iter().map(|id| json!({ "id": id, "name": id })).collect();
+        return printer.json(&stores).map_err(failed);
+    }
+    let rows = ids.iter().map(|id| vec![id.clone(), id.clone()]);
+    printer.data(&table(&["Name", "ID"], rows));
+    Ok(())
 }
 
 fn print(arguments: &SecretsStoreArguments, names: &[String], printer: &Printer) -> Result<(), Report> {

@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::path::PathBuf;
 
-use isthmus_host::shell::{Resource, StoresClient};
+use isthmus_host::shell::state::{self, StoreKind};
+use isthmus_host::shell::{Operation, Reply, Resource, StoresClient, Upload};
 use isthmus_project::{Diagnostic, Project, Report};
 
 use super::project;
@@ -59,6 +60,19 @@ impl State {
             None => Err(project::of(&arguments.project)
                 .err()
                 .unwrap_or_else(|| Diagnostic::error("the configuration has only just been made").into())),
+        }
+    }
+
+    /// The stores of a kind that the folder holds, sorted.
+    pub(crate) fn held(&self, kind: StoreKind) -> Result<Vec<String>, Report> {
+        let client = self.connect(&[Resource::State])?;
+        let operation = Operation::State(state::Operation::Stores(kind));
+        let answer = client
+            .block_on(client.call(0, operation, Upload::None))
+            .map_err(failed)?;
+        match answer.reply() {
+            Reply::State(state::Reply::Stores(held)) => Ok(held.into_iter().map(str::to_owned).collect()),
+            _ => Err(failed("the answer is none to the question asked")),
         }
     }
 

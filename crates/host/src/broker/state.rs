@@ -37,6 +37,7 @@ impl Broker {
                     StoreKind::Kv => stores.kv_ids(),
                     StoreKind::R2 => stores.r2_names(),
                     StoreKind::Queue => stores.queue_names(),
+                    StoreKind::Secrets => stores.secrets_ids(),
                 };
                 match found {
                     Ok(ids) => {

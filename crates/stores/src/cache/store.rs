@@ -15,7 +15,7 @@ use super::freshness::{Verdict, judge};
 use super::{CacheError, CacheLimits, Draft, Headers, header};
 use crate::Clock;
 use crate::body::{BodySource, Part, StoredBody};
-use crate::body_files::{BodyFiles, blocking};
+use crate::body_files::{self, BodyFiles, blocking};
 use crate::sqlite::SqliteOptions;
 use crate::sqlite::cache_index::{CacheIndex, Entry, EntryBody};
 
@@ -266,7 +266,7 @@ impl Store {
     fn open(folder: &Path, options: SqliteOptions, limits: CacheLimits) -> Result<Self, CacheError> {
         let index = CacheIndex::open(&folder.join("index.sqlite"), options)
             .map_err(|error| CacheError::new(folder, error.reason()))?;
-        let bodies = BodyFiles::open(folder.join("bodies"), options.durability)
+        let bodies = BodyFiles::open(folder.join(body_files::FOLDER), options.durability)
             .map_err(|error| CacheError::new(folder, error))?;
         let store = Self {
             folder: folder.to_owned(),

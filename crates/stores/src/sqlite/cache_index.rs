@@ -21,7 +21,6 @@ use crate::cache::Headers;
 
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x4973_4361, // "IsCa"
-    version: 1,
     create: "
         CREATE TABLE entries (
             id INTEGER PRIMARY KEY,
@@ -56,6 +55,7 @@ pub(super) const SCHEMA: Schema = Schema {
             INSERT INTO garbage SELECT old.file WHERE old.file IS NOT NULL AND old.file IS NOT new.file;
         END;
     ",
+    upgrades: &[],
 };
 
 /// What an entry costs besides its body and its head, in bytes.

@@ -46,8 +46,8 @@ use run::{Runner, Stopped};
 /// All tables are the user's.
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x4973_4431, // "IsD1"
-    version: 1,
     create: "",
+    upgrades: &[],
 };
 
 /// The largest database, in bytes.

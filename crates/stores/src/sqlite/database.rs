@@ -21,13 +21,22 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Schema {
     /// Marks files of this kind (`PRAGMA application_id`).
     pub(super) application_id: i64,
-    /// The version that [`Self::create`] makes (`PRAGMA user_version`).
-    pub(super) version: i64,
-    /// The statements for an empty file.
+    /// The statements for an empty file; it then has the newest version.
     pub(super) create: &'static str,
+    /// The statements that lead from each version (`PRAGMA user_version`) to the next, from version 1 on. They end with what
+    /// [`Self::create`] makes.
+    pub(super) upgrades: &'static [&'static str],
 }
 
-/// Opens a file for writing and makes it if it does not exist.
+impl Schema {
+    /// The newest version.
+    pub(super) const fn version(&self) -> i64 {
+        1 + self.upgrades.len().cast_signed() as i64
+    }
+}
+
+/// Opens a file for writing and makes it if it does not exist. One of an older version is upgraded, or stays as it is if
+/// that fails.
 pub(super) fn open(path: &Path, schema: &Schema, options: SqliteOptions) -> Result<Connection, StoreError> {
     create_folder(path.parent().unwrap_or(Path::new(".")))?;
     let failed = |error: rusqlite::Error| StoreError::Open {
@@ -47,13 +56,31 @@ pub(super) fn open(path: &Path, schema: &Schema, options: SqliteOptions) -> Resu
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
     // Again, since another process may have been quicker.
-    if check_kind(&transaction, path, schema)? == Kind::Empty {
-        transaction.execute_batch(schema.create).map_err(failed)?;
+    let found = check_kind(&transaction, path, schema)?;
+    match found {
+        None => {
+            transaction.execute_batch(schema.create).map_err(failed)?;
+            transaction
+                .pragma_update(None, "application_id", schema.application_id)
+                .map_err(failed)?;
+        }
+        Some(found) => {
+            for (version, upgrade) in (1..).zip(schema.upgrades).skip_while(|(from, _)| *from < found) {
+                transaction
+                    .execute_batch(upgrade)
+                    .map_err(|error| StoreError::Open {
+                        path: path.to_owned(),
+                        reason: format!(
+                            "it can't be upgraded from schema version {version}: {}",
+                            Failure::from(error)
+                        ),
+                    })?;
+            }
+        }
+    }
+    if found != Some(schema.version()) {
         transaction
-            .pragma_update(None, "application_id", schema.application_id)
-            .map_err(failed)?;
-        transaction
-            .pragma_update(None, "user_version", schema.version)
+            .pragma_update(None, "user_version", schema.version())
             .map_err(failed)?;
     }
     transaction.commit().map_err(failed)?;
@@ -101,13 +128,8 @@ fn sync_folder(folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-#[derive(PartialEq, Eq)]
-enum Kind {
-    Empty,
-    Ours,
-}
-
-fn check_kind(connection: &Connection, path: &Path, schema: &Schema) -> Result<Kind, StoreError> {
+/// The version of a file of this kind; `None` if it is empty.
+fn check_kind(connection: &Connection, path: &Path, schema: &Schema) -> Result<Option<i64>, StoreError> {
     let read = || -> rusqlite::Result<(i64, i64, i64)> {
         let application_id = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -115,16 +137,16 @@ fn check_kind(connection: &Connection, path: &Path, schema: &Schema) -> Result<K
         Ok((application_id, version, objects))
     };
     match read() {
-        Ok((0, 0, 0)) => Ok(Kind::Empty),
-        Ok((id, _, _)) if id != schema.application_id => Err(StoreError::Foreign {
+        Ok((0, 0, 0)) => Ok(None),
+        Ok((id, found, _)) if id != schema.application_id || found < 1 => Err(StoreError::Foreign {
             path: path.to_owned(),
         }),
-        Ok((_, found, _)) if found > schema.version => Err(StoreError::NewerSchema {
+        Ok((_, found, _)) if found > schema.version() => Err(StoreError::NewerSchema {
             path: path.to_owned(),
             found,
-            known: schema.version,
+            known: schema.version(),
         }),
-        Ok(_) => Ok(Kind::Ours),
+        Ok((_, found, _)) => Ok(Some(found)),
         Err(error) => Err(StoreError::Open {
             path: path.to_owned(),
             reason: Failure::from(error).to_string(),
@@ -160,13 +182,32 @@ fn configure(connection: &Connection, options: SqliteOptions) -> rusqlite::Resul
 
 #[cfg(test)]
 mod tests {
+    use super::super::{cache_index, d1, kv, queue, r2};
     use super::*;
 
     const SCHEMA: Schema = Schema {
         application_id: 7,
-        version: 1,
         create: "CREATE TABLE t (x INTEGER) STRICT",
+        upgrades: &[],
     };
+
+    const OPTIONS: SqliteOptions = SqliteOptions {
+        durability: Durability::Process,
+        max_bytes: None,
+    };
+
+    fn version(connection: &Connection) -> i64 {
+        let read = connection.pragma_query_value(None, "user_version", |row| row.get(0));
+        read.expect("reads")
+    }
+
+    fn definition(connection: &Connection) -> Vec<(String, Option<String>)> {
+        let mut statement = connection
+            .prepare("SELECT name, sql FROM sqlite_schema ORDER BY name")
+            .expect("reads");
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.and_then(Iterator::collect).expect("reads")
+    }
 
     #[test]
     fn a_commit_is_synchronised_unless_that_is_relaxed() {
@@ -186,6 +227,115 @@ mod tests {
             reader
                 .execute_batch("INSERT INTO t VALUES (1)")
                 .expect_err("a reader can't write");
+        }
+    }
+
+    #[test]
+    fn an_older_file_is_upgraded_step_by_step() {
+        const SECOND: Schema = Schema {
+            create: "CREATE TABLE t (x INTEGER, y TEXT) STRICT",
+            upgrades: &["ALTER TABLE t ADD COLUMN y TEXT"],
+            ..SCHEMA
+        };
+        const THIRD: Schema = Schema {
+            create: "CREATE TABLE u (x INTEGER, y TEXT) STRICT",
+            upgrades: &[
+                SECOND.upgrades[0],
+                "UPDATE t SET y = 'old'; ALTER TABLE t RENAME TO u",
+            ],
+            ..SCHEMA
+        };
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let new = open(&folder.path().join("new"), &THIRD, OPTIONS).expect("opens");
+        for (name, older, column) in [("first", &SCHEMA, "x"), ("second", &SECOND, "x")] {
+            let path = folder.path().join(name);
+            let made = open(&path, older, OPTIONS).expect("opens");
+            let insert = format!("INSERT INTO t ({column}) VALUES (5)");
+            made.execute_batch(&insert).expect("written");
+            drop(made);
+            for _ in 0..2 {
+                let upgraded = open(&path, &THIRD, OPTIONS).expect("opens");
+                let row: (i64, String) = upgraded
+                    .query_row("SELECT x, y FROM u", [], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .expect("reads");
+                assert_eq!(row, (5, "old".to_owned()));
+                assert_eq!(version(&upgraded), 3);
+                // But for the quotes that a renamed table gets.
+                let unquoted = |definition: Vec<(String, Option<String>)>| {
+                    let text = format!("{definition:?}");
+                    text.replace(['\\', '"'], "")
+                };
+                assert_eq!(unquoted(definition(&upgraded)), unquoted(definition(&new)));
+            }
+            let error = open(&path, &SECOND, OPTIONS).expect_err("refused");
+            assert!(error.to_string().contains("has schema version 3"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_upgrade_that_fails_leaves_the_file_as_it_was() {
+        const BROKEN: Schema = Schema {
+            upgrades: &["DELETE FROM t", "INSERT INTO missing VALUES (1)"],
+            ..SCHEMA
+        };
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("file");
+        let made = open(&path, &SCHEMA, OPTIONS).expect("opens");
+        made.execute_batch("INSERT INTO t VALUES (5)").expect("written");
+        drop(made);
+        let error = open(&path, &BROKEN, OPTIONS).expect_err("fails").to_string();
+        assert!(
+            error.contains("it can't be upgraded from schema version 2: ") && error.contains("missing"),
+            "{error}"
+        );
+        let kept = open(&path, &SCHEMA, OPTIONS).expect("opens");
+        let count: i64 = kept
+            .query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+            .expect("reads");
+        assert_eq!((count, version(&kept)), (1, 1));
+    }
+
+    #[test]
+    fn a_file_without_a_version_is_of_another_kind() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("file");
+        let made = open(&path, &SCHEMA, OPTIONS).expect("opens");
+        for version in [0, -3] {
+            made.pragma_update(None, "user_version", version)
+                .expect("written");
+            let error = open(&path, &SCHEMA, OPTIONS).expect_err("refused");
+            assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_every_kind_is_upgraded_where_it_lies() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        for kind in [
+            &kv::SCHEMA,
+            &d1::SCHEMA,
+            &queue::SCHEMA,
+            &r2::SCHEMA,
+            &cache_index::SCHEMA,
+        ] {
+            let path = folder.path().join(kind.application_id.to_string());
+            let made = open(&path, kind, OPTIONS).expect("opens");
+            let before = definition(&made);
+            drop(made);
+            let steps = [kind.upgrades, &["CREATE TABLE later (x)"]].concat();
+            let later = Schema {
+                application_id: kind.application_id,
+                create: kind.create,
+                upgrades: steps.leak(),
+            };
+            let upgraded = open(&path, &later, OPTIONS).expect("upgraded");
+            assert_eq!(version(&upgraded), kind.version() + 1);
+            let mut after = definition(&upgraded);
+            after.retain(|(name, _)| name != "later");
+            assert_eq!(after, before);
+            drop(upgraded);
+            let error = open(&path, kind, OPTIONS).expect_err("it is newer");
+            assert!(matches!(error, StoreError::NewerSchema { .. }), "{error}");
         }
     }
 }

@@ -27,7 +27,6 @@ use crate::{
 /// without touching it.
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x4973_4b56, // "IsKV"
-    version: 1,
     create: "
         CREATE TABLE entries (
             id INTEGER PRIMARY KEY,
@@ -38,6 +37,7 @@ pub(super) const SCHEMA: Schema = Schema {
         ) STRICT;
         CREATE INDEX entries_by_expiration ON entries (expiration) WHERE expiration IS NOT NULL;
     ",
+    upgrades: &[],
 };
 
 /// Values up to this many bytes are read where they are asked for; larger ones on a blocking thread.

@@ -28,7 +28,6 @@ use crate::{
 /// the more messages there are.
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x4973_5175, // "IsQu"
-    version: 1,
     create: "
         CREATE TABLE messages (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -53,6 +52,7 @@ pub(super) const SCHEMA: Schema = Schema {
             DELETE FROM bodies WHERE id = old.id;
         END;
     ",
+    upgrades: &[],
 };
 
 /// A queue in one database file.

@@ -19,7 +19,7 @@ use super::{
     readers::Readers,
     writer::Writer,
 };
-use crate::body_files::{BodyFiles, blocking};
+use crate::body_files::{self, BodyFiles, blocking};
 use crate::r2::{
     Completion, Draft, Found, ListPage, ListRange, NewUpload, ObjectRecord, R2Error, R2Store, StoreFuture,
     UploadState,
@@ -31,6 +31,9 @@ mod read;
 mod value;
 mod write;
 
+pub(crate) use read::NamedBody;
+pub(super) use read::bodies_named_by;
+
 use draft::SqliteDraft;
 use value::Pins;
 use write::{R2Write, Slot};
@@ -39,7 +42,6 @@ use write::{R2Write, Slot};
 /// them. A row of `objects` without file and body has its value in `parts`.
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x4973_5232, // "IsR2"
-    version: 1,
     create: "
         CREATE TABLE objects (
             id INTEGER PRIMARY KEY,
@@ -96,6 +98,7 @@ pub(super) const SCHEMA: Schema = Schema {
             INSERT INTO garbage (file) VALUES (old.file);
         END;
     ",
+    upgrades: &[],
 };
 
 /// That an upload is over is remembered so long, in milliseconds: until then it is told from one that never was.
@@ -128,7 +131,7 @@ impl SqliteR2 {
     pub fn open(folder: &Path, options: SqliteOptions, now: u64) -> Result<Self, StoreError> {
         let path = folder.join("index.sqlite");
         let connection = database::open(&path, &SCHEMA, options)?;
-        let bodies = folder.join("bodies");
+        let bodies = folder.join(body_files::FOLDER);
         let files = BodyFiles::open(bodies.clone(), options.durability)
             .and_then(|files| sync_parents(folder, options.durability).map(|()| files))
             .map_err(|source| StoreError::CreateFolder { path: bodies, source })?;

@@ -1,10 +1,10 @@
 //! A copy of a state folder that is in use.
 //!
 //! Each database is copied from one consistent state of its own (`VACUUM INTO`, which may run beside readers and the
-//! writer). Bodies are taken before the databases, since those that a database names may be removed right after it was
-//! copied, and once more after them, for those that are newer; as hard links where the disk is the same. What no database
-//! names is garbage to the stores, which sweep it. Databases are not consistent with each other: nothing that a Worker does
-//! spans two of them. The list of files is written last: a copy without it is incomplete, and no restore takes it.
+//! writer), and then the bodies that this copy names, as hard links where the disk is the same: until that is done, the
+//! folder of the bodies is held, so that none goes whose row is removed meanwhile. Databases are not consistent with each
+//! other: nothing that a Worker does spans two of them. The list of files is written last: a copy without it is
+//! incomplete, and no restore takes it.
 
 use std::{
     collections::BTreeMap,
@@ -16,6 +16,10 @@ use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 
 use super::{files, folder::VERSION};
+use crate::{
+    body_files::{self, Hold},
+    sqlite::{NamedBody, bodies_named_by},
+};
 
 /// The list of a backup's files.
 pub(super) const LIST: &str = "isthmus-backup.json";
@@ -53,6 +57,17 @@ pub enum BackupError {
         path: PathBuf,
         /// Why.
         source: rusqlite::Error,
+    },
+    /// A file that a database names isn't there, or not whole.
+    #[error(
+        "the file {} of the object {key:?} is missing or damaged: delete the object, or put it again",
+        path.display()
+    )]
+    Body {
+        /// The file.
+        path: PathBuf,
+        /// Whose value it has.
+        key: String,
     },
     /// A file can't be read or written.
     #[error("{} can't be copied: {source}", path.display())]
@@ -104,20 +119,18 @@ pub fn backup(from: &Path, to: &Path, mut done: impl FnMut(usize, usize)) -> Res
         summary: BackedUp::default(),
         listed: BTreeMap::new(),
     };
-    let (databases, bodies) = files::data_in(from).map_err(file_error(from))?;
-    let count = databases.len() + bodies.len();
-    for (index, path) in bodies.into_iter().enumerate() {
-        copy.body(path)?;
-        done(index + 1, count);
-    }
-    let first = count - databases.len();
-    for (index, path) in databases.into_iter().enumerate() {
-        copy.database(path)?;
-        done(first + index + 1, count);
-    }
-    let (_, bodies) = files::data_in(from).map_err(file_error(from))?;
-    for path in bodies {
-        copy.body(path)?;
+    let databases = files::databases_in(from).map_err(file_error(from))?;
+    let (mut copied, mut count) = (0, databases.len());
+    for path in databases {
+        let (_hold, folder, bodies) = copy.database(path)?;
+        copied += 1;
+        count += bodies.len();
+        done(copied, count);
+        for body in bodies {
+            copy.body(&folder, body)?;
+            copied += 1;
+            done(copied, count);
+        }
     }
     let Copy { summary, listed, .. } = copy;
     let listed = listed
@@ -147,31 +160,56 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    fn database(&mut self, path: PathBuf) -> Result<(), BackupError> {
+    /// Copies a database. Answers the bodies that the copy names and their folder, which is held.
+    fn database(&mut self, path: PathBuf) -> Result<(Option<Hold>, PathBuf, Vec<NamedBody>), BackupError> {
         let target = self.target(&path)?;
-        let length = copy_database(&self.from.join(&path), &target)?;
+        let folder = path.with_file_name(body_files::FOLDER);
+        let bodies = self.from.join(&folder);
+        let hold = || {
+            body_files::hold(&bodies).map_err(|source| BackupError::File {
+                path: bodies.clone(),
+                source,
+            })
+        };
+        let mut held = hold()?;
+        let mut copied = copy_database(&self.from.join(&path), &target)?;
+        // It was opened for the first time just now.
+        while held.is_none() && bodies.is_dir() {
+            held = hold()?;
+            let again = fs::remove_file(&target).map_err(|source| BackupError::File {
+                path: target.clone(),
+                source,
+            });
+            again?;
+            copied = copy_database(&self.from.join(&path), &target)?;
+        }
+        let (length, named) = copied;
         self.summary.databases += 1;
         self.summary.bytes += length;
         self.listed.insert(path, length);
-        Ok(())
+        Ok((held, folder, named))
     }
 
-    /// Takes a body, unless it is taken already or gone.
-    fn body(&mut self, path: PathBuf) -> Result<(), BackupError> {
-        if self.listed.contains_key(&path) {
-            return Ok(());
-        }
+    /// Takes a body.
+    fn body(&mut self, folder: &Path, body: NamedBody) -> Result<(), BackupError> {
+        let path = folder.join(&body.file);
         let (source, target) = (self.from.join(&path), self.target(&path)?);
-        let copied = link_or_copy(&source, &target);
-        if let Some(length) = copied.map_err(|error| BackupError::File {
-            path: source,
-            source: error,
-        })? {
-            self.summary.bodies += 1;
-            self.summary.bytes += length;
-            self.listed.insert(path, length);
+        match link_or_copy(&source, &target) {
+            Ok(length) if length == body.length => {
+                self.summary.bodies += 1;
+                self.summary.bytes += length;
+                self.listed.insert(path, length);
+                Ok(())
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(BackupError::File {
+                path: source,
+                source: error,
+            }),
+            _ => Err(BackupError::Body {
+                path: source,
+                key: body.key,
+            }),
         }
-        Ok(())
     }
 
     /// Where a file goes; its folder is made.
@@ -186,8 +224,8 @@ impl Copy<'_> {
     }
 }
 
-/// Copies one consistent state of a database; answers its length in bytes.
-fn copy_database(from: &Path, to: &Path) -> Result<u64, BackupError> {
+/// Copies one consistent state of a database; answers its length in bytes, and the bodies that it names.
+fn copy_database(from: &Path, to: &Path) -> Result<(u64, Vec<NamedBody>), BackupError> {
     let failed = |source| BackupError::Database {
         path: from.to_owned(),
         source,
@@ -204,22 +242,24 @@ fn copy_database(from: &Path, to: &Path) -> Result<u64, BackupError> {
         });
     };
     database.execute("VACUUM INTO ?1", [name]).map_err(failed)?;
+    drop(database);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let copied = Connection::open_with_flags(to, flags).map_err(failed)?;
+    let named = bodies_named_by(&copied).map_err(failed)?;
     let synced = fs::File::open(to).and_then(|file| {
         file.sync_all()?;
         Ok(file.metadata()?.len())
     });
-    synced.map_err(|source| BackupError::File {
+    let length = synced.map_err(|source| BackupError::File {
         path: to.to_owned(),
         source,
-    })
+    })?;
+    Ok((length, named))
 }
 
-/// A body never changes, so a link to it is a copy. `None` if it is gone.
-fn link_or_copy(from: &Path, to: &Path) -> io::Result<Option<u64>> {
-    let linked = fs::hard_link(from, to).and_then(|()| Ok(fs::metadata(to)?.len()));
-    match linked.or_else(|_| files::copy(from, to)) {
-        Ok(length) => Ok(Some(length)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !from.exists() => Ok(None),
-        Err(error) => Err(error),
-    }
+/// A body that is named never changes, so a link to it is a copy. Answers its length in bytes.
+fn link_or_copy(from: &Path, to: &Path) -> io::Result<u64> {
+    fs::hard_link(from, to)
+        .and_then(|()| Ok(fs::metadata(to)?.len()))
+        .or_else(|_| files::copy(from, to))
 }

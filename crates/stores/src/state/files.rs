@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The ending of databases; all other files are bodies that databases name.
+/// The ending of databases.
 const DATABASE: &str = "sqlite";
 
 /// The folders of stores in a state folder. What else lies there (the cache, whose entries may be lost at any time; another
@@ -20,23 +20,17 @@ pub(super) fn is_store(name: &OsStr) -> bool {
     STORES.iter().any(|store| name == *store)
 }
 
-/// The files of all stores in a state folder, relative to it: databases, and the bodies that they name.
-pub(super) fn data_in(folder: &Path) -> io::Result<(BTreeSet<PathBuf>, BTreeSet<PathBuf>)> {
-    let (mut databases, mut bodies) = (BTreeSet::new(), BTreeSet::new());
+/// The databases of all stores in a state folder, relative to it. All other data are bodies that they name.
+pub(super) fn databases_in(folder: &Path) -> io::Result<BTreeSet<PathBuf>> {
+    let mut databases = BTreeSet::new();
     for store in STORES.map(Path::new) {
-        gather(folder, store, &mut |path| {
-            if is_database(&path) {
-                databases.insert(path);
-            } else {
-                bodies.insert(path);
-            }
-        })?;
+        gather(folder, store, &mut databases)?;
     }
-    Ok((databases, bodies))
+    Ok(databases)
 }
 
-/// Finds files below a folder. One that goes meanwhile is none.
-fn gather(folder: &Path, below: &Path, found: &mut impl FnMut(PathBuf)) -> io::Result<()> {
+/// Finds databases below a folder. One that goes meanwhile is none.
+fn gather(folder: &Path, below: &Path, found: &mut BTreeSet<PathBuf>) -> io::Result<()> {
     let entries = match fs::read_dir(folder.join(below)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
@@ -46,7 +40,9 @@ fn gather(folder: &Path, below: &Path, found: &mut impl FnMut(PathBuf)) -> io::R
         let path = below.join(entry.file_name());
         match entry.file_type() {
             Ok(kind) if kind.is_dir() => gather(folder, &path, found)?,
-            Ok(kind) if kind.is_file() && !belongs_to_a_database(&path) => found(path),
+            Ok(kind) if kind.is_file() && is_database(&path) => {
+                found.insert(path);
+            }
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -56,14 +52,6 @@ fn gather(folder: &Path, below: &Path, found: &mut impl FnMut(PathBuf)) -> io::R
 
 pub(super) fn is_database(path: &Path) -> bool {
     path.extension() == Some(OsStr::new(DATABASE))
-}
-
-/// Whether it is the log, or the index of the log, of a database.
-fn belongs_to_a_database(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    [&b".sqlite-wal"[..], b".sqlite-shm", b".sqlite-journal"]
-        .iter()
-        .any(|ending| name.ends_with(ending))
 }
 
 /// Writes a file beside its place and moves it there.

@@ -6,7 +6,7 @@
 //! moving the new data in.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     fs, io,
     path::{Component, Path, PathBuf},
 };
@@ -18,7 +18,10 @@ use super::{
     files,
     folder::{StateError, StateFolder, VERSION, write_version},
 };
-use crate::sqlite::newest_version;
+use crate::{
+    body_files,
+    sqlite::{NamedBody, bodies_named_by, newest_version},
+};
 
 const STAGED: &str = ".restore-staged";
 const READY: &str = ".restore-ready";
@@ -97,15 +100,32 @@ pub fn restore(
     let staged = state.join(STAGED);
     remove(&staged).map_err(file_error(&staged))?;
     fs::create_dir(&staged).map_err(file_error(&staged))?;
-    let mut summary = Restored::default();
+    let (mut summary, mut named) = (Restored::default(), Vec::new());
     let count = backup.files.len();
     for (index, file) in backup.files.iter().enumerate() {
-        if stage(file, from, &staged)? {
-            summary.databases += 1;
-        } else {
-            summary.bodies += 1;
+        match stage(file, from, &staged)? {
+            Some(bodies) => {
+                summary.databases += 1;
+                named.push((&file.path, bodies));
+            }
+            None => summary.bodies += 1,
         }
         done(index + 1, count);
+    }
+    let lengths: HashMap<&Path, u64> = backup
+        .files
+        .iter()
+        .map(|file| (&*file.path, file.length))
+        .collect();
+    for (database, bodies) in named {
+        let folder = database.with_file_name(body_files::FOLDER);
+        for NamedBody { file, length, key } in bodies {
+            let path = folder.join(file);
+            if lengths.get(&*path) != Some(&length) {
+                let reason = format!("it isn't the value of {key:?} that {} names", database.display());
+                return Err(RestoreError::Damaged { path, reason });
+            }
+        }
     }
     files::sync_folders(&staged).map_err(file_error(&staged))?;
     let hold = || -> io::Result<()> {
@@ -165,8 +185,8 @@ fn list_of(folder: &Path) -> Result<Backup, RestoreError> {
     }
 }
 
-/// Copies a file to where it is checked; whether it is a database.
-fn stage(file: &ListedFile, from: &Path, staged: &Path) -> Result<bool, RestoreError> {
+/// Copies a file to where it is checked. If it is a database, answers the bodies that it names.
+fn stage(file: &ListedFile, from: &Path, staged: &Path) -> Result<Option<Vec<NamedBody>>, RestoreError> {
     let damaged = |reason: String| RestoreError::Damaged {
         path: file.path.clone(),
         reason,
@@ -188,18 +208,18 @@ fn stage(file: &ListedFile, from: &Path, staged: &Path) -> Result<bool, RestoreE
             "it has {length} bytes, but {expected} were written"
         )));
     }
-    let is_database = files::is_database(&file.path);
-    if is_database {
-        check(&target).map_err(damaged)?;
+    if files::is_database(&file.path) {
+        check(&target).map(Some).map_err(damaged)
+    } else {
+        Ok(None)
     }
-    Ok(is_database)
 }
 
-/// Has SQLite check a database, and compares its version with what is known.
-fn check(path: &Path) -> Result<(), String> {
+/// Has SQLite check a database, and compares its version with what is known. Answers the bodies that it names.
+fn check(path: &Path) -> Result<Vec<NamedBody>, String> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let database = Connection::open_with_flags(path, flags).map_err(|error| error.to_string())?;
     let read = || -> rusqlite::Result<(String, i64, i64)> {
-        let database = Connection::open_with_flags(path, flags)?;
         let verdict = database.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         let kind = database.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let version = database.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -213,7 +233,7 @@ fn check(path: &Path) -> Result<(), String> {
         Some(known) if version > known => Err(format!(
             "a newer Isthmus wrote it: it has schema version {version}, but this one knows versions up to {known}"
         )),
-        _ => Ok(()),
+        _ => bodies_named_by(&database).map_err(|error| error.to_string()),
     }
 }
 

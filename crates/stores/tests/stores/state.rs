@@ -1,18 +1,28 @@
 //! The state folder as a whole: its version, backups while it is in use, restores that may break off anywhere.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use isthmus_protocol::kv::Operation;
 use isthmus_stores::{
     kv::KvNamespace,
-    sqlite::{SqliteOptions, SqliteStores},
+    sqlite::{SqliteOptions, SqliteR2, SqliteStores},
     state::{self, BackupError, RestoreError, StateError, StateFolder, VERSION},
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::support::{get, put};
+use crate::{
+    conformance::r2::{self, Store},
+    support::{get, put},
+};
 
 fn open(root: &Path) -> SqliteStores {
     SqliteStores::open(root, SqliteOptions::default()).expect("opens")
@@ -26,15 +36,27 @@ async fn value(root: &Path, id: &str, key: &str) -> Option<Bytes> {
     get(&namespace(root, id), key).await.expect("reads")
 }
 
-/// A state with a namespace, and a body beside it as other stores have them.
+/// Too long to lie in the database.
+static BODY: [u8; 100_000] = [7; 100_000];
+
+fn bucket(root: &Path) -> Store {
+    let folder = root.join("r2/bucket");
+    Arc::new(SqliteR2::open(&folder, SqliteOptions::default(), 0).expect("opens"))
+}
+
+/// The only body of a bucket.
+fn body_file(root: &Path) -> PathBuf {
+    let mut found = fs::read_dir(root.join("r2/bucket/bodies")).expect("a folder");
+    found.next().expect("a body").expect("reads").path()
+}
+
+/// A state with a namespace, and a bucket with a body.
 async fn state() -> TempDir {
     let folder = TempDir::new().expect("a folder");
     put(&namespace(folder.path(), "one"), "k", "v")
         .await
         .expect("written");
-    let bodies = folder.path().join("r2/bucket/ab");
-    fs::create_dir_all(&bodies).expect("a folder");
-    fs::write(bodies.join("body"), "bytes").expect("a file");
+    r2::put(&bucket(folder.path()), "long", "v1", &BODY).await;
     folder
 }
 
@@ -128,8 +150,8 @@ async fn what_was_backed_up_is_what_is_restored() {
     assert_eq!(value(folder.path(), "one", "k").await.as_deref(), Some(&b"v"[..]));
     assert_eq!(open(folder.path()).kv_ids().expect("a folder"), ["one"]);
     assert_eq!(
-        fs::read(folder.path().join("r2/bucket/ab/body")).expect("there"),
-        b"bytes"
+        r2::value(&bucket(folder.path()), "long").await.as_deref(),
+        Some(&BODY[..])
     );
     assert!(
         !folder.path().join("cache").exists(),
@@ -161,10 +183,11 @@ async fn every_kind_of_store_is_backed_up_and_nothing_else_is_touched() {
         stores.kv("x").expect("opens"),
         stores.d1("x").expect("opens"),
         stores.queue("x").expect("opens"),
+        stores.secrets("x").expect("opens"),
     );
     let saved = backup(&folder);
     drop((kept, stores));
-    for store in ["kv", "d1", "queues"] {
+    for store in ["kv", "d1", "queues", "secrets_store"] {
         assert!(saved.path().join(store).join("x.sqlite").exists(), "{store}");
     }
     // Another tool keeps its state here as well.
@@ -182,14 +205,14 @@ async fn every_kind_of_store_is_backed_up_and_nothing_else_is_touched() {
 async fn a_backup_beside_writers_is_one_state_of_each_database() {
     let folder = TempDir::new().expect("a folder");
     let kv = namespace(folder.path(), "busy");
-    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = Arc::new(AtomicBool::new(false));
     // Each writer counts; a state holds what was there before it, whole.
     let writers: Vec<_> = (0..4)
         .map(|writer| {
             let (kv, stop) = (kv.clone(), stop.clone());
             tokio::spawn(async move {
                 let mut number = 0_u32;
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) {
                     put(&kv, &format!("{writer}-{number}"), vec![7; 3000])
                         .await
                         .expect("written");
@@ -204,7 +227,7 @@ async fn a_backup_beside_writers_is_one_state_of_each_database() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         saved.push(backup(&folder));
     }
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    stop.store(true, Ordering::Relaxed);
     let mut written = 0;
     for writer in writers {
         written += writer.await.expect("no panic");
@@ -237,6 +260,79 @@ async fn a_backup_beside_writers_is_one_state_of_each_database() {
     assert!(counts[4] as u32 <= written);
 }
 
+/// Objects come and go while backups are made: what a copy names it has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_backup_has_every_body_that_it_names_while_bodies_come_and_go() {
+    let folder = TempDir::new().expect("a folder");
+    let store = bucket(folder.path());
+    r2::put(&store, "stays", "v", &BODY).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..4_u8)
+        .map(|writer| {
+            let (store, stop) = (Arc::clone(&store), Arc::clone(&stop));
+            tokio::spawn(async move {
+                let mut round = 0_u8;
+                while !stop.load(Ordering::Relaxed) {
+                    let (made, replaced) = (format!("made {writer}"), format!("replaced {writer}"));
+                    r2::put(&store, &replaced, "v", &vec![round; 70_000 + usize::from(round)]).await;
+                    r2::put(&store, &made, "v", &[writer; 80_000]).await;
+                    store.delete(vec![made]).await.expect("deleted");
+                    round = round.wrapping_add(1);
+                }
+            })
+        })
+        .collect();
+    let mut saved = Vec::new();
+    for _ in 0..40 {
+        // From another process the folder is opened, and swept, at the same time.
+        drop(bucket(folder.path()));
+        saved.push(backup(&folder));
+    }
+    stop.store(true, Ordering::Relaxed);
+    for writer in writers {
+        writer.await.expect("no panic");
+    }
+    for copy in saved {
+        let elsewhere = TempDir::new().expect("a folder");
+        restore(elsewhere.path(), copy.path()).expect("whole");
+        let restored = bucket(elsewhere.path());
+        assert_eq!(r2::value(&restored, "stays").await.as_deref(), Some(&BODY[..]));
+        for writer in 0..4_u8 {
+            for key in [format!("made {writer}"), format!("replaced {writer}")] {
+                let Some(value) = r2::value(&restored, &key).await else {
+                    continue;
+                };
+                assert!(value.len() >= 70_000 && value.iter().all(|byte| *byte == value[0]));
+            }
+        }
+    }
+    // What was held back goes with the next that goes.
+    store.delete(vec!["stays".to_owned()]).await.expect("deleted");
+    let named = 4;
+    for _ in 0..500 {
+        let bodies = fs::read_dir(folder.path().join("r2/bucket/bodies")).expect("a folder");
+        if bodies.count() == named {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("garbage stays");
+}
+
+#[tokio::test]
+async fn a_body_that_is_missing_is_named_by_its_object() {
+    let folder = state().await;
+    fs::remove_file(body_file(folder.path())).expect("removed");
+    let to = TempDir::new().expect("a folder");
+    let error = state::backup(folder.path(), to.path(), |_, _| {}).expect_err("incomplete");
+    let error = error.to_string();
+    assert!(
+        error.contains("/r2/bucket/bodies/")
+            && error.contains("of the object \"long\" is missing or damaged: delete the object"),
+        "{error}"
+    );
+}
+
 #[tokio::test]
 async fn a_backup_goes_to_an_empty_folder_elsewhere() {
     let folder = state().await;
@@ -261,7 +357,7 @@ async fn what_is_wrong_with_a_backup_is_found_before_anything_changes() {
     let folder = state().await;
     let list = "isthmus-backup.json";
     type Damage = fn(&Path);
-    let damage: [(&str, Damage); 9] = [
+    let damage: [(&str, Damage); 10] = [
         ("has no isthmus-backup.json", |copy| {
             fs::remove_file(copy.join("isthmus-backup.json")).expect("removed");
         }),
@@ -278,17 +374,26 @@ async fn what_is_wrong_with_a_backup_is_found_before_anything_changes() {
             let text = "{\"version\":1,\"files\":[{\"path\":\"kv/../../x\",\"length\":1}]}";
             fs::write(copy.join("isthmus-backup.json"), text).expect("written");
         }),
+        (" in the backup can't be used: it is missing", |copy| {
+            fs::remove_file(body_file(copy)).expect("removed");
+        }),
+        ("it has 3 bytes, but 100000 were written", |copy| {
+            // Not through the link that it is.
+            let body = body_file(copy);
+            fs::remove_file(&body).expect("removed");
+            fs::write(body, "cut").expect("written");
+        }),
         (
-            "r2/bucket/ab/body in the backup can't be used: it is missing",
+            "it isn't the value of \"long\" that r2/bucket/index.sqlite names",
             |copy| {
-                fs::remove_file(copy.join("r2/bucket/ab/body")).expect("removed");
+                let list = copy.join("isthmus-backup.json");
+                let text = fs::read_to_string(&list).expect("reads");
+                let mut value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+                let files = value["files"].as_array_mut().expect("a list");
+                files.retain(|file| !file["path"].as_str().expect("a path").contains("bodies"));
+                fs::write(list, value.to_string()).expect("written");
             },
         ),
-        ("it has 3 bytes, but 5 were written", |copy| {
-            // Not through the link that it is.
-            fs::remove_file(copy.join("r2/bucket/ab/body")).expect("removed");
-            fs::write(copy.join("r2/bucket/ab/body"), "cut").expect("written");
-        }),
         ("kv/one.sqlite in the backup can't be used", |copy| {
             let file = copy.join("kv/one.sqlite");
             let mut bytes = fs::read(&file).expect("reads");
@@ -307,8 +412,8 @@ async fn what_is_wrong_with_a_backup_is_found_before_anything_changes() {
         assert!(error.to_string().contains(expected), "{error}");
         assert_eq!(value(folder.path(), "one", "k").await.as_deref(), Some(&b"v"[..]));
         assert_eq!(
-            fs::read(folder.path().join("r2/bucket/ab/body")).expect("there"),
-            b"bytes"
+            r2::value(&bucket(folder.path()), "long").await.as_deref(),
+            Some(&BODY[..])
         );
     }
     assert!(restore(folder.path(), &folder.path().join(list)).is_err());

@@ -1,6 +1,6 @@
 //! `isthmus kv namespace …`.
 
-use isthmus_host::shell::{Operation, Reply, Resource, Upload, state};
+use isthmus_host::shell::state::StoreKind;
 use isthmus_project::Report;
 use serde::Serialize;
 
@@ -38,20 +38,13 @@ fn list(arguments: &KvNamespaceListArguments, printer: &Printer) -> Result<(), R
         .project
         .as_ref()
         .map_or(&[][..], |project| &project.kv_namespaces);
-    let client = state.connect(&[Resource::State])?;
-    let operation = Operation::State(state::Operation::Stores(state::StoreKind::Kv));
-    let answer = client
-        .block_on(client.call(0, operation, Upload::None))
-        .map_err(failed)?;
-    let Reply::State(state::Reply::Stores(held)) = answer.reply() else {
-        return Err(failed("the answer is none to the question asked"));
-    };
+    let held = state.held(StoreKind::Kv)?;
     let mut namespaces: Vec<_> = bound
         .iter()
         .map(|namespace| Namespace::new(&namespace.id, &namespace.binding))
         .collect();
-    for id in held {
-        if bound.iter().all(|namespace| namespace.id != id) {
+    for id in &held {
+        if bound.iter().all(|namespace| namespace.id != *id) {
             namespaces.push(Namespace::new(id, id));
         }
     }

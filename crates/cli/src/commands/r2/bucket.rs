@@ -1,6 +1,6 @@
 //! `isthmus r2 bucket …`.
 
-use isthmus_host::shell::{Operation, Reply, Resource, Upload, state};
+use isthmus_host::shell::state::StoreKind;
 use isthmus_project::Report;
 use serde::Serialize;
 
@@ -27,14 +27,7 @@ fn list(arguments: &R2BucketListArguments, printer: &Printer) -> Result<(), Repo
         .project
         .as_ref()
         .map_or(&[][..], |project| &project.r2_buckets);
-    let client = state.connect(&[Resource::State])?;
-    let operation = Operation::State(state::Operation::Stores(state::StoreKind::R2));
-    let answer = client
-        .block_on(client.call(0, operation, Upload::None))
-        .map_err(failed)?;
-    let Reply::State(state::Reply::Stores(held)) = answer.reply() else {
-        return Err(failed("the answer is none to the question asked"));
-    };
+    let held = state.held(StoreKind::R2)?;
     let mut buckets: Vec<_> = bound
         .iter()
         .map(|bucket| Bucket {
@@ -42,8 +35,8 @@ fn list(arguments: &R2BucketListArguments, printer: &Printer) -> Result<(), Repo
             binding: Some(&bucket.binding),
         })
         .collect();
-    for name in held {
-        if bound.iter().all(|bucket| bucket.name != name) {
+    for name in &held {
+        if bound.iter().all(|bucket| bucket.name != *name) {
             buckets.push(Bucket { name, binding: None });
         }
     }

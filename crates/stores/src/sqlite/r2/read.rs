@@ -20,6 +20,16 @@ pub(super) enum SegmentBody {
     File(String),
 }
 
+/// A value, or a part of one, that a row names.
+pub(crate) struct NamedBody {
+    /// The file's name.
+    pub(crate) file: String,
+    /// In bytes.
+    pub(crate) length: u64,
+    /// The key of the object.
+    pub(crate) key: String,
+}
+
 /// How many files one look for garbage names.
 const BATCH: i64 = 500;
 
@@ -170,6 +180,25 @@ pub(super) fn is_used(connection: &Connection, file: &str) -> rusqlite::Result<b
             "SELECT EXISTS (SELECT 1 FROM objects WHERE file = ?1) OR EXISTS (SELECT 1 FROM parts WHERE file = ?1)",
         )?
         .query_row([file], |row| row.get(0))
+}
+
+/// All files that rows name.
+pub(in crate::sqlite) fn bodies_named_by(connection: &Connection) -> rusqlite::Result<Vec<NamedBody>> {
+    let mut statement = connection.prepare(
+        "SELECT file, size, key FROM objects WHERE file IS NOT NULL
+         UNION ALL
+         SELECT parts.file, parts.size, coalesce(objects.key, uploads.key, x'')
+         FROM parts LEFT JOIN objects ON objects.id = parts.object LEFT JOIN uploads ON uploads.id = parts.upload
+         WHERE parts.file IS NOT NULL",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(NamedBody {
+            file: row.get(0)?,
+            length: row.get::<_, i64>(1)?.cast_unsigned(),
+            key: text(row.get_ref(2)?.as_blob()?),
+        })
+    })?;
+    rows.collect()
 }
 
 /// Files that no row names any more, some of those after `seen`.
