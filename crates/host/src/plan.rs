@@ -15,7 +15,7 @@ use isthmus_stores::sqlite::SqliteStores;
 
 use crate::broker::{D1Grant, Grant, GrantTable, QueueGrant, R2Grant, RateLimitGrant, SecretGrant};
 use crate::network::Network;
-use crate::queues::{Consumer, Settings};
+use crate::queues::{Consumer, Reach, Settings};
 
 /// What a project comes to.
 pub(crate) struct Plan {
@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) grants: GrantTable,
     /// The queues whose messages the Worker gets.
     pub(crate) consumers: Vec<Consumer>,
+    /// The queues that clients reach over HTTP.
+    pub(crate) reach: Reach,
     /// What is to be said of bindings whose store can't be opened: they fail, the others work.
     pub(crate) unavailable: Vec<String>,
 }
@@ -181,6 +183,7 @@ pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanErro
             consumer => consumers.push(consumer?),
         }
     }
+    let reach = Reach::new(project, stores, &mut unavailable)?;
     let spec = IsolateSpec {
         name: project.name.clone(),
         main: text(&project.main)?,
@@ -200,6 +203,7 @@ pub(crate) fn plan(project: &Project, means: Means<'_>) -> Result<Plan, PlanErro
         grants,
         unavailable,
         consumers,
+        reach,
     })
 }
 

@@ -131,6 +131,7 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
         spec,
         grants,
         consumers,
+        reach,
         unavailable,
     } = plan::plan(&options.project, means).map_err(|error| match error {
         PlanError::Store(error) => ServeError::Stores {
@@ -159,6 +160,7 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
         test_scheduled: options.test_scheduled,
         crons: options.project.crons,
         consumers,
+        reach,
     })
     .map_err(ServeError::System)?;
     tokio::select! {

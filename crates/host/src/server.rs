@@ -22,7 +22,7 @@ use crate::launch::Launch;
 use crate::limits::Timeouts;
 use crate::logs::{LogLevel, Logs};
 use crate::pool::Pool;
-use crate::queues::{self, Consumer};
+use crate::queues::{self, Consumer, Reach};
 use crate::supervisor::Supervisor;
 
 /// How often the end looks whether all events are over.
@@ -51,6 +51,8 @@ pub(crate) struct Setup {
     pub(crate) crons: Vec<Cron>,
     /// The queues whose messages the Worker gets.
     pub(crate) consumers: Vec<Consumer>,
+    /// The queues that clients reach over HTTP.
+    pub(crate) reach: Reach,
 }
 
 /// A running server.
@@ -90,11 +92,14 @@ impl Server {
             Timestamp::now,
             front_stopped.clone(),
         ));
-        let consumers = setup
+        let mut consumers: JoinSet<()> = setup
             .consumers
             .into_iter()
             .map(|consumer| queues::run(consumer, courier.clone(), front_stopped.clone()))
             .collect();
+        for puller in setup.reach.pullers() {
+            consumers.spawn(puller.clone().run(setup.logs.clone(), front_stopped.clone()));
+        }
         let front = Arc::new(Front {
             assets: setup.assets,
             courier: courier.clone(),
@@ -103,6 +108,7 @@ impl Server {
             request_body_max: setup.request_body_max,
             test_scheduled: setup.test_scheduled,
             local: addr.to_string(),
+            reach: setup.reach,
             shutdown: front_stopped.clone(),
         });
         let grace = setup.timeouts.shutdown_grace;

@@ -89,15 +89,7 @@ fn consumer_type(table: &Table, findings: &mut Findings) -> ConsumerType {
         return ConsumerType::Worker;
     };
     match entry.value.as_text() {
-        Some("http_pull") => {
-            findings.add(
-                Diagnostic::warning(
-                    "messages can't be pulled over HTTP in Isthmus yet, so this queue only keeps them",
-                )
-                .at(findings.origin(entry.value.span)),
-            );
-            ConsumerType::HttpPull
-        }
+        Some("http_pull") => ConsumerType::HttpPull,
         Some("worker") | None => ConsumerType::Worker,
         Some(other) => {
             findings.add(

@@ -1,4 +1,4 @@
-//! `/cdn-cgi/handler/…` and `/__scheduled`: events that a developer sets off by hand. Only for clients on this machine that
+//! `/cdn-cgi/handler/…` and `/__scheduled`: events that a developer sets off by hand; `/cdn-cgi/client/v4/…`: queues. Only for clients on this machine that
 //! address it by a local name, since a page on the internet can make a browser send such requests.
 
 use std::net::{IpAddr, SocketAddr};
@@ -7,6 +7,7 @@ use http::header::ORIGIN;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
+use super::queues;
 use super::target::Target;
 use crate::pages::Page;
 
@@ -23,12 +24,16 @@ const TEST_SCHEDULED: &str = "/__scheduled";
 const TIME_MAX: i64 = 8_640_000_000_000_000;
 
 /// What an admin request asks for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Admin {
     /// The Worker's test handler.
     Test,
     /// The Worker's `scheduled` handler.
     Scheduled(Scheduled),
+    /// The REST API of queues.
+    Queues(queues::Route),
+    /// The same for a client that it isn't for.
+    Refused(queues::Refusal),
 }
 
 /// A cron trigger set off by hand.
@@ -66,14 +71,25 @@ pub(super) fn read(
     test_scheduled: bool,
 ) -> Result<Option<Admin>, Page> {
     let path = target.path();
+    let is_allowed = || {
+        peer.ip().to_canonical().is_loopback()
+            && is_local(target.authority())
+            && is_local_origin(&head.headers)
+    };
+    if let Some(route) = queues::Route::of(&head.method, path) {
+        return Ok(Some(if is_allowed() {
+            Admin::Queues(route)
+        } else {
+            Admin::Refused(queues::Refusal::forbidden(
+                "Queues answer only to this machine, addressed as localhost.",
+            ))
+        }));
+    }
     let handler = path.strip_prefix(PREFIX);
     if handler.is_none() && path != DEPRECATED && !(test_scheduled && path == TEST_SCHEDULED) {
         return Ok(None);
     }
-    if !peer.ip().to_canonical().is_loopback()
-        || !is_local(target.authority())
-        || !is_local_origin(&head.headers)
-    {
+    if !is_allowed() {
         return Err(Page::forbidden(
             "What sets off events of a Worker answers only to this machine, addressed as localhost.",
         ));

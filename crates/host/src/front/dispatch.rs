@@ -17,6 +17,7 @@ use super::Front;
 use super::admin::{self, Admin, Scheduled};
 use super::assets;
 use super::body::{ResponseBody, StreamBody};
+use super::queues;
 use super::target::Target;
 use super::upgrade;
 use super::upload::{self, Upload};
@@ -60,6 +61,11 @@ pub(super) async fn answer(
                 }
                 None => fetch(front, &head, &target, body, upgrade).await,
             }
+        }
+        Ok(Some(Admin::Queues(route))) => queues::answer(&front.reach, &front.logs, route, body).await,
+        Ok(Some(Admin::Refused(refusal))) => {
+            tokio::spawn(upload::drain(body));
+            refusal.response()
         }
         Ok(Some(Admin::Test)) => test(front).await,
         Ok(Some(Admin::Scheduled(trigger))) => scheduled(front, trigger).await,

@@ -4,6 +4,7 @@ mod admin;
 mod assets;
 mod body;
 mod dispatch;
+mod queues;
 mod target;
 mod upgrade;
 mod upload;
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 use crate::delivery::Courier;
 use crate::limits::{HEADERS_MAX, Timeouts, URL_MAX};
 use crate::logs::{LogLevel, Logs};
+use crate::queues::Reach;
 
 /// How long accepting pauses when the process has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -54,6 +56,8 @@ pub(crate) struct Front {
     pub(crate) request_body_max: Option<u64>,
     /// The server's address as a URL has it.
     pub(crate) local: String,
+    /// The queues that clients reach.
+    pub(crate) reach: Reach,
     /// Whether the server ends: WebSockets are closed then.
     pub(crate) shutdown: watch::Receiver<bool>,
 }

@@ -13,6 +13,7 @@ use isthmus_stores::queue::{Leased, Queue, QueueError};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
+use super::dead::bury;
 use super::verdict::{Fate, hex};
 use crate::delivery::{Courier, Undelivered};
 use crate::isolate::{Broken, Finding, Verdict};
@@ -176,7 +177,7 @@ impl Consumer {
         let (dead, batch): (Vec<_>, Vec<_>) = batch
             .into_iter()
             .partition(|message| message.attempts > self.settings.attempts);
-        self.bury(courier, dead).await?;
+        self.bury(&courier.logs, dead).await?;
         if batch.is_empty() {
             return Ok(Reached::Consumer);
         }
@@ -244,42 +245,12 @@ impl Consumer {
         );
         self.queue.acknowledge(fate.acknowledged).await?;
         self.queue.retry(fate.retried).await?;
-        self.bury(courier, fate.dead).await?;
+        self.bury(&courier.logs, fate.dead).await?;
         Ok(Reached::Consumer)
     }
 
-    /// Moves messages that were delivered too often to the dead letters, or drops them.
-    async fn bury(&self, courier: &Courier, dead: Vec<Leased>) -> Result<(), QueueError> {
-        if dead.is_empty() {
-            return Ok(());
-        }
-        let name = self.queue.name();
-        let attempts = self.settings.attempts;
-        let plural = if attempts == 1 { "" } else { "s" };
-        for message in &dead {
-            let id = hex(message.name);
-            match &self.dead_letters {
-                Some(letters) => courier.logs.host(
-                    LogLevel::Warn,
-                    format_args!(
-                        "Moving message \"{id}\" on queue \"{name}\" to dead letter queue \"{}\" after {attempts} failed \
-                         attempt{plural}...",
-                        letters.name()
-                    ),
-                ),
-                None => courier.logs.host(
-                    LogLevel::Warn,
-                    format_args!(
-                        "Dropped message \"{id}\" on queue \"{name}\" after {attempts} failed attempt{plural}!"
-                    ),
-                ),
-            }
-        }
-        let leases = dead.iter().map(|message| message.id).collect();
-        // In this order: a message may be in both queues after a crash, never in none.
-        if let Some(letters) = &self.dead_letters {
-            letters.take_over(dead).await?;
-        }
-        self.queue.acknowledge(leases).await.map(drop)
+    async fn bury(&self, logs: &Logs, dead: Vec<Leased>) -> Result<(), QueueError> {
+        let letters = self.dead_letters.as_ref();
+        bury(&self.queue, letters, self.settings.attempts, logs, dead).await
     }
 }

@@ -56,7 +56,7 @@ impl Fate {
 }
 
 /// A message's name as the consumer sees it.
-pub(super) fn hex(name: [u8; 16]) -> String {
+pub(crate) fn hex(name: [u8; 16]) -> String {
     format!("{:032x}", u128::from_be_bytes(name))
 }
 

@@ -16,7 +16,7 @@ use super::fake::{FakeIsolate, FakeLauncher, Shared};
 use crate::broker::GrantTable;
 use crate::limits::Timeouts;
 use crate::logs::{LogLevel, LogLine, LogSink, LogThread, Logs};
-use crate::queues::Consumer;
+use crate::queues::{Consumer, Reach};
 use crate::server::{Server, Setup};
 use crate::streams::lock;
 
@@ -119,6 +119,7 @@ impl Rig {
             test_scheduled: options.test_scheduled,
             crons: Vec::new(),
             consumers: options.consumers,
+            reach: Reach::default(),
         })
         .expect("starts");
         tokio::time::timeout(PATIENCE, server.booted())

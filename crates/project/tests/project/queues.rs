@@ -54,11 +54,7 @@ fn what_is_not_said_is_as_in_wranglers_local_mode() {
         ..usual.clone()
     };
     assert_eq!(project.queue_consumers, [usual, said, last]);
-    let warnings = project.warnings.to_string();
-    assert!(
-        warnings.starts_with("warning: messages can't be pulled over HTTP in Isthmus yet"),
-        "{warnings}"
-    );
+    assert_eq!(project.warnings.to_string(), "");
 }
 
 #[test]

@@ -7,7 +7,8 @@ use isthmus_protocol::queue::{self, Metrics, Reply};
 use tokio::sync::watch;
 
 use super::{
-    Backlog, LeaseId, LeaseRequest, Leased, NewMessage, QueueError, QueueState, QueueStore, Waiting,
+    Backlog, LeaseId, LeaseRequest, Leased, MessageName, NewMessage, QueueError, QueueState, QueueStore,
+    Waiting,
     limits::{check_batch, check_delay, check_message},
 };
 use crate::Clock;
@@ -128,6 +129,22 @@ impl Queue {
         self.keep(messages).await
     }
 
+    /// Sends messages after a look at their lengths; answers as [`Self::send`].
+    ///
+    /// # Errors
+    /// A limit, or the store.
+    pub async fn send_checked(
+        &self,
+        messages: Vec<Outgoing>,
+        default_delay: u32,
+    ) -> Result<Metrics, QueueError> {
+        match messages.as_slice() {
+            [message] => check_message(message.body.len())?,
+            messages => check_batch(messages.iter().map(|message| message.body.len()))?,
+        }
+        self.send(messages, default_delay).await
+    }
+
     /// Takes over messages of another queue, whose dead letters they are: with their names and times.
     ///
     /// # Errors
@@ -165,6 +182,29 @@ impl Queue {
         milliseconds: i64,
         pushed: bool,
     ) -> Result<Vec<Leased>, QueueError> {
+        self.lease_of(limit, milliseconds, pushed, None).await
+    }
+
+    /// Leases messages whose lease ended with nothing said about them after they had been leased `attempts` times.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn lease_spent(
+        &self,
+        attempts: u32,
+        limit: usize,
+        milliseconds: i64,
+    ) -> Result<Vec<Leased>, QueueError> {
+        self.lease_of(limit, milliseconds, false, Some(attempts)).await
+    }
+
+    async fn lease_of(
+        &self,
+        limit: usize,
+        milliseconds: i64,
+        pushed: bool,
+        spent: Option<u32>,
+    ) -> Result<Vec<Leased>, QueueError> {
         let now = self.now();
         // 63 random bits, of which zero stands for none.
         let number = (i64::from_le_bytes(random()?) & i64::MAX).max(1);
@@ -175,6 +215,7 @@ impl Queue {
             bytes: LEASE_BYTES,
             now,
             until: now.saturating_add(milliseconds),
+            spent,
         };
         self.store.lease(request).await
     }
@@ -188,6 +229,33 @@ impl Queue {
             return Ok(0);
         }
         self.store.acknowledge(leases).await
+    }
+
+    /// Removes messages by their numbers and names, whoever has them; answers of each whether it was there.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn remove(&self, messages: Vec<(i64, MessageName)>) -> Result<Vec<bool>, QueueError> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.store.remove(messages).await
+    }
+
+    /// Those of the messages that are still leased so.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn held(&self, leases: Vec<LeaseId>) -> Result<Vec<Leased>, QueueError> {
+        self.store.held(leases).await
+    }
+
+    /// When the first lease ends of the messages that were leased at least so often, in milliseconds since the epoch.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn lease_end(&self, attempts: u32) -> Result<Option<i64>, QueueError> {
+        self.store.lease_end(attempts).await
     }
 
     /// Makes messages available again, each after some seconds, of which too many or too few count as the most or none.
@@ -267,6 +335,15 @@ impl Queue {
     /// The store's.
     pub async fn state(&self) -> Result<QueueState, QueueError> {
         self.store.state(self.now()).await
+    }
+
+    /// What nobody has acknowledged, leased or not.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn unacknowledged(&self) -> Result<Backlog, QueueError> {
+        // At the end of time all leases are over.
+        Ok(self.store.state(i64::MAX).await?.backlog)
     }
 
     /// The first messages, without changing anything.

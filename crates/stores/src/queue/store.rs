@@ -50,6 +50,8 @@ pub struct LeaseRequest {
     pub now: i64,
     /// When the lease ends, in milliseconds since the epoch.
     pub until: i64,
+    /// Only messages whose lease ended with nothing said about them, and that were leased at least so often.
+    pub spent: Option<u32>,
 }
 
 /// A message that was leased.
@@ -111,6 +113,15 @@ pub trait QueueStore: Send + Sync + 'static {
 
     /// Removes messages. What isn't leased so any more stays. Answers how many there were.
     fn acknowledge(&self, leases: Vec<LeaseId>) -> StoreFuture<'_, usize>;
+
+    /// Removes messages by their numbers and names, leased or not; answers of each whether it was there.
+    fn remove(&self, messages: Vec<(i64, MessageName)>) -> StoreFuture<'_, Vec<bool>>;
+
+    /// Those of the messages that are still leased so, in the order of their numbers.
+    fn held(&self, leases: Vec<LeaseId>) -> StoreFuture<'_, Vec<Leased>>;
+
+    /// When the first lease ends of the messages that were leased at least so often.
+    fn lease_end(&self, attempts: u32) -> StoreFuture<'_, Option<i64>>;
 
     /// Makes messages available again, each from a moment on. What isn't leased so any more stays as it is. Answers how many
     /// there were.

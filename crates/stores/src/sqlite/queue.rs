@@ -117,6 +117,40 @@ impl QueueStore for SqliteQueue {
         self.write(|found| QueueWrite::Acknowledge { leases, found })
     }
 
+    fn remove(&self, messages: Vec<(i64, MessageName)>) -> StoreFuture<'_, Vec<bool>> {
+        self.write(|found| QueueWrite::Remove { messages, found })
+    }
+
+    fn held(&self, leases: Vec<LeaseId>) -> StoreFuture<'_, Vec<Leased>> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT messages.id, lease, name, sent, attempts, content_type, body
+                 FROM messages JOIN bodies USING (id) WHERE messages.id = ?1 AND lease = ?2",
+            )?;
+            let mut held = Vec::with_capacity(leases.len());
+            for id in leases {
+                held.extend(
+                    statement
+                        .query_row(params![id.message, id.lease], message)
+                        .optional()?,
+                );
+            }
+            held.sort_by_key(|message| message.id.message);
+            Ok(held)
+        })
+    }
+
+    fn lease_end(&self, attempts: u32) -> StoreFuture<'_, Option<i64>> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT min(available) FROM messages INDEXED BY messages_by_lease
+                     WHERE lease IS NOT NULL AND attempts >= ?1",
+                )?
+                .query_row([attempts], |row| row.get(0))
+        })
+    }
+
     fn retry(&self, leases: Vec<(LeaseId, i64)>) -> StoreFuture<'_, usize> {
         self.write(|found| QueueWrite::Return {
             leases,
@@ -238,6 +272,10 @@ enum QueueWrite {
         leases: Vec<LeaseId>,
         found: Slot<usize>,
     },
+    Remove {
+        messages: Vec<(i64, MessageName)>,
+        found: Slot<Vec<bool>>,
+    },
     Return {
         leases: Vec<(LeaseId, i64)>,
         /// Whether the attempt counts.
@@ -276,6 +314,14 @@ impl Write for QueueWrite {
                 leases.iter().try_fold(0, |count, id| {
                     Ok(count + statement.execute(params![id.message, id.lease])?)
                 })
+            })?),
+            Self::Remove { messages, found } => found.put(whole(connection, || {
+                let mut statement =
+                    connection.prepare_cached("DELETE FROM messages WHERE id = ?1 AND name = ?2")?;
+                messages
+                    .iter()
+                    .map(|(id, name)| Ok(statement.execute(params![id, name])? > 0))
+                    .collect()
             })?),
             Self::Return {
                 leases,
@@ -353,6 +399,21 @@ fn insert(connection: &Connection, message: &NewMessage) -> rusqlite::Result<()>
         .map(drop)
 }
 
+/// Leases the first messages of a table that are available, as far as the limits go.
+macro_rules! lease_of {
+    ($messages:literal) => {
+        concat!(
+            "UPDATE messages SET lease = ?1, available = ?2, attempts = attempts + 1 WHERE id IN (
+                 SELECT id FROM (
+                     SELECT id, bytes, sum(bytes) OVER (ORDER BY available, id) AS total FROM (
+                         SELECT id, bytes, available FROM ",
+            $messages,
+            " available <= ?3 ORDER BY available, id LIMIT ?4))
+                 WHERE total - bytes <= ?5)"
+        )
+    };
+}
+
 fn take_lease(connection: &Connection, request: LeaseRequest) -> rusqlite::Result<Vec<Leased>> {
     let LeaseRequest {
         lease,
@@ -360,17 +421,22 @@ fn take_lease(connection: &Connection, request: LeaseRequest) -> rusqlite::Resul
         bytes,
         now,
         until,
+        spent,
     } = request;
-    connection
-        .prepare_cached(
-            "UPDATE messages SET lease = ?1, available = ?2, attempts = attempts + 1 WHERE id IN (
-                 SELECT id FROM (
-                     SELECT id, bytes, sum(bytes) OVER (ORDER BY available, id) AS total FROM (
-                         SELECT id, bytes, available FROM messages
-                         WHERE available <= ?3 ORDER BY available, id LIMIT ?4))
-                 WHERE total - bytes <= ?5)",
-        )?
-        .execute(params![lease, until, now, limit as i64, bytes as i64])?;
+    // What is leased is little beside what waits, and has an index of its own.
+    let statement = if spent.is_some() {
+        lease_of!("messages INDEXED BY messages_by_lease WHERE lease IS NOT NULL AND attempts >= ?6 AND")
+    } else {
+        lease_of!("messages WHERE ?6 IS NULL AND")
+    };
+    connection.prepare_cached(statement)?.execute(params![
+        lease,
+        until,
+        now,
+        limit as i64,
+        bytes as i64,
+        spent
+    ])?;
     connection
         .prepare_cached(
             "SELECT messages.id, lease, name, sent, attempts, content_type, body

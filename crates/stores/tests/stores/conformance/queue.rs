@@ -7,7 +7,8 @@ use bytes::Bytes;
 use isthmus_protocol::queue::ContentType;
 use isthmus_stores::Durability;
 use isthmus_stores::queue::{
-    Backlog, LeaseId, LeaseRequest, Leased, NewMessage, QueueState, QueueStore, StoreFuture, Waiting,
+    Backlog, LeaseId, LeaseRequest, Leased, MessageName, NewMessage, QueueState, QueueStore, StoreFuture,
+    Waiting,
 };
 use isthmus_stores::sqlite::{SqliteOptions, SqliteQueue};
 use proptest::prelude::*;
@@ -112,6 +113,11 @@ impl QueueStore for Model {
                 .messages
                 .iter()
                 .filter(|kept| kept.available <= request.now)
+                .filter(|kept| {
+                    request
+                        .spent
+                        .is_none_or(|attempts| kept.lease.is_some() && kept.attempts >= attempts)
+                })
                 .map(|kept| (kept.available, kept.id))
                 .collect();
             due.sort_unstable();
@@ -148,6 +154,34 @@ impl QueueStore for Model {
                     .any(|id| kept.id == id.message && kept.lease == Some(id.lease))
             });
             before - state.messages.len()
+        })
+    }
+
+    fn remove(&self, messages: Vec<(i64, MessageName)>) -> StoreFuture<'_, Vec<bool>> {
+        self.with(|state| {
+            let remove = |(id, name): &(i64, MessageName)| {
+                let before = state.messages.len();
+                state
+                    .messages
+                    .retain(|kept| kept.id != *id || kept.new.name != *name);
+                state.messages.len() < before
+            };
+            messages.iter().map(remove).collect()
+        })
+    }
+
+    fn held(&self, leases: Vec<LeaseId>) -> StoreFuture<'_, Vec<Leased>> {
+        self.with(|state| {
+            let kept = state.messages.iter().map(Kept::leased);
+            kept.filter(|message| leases.contains(&message.id)).collect()
+        })
+    }
+
+    fn lease_end(&self, attempts: u32) -> StoreFuture<'_, Option<i64>> {
+        self.with(|state| {
+            let leased = state.messages.iter().filter(|kept| kept.lease.is_some());
+            let ends = leased.filter(|kept| kept.attempts >= attempts);
+            ends.map(|kept| kept.available).min()
         })
     }
 
@@ -235,6 +269,7 @@ fn request(lease: i64, now: i64, until: i64) -> LeaseRequest {
         bytes: 1 << 20,
         now,
         until,
+        spent: None,
     }
 }
 
@@ -268,6 +303,9 @@ on_every_engine!(
     a_stale_lease_says_nothing,
     leases_of_a_dead_process_end_but_not_those_of_others,
     a_lease_keeps_within_its_limits,
+    a_spent_message_is_one_whose_last_lease_ended_in_silence,
+    a_message_can_be_removed_by_its_name,
+    what_is_held_can_be_asked,
     the_backlog_is_what_nobody_has,
     purged_and_paused,
 );
@@ -388,6 +426,76 @@ async fn a_lease_keeps_within_its_limits(queue: &dyn QueueStore) {
     assert_eq!(names(&queue.lease(none).await.expect("leases")), [2]);
 }
 
+async fn a_spent_message_is_one_whose_last_lease_ended_in_silence(queue: &dyn QueueStore) {
+    let messages = (1..=4).map(|name| message(name, 0, b"12345")).collect();
+    queue.send(messages, 0).await.expect("sends");
+    let few = |lease, now| LeaseRequest {
+        limit: 2,
+        ..request(lease, now, now + 10)
+    };
+    let spent = |lease, now| LeaseRequest {
+        spent: Some(2),
+        ..request(lease, now, now + 10)
+    };
+    assert_eq!(names(&queue.lease(few(1, 0)).await.expect("leases")), [1, 2]);
+    assert_eq!(names(&queue.lease(few(2, 0)).await.expect("leases")), [3, 4]);
+    // Once is not twice.
+    assert_eq!(queue.lease(spent(3, 10)).await, Ok(Vec::new()));
+    assert_eq!(queue.lease_end(2).await, Ok(None));
+    let second = queue.lease(request(4, 10, 20)).await.expect("leases");
+    assert_eq!(queue.retry(vec![(second[0].id, 0)]).await, Ok(1));
+    assert_eq!(queue.lease_end(2).await, Ok(Some(20)));
+    // Leased still, or available since somebody said so.
+    assert_eq!(queue.lease(spent(5, 19)).await, Ok(Vec::new()));
+    let one = LeaseRequest {
+        bytes: 4,
+        ..spent(6, 20)
+    };
+    assert_eq!(names(&queue.lease(one).await.expect("leases")), [2]);
+    let rest = queue.lease(spent(7, 20)).await.expect("leases");
+    assert_eq!((names(&rest), rest[0].attempts), (vec![3, 4], 3));
+}
+
+async fn a_message_can_be_removed_by_its_name(queue: &dyn QueueStore) {
+    queue
+        .send(vec![message(1, 0, b"1"), message(2, 0, b"2")], 0)
+        .await
+        .expect("sends");
+    let leased = queue.lease(request(1, 0, 10)).await.expect("leases");
+    // Whoever has it now.
+    queue.lease(request(2, 10, 20)).await.expect("leases");
+    let (first, second) = (leased[0].id.message, leased[1].id.message);
+    let messages = vec![
+        (first, [1; 16]),
+        (first, [1; 16]),
+        (second, [1; 16]),
+        (-5, [2; 16]),
+    ];
+    assert_eq!(queue.remove(messages).await, Ok(vec![true, false, false, false]));
+    assert_eq!(names(&queue.peek(10).await.expect("reads")), [2]);
+    assert_eq!(queue.state(10).await.expect("reads").leased, 1);
+}
+
+async fn what_is_held_can_be_asked(queue: &dyn QueueStore) {
+    queue
+        .send(vec![message(1, 0, b"1"), message(2, 0, b"2")], 0)
+        .await
+        .expect("sends");
+    let leased = queue.lease(request(1, 0, 10)).await.expect("leases");
+    let stale = LeaseId {
+        lease: 9,
+        ..leased[0].id
+    };
+    let leases = vec![leased[1].id, stale, leased[0].id];
+    assert_eq!(queue.held(leases).await, Ok(leased.clone()));
+    // Over, but nobody else has it.
+    queue.retry(vec![(leased[0].id, 0)]).await.expect("retries");
+    assert_eq!(
+        names(&queue.held(vec![leased[0].id, leased[1].id]).await.expect("reads")),
+        [2]
+    );
+}
+
 async fn the_backlog_is_what_nobody_has(queue: &dyn QueueStore) {
     let empty = queue.state(0).await.expect("reads");
     assert_eq!(empty, QueueState::default());
@@ -438,8 +546,11 @@ enum Step {
         bytes: u8,
         length: u8,
         pushed: bool,
+        spent: Option<u32>,
     },
     Acknowledge(u8),
+    Remove(u8),
+    Held(u8),
     Retry(u8, u8),
     GiveBack(u8, u8),
     Release,
@@ -449,9 +560,11 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         3 => (1..5_u8, 0..20_u8).prop_map(|(count, delay)| Step::Send { count, delay }),
-        4 => (1..6_u8, 0..30_u8, 0..30_u8, any::<bool>())
-            .prop_map(|(limit, bytes, length, pushed)| Step::Lease { limit, bytes, length, pushed }),
+        4 => (1..6_u8, 0..30_u8, 0..30_u8, any::<bool>(), proptest::option::weighted(0.3, 1..4_u32))
+            .prop_map(|(limit, bytes, length, pushed, spent)| Step::Lease { limit, bytes, length, pushed, spent }),
         3 => any::<u8>().prop_map(Step::Acknowledge),
+        1 => any::<u8>().prop_map(Step::Remove),
+        1 => any::<u8>().prop_map(Step::Held),
         2 => (any::<u8>(), 0..20_u8).prop_map(|(which, delay)| Step::Retry(which, delay)),
         1 => (any::<u8>(), 0..20_u8).prop_map(|(which, delay)| Step::GiveBack(which, delay)),
         1 => Just(Step::Release),
@@ -493,6 +606,7 @@ async fn live(steps: &[Step]) -> TestCaseResult {
                 bytes,
                 length,
                 pushed,
+                spent,
             } => {
                 lease += 1;
                 let request = LeaseRequest {
@@ -501,6 +615,7 @@ async fn live(steps: &[Step]) -> TestCaseResult {
                     bytes: bytes.into(),
                     now,
                     until: now + i64::from(length),
+                    spent,
                 };
                 let leased = sqlite.lease(request).await;
                 prop_assert_eq!(&leased, &model.lease(request).await);
@@ -512,6 +627,22 @@ async fn live(steps: &[Step]) -> TestCaseResult {
                     sqlite.acknowledge(leases.clone()).await,
                     model.acknowledge(leases).await
                 );
+            }
+            Step::Remove(which) => {
+                // Names count like numbers; every other time it is another's.
+                let messages: Vec<_> = pick(&leases, which)
+                    .map(|id| (id.message, [(id.message as u8).wrapping_add(which % 2); 16]))
+                    .into_iter()
+                    .collect();
+                prop_assert_eq!(
+                    sqlite.remove(messages.clone()).await,
+                    model.remove(messages).await
+                );
+            }
+            Step::Held(which) => {
+                let mut leases: Vec<_> = leases[usize::from(which) % leases.len().max(1)..].to_vec();
+                leases.dedup();
+                prop_assert_eq!(sqlite.held(leases.clone()).await, model.held(leases).await);
             }
             Step::Retry(which, delay) => {
                 let leases: Vec<_> = pick(&leases, which)
@@ -534,6 +665,7 @@ async fn live(steps: &[Step]) -> TestCaseResult {
             Step::Pass(time) => now += i64::from(time),
         }
         prop_assert_eq!(sqlite.state(now).await, model.state(now).await);
+        prop_assert_eq!(sqlite.lease_end(2).await, model.lease_end(2).await);
         prop_assert_eq!(sqlite.waiting(3, now).await, model.waiting(3, now).await);
         prop_assert_eq!(sqlite.peek(100).await, model.peek(100).await);
     }
