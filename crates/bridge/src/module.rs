@@ -83,7 +83,7 @@ static FUNCTIONS: Table<15> = Table([
     any_arguments(
         c"run_turn",
         crate::turns::run_turn,
-        c"run_turn(turns, popleft, jobs_pending, run_jobs): runs callbacks up to a cancelled one, which is returned.",
+        c"run_turn(turns, popleft, jobs_pending, run_jobs, leave_jobs): runs callbacks up to a cancelled one, which is returned.",
     ),
     one_argument(c"unwrap", unwrap, c"The Python object behind a double proxy."),
     PyMethodDef::zeroed(),

@@ -237,8 +237,9 @@ impl Drop for Own {
     }
 }
 
-/// `run_turn(turns, popleft, jobs_pending, run_jobs)`: runs callbacks until one of the ready queue is cancelled, which is
-/// returned: the marks of the event loop look so. `jobs_pending` is None where the engine of this process is asked.
+/// `run_turn(turns, popleft, jobs_pending, run_jobs, leave_jobs)`: runs callbacks until one of the ready queue is cancelled,
+/// which is returned: the marks of the event loop look so. `jobs_pending` is None where the engine of this process is asked.
+/// `leave_jobs` is called at the end of a callback that leaves jobs, in its context; None for nothing.
 ///
 /// What a callback raises is raised, with its handle in `turns.take_failed()`.
 pub(crate) unsafe extern "C" fn run_turn(
@@ -249,11 +250,11 @@ pub(crate) unsafe extern "C" fn run_turn(
 ) -> *mut PyObject {
     // SAFETY: called by the interpreter with the GIL; the caller keeps the arguments alive.
     unsafe {
-        if count != 4 {
-            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"run_turn takes four arguments".as_ptr());
+        if count != 5 {
+            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"run_turn takes five arguments".as_ptr());
             return ptr::null_mut();
         }
-        let [turns, pop, pending, run_jobs] = [0, 1, 2, 3].map(|index| *arguments.add(index));
+        let [turns, pop, pending, run_jobs, leave_jobs] = [0, 1, 2, 3, 4].map(|index| *arguments.add(index));
         loop {
             match jobs_pending(pending) {
                 0 => {}
@@ -267,7 +268,7 @@ pub(crate) unsafe extern "C" fn run_turn(
             let Some(handle) = Own::over(ffi::PyObject_CallNoArgs(pop)) else {
                 return ptr::null_mut();
             };
-            match run_handle(handle.0) {
+            match run_handle(handle.0, pending, leave_jobs) {
                 Some(true) => {}
                 Some(false) => {
                     let object = handle.0;
@@ -313,8 +314,27 @@ unsafe fn jobs_pending(ask: *mut PyObject) -> i32 {
     }
 }
 
+/// Calls `leave_jobs` if jobs wait.
+unsafe fn tell_of_jobs(pending: *mut PyObject, leave_jobs: *mut PyObject) {
+    // SAFETY: as for `run_turn`; what the callback raised stays set.
+    unsafe {
+        if pending == ffi::Py_None() && !crate::jobs_pending(Python::assume_attached()) {
+            return;
+        }
+        let _raised = crate::lifetime::Pending::take();
+        if jobs_pending(pending) == 1 {
+            drop(Own::over(ffi::PyObject_CallNoArgs(leave_jobs)));
+        }
+        ffi::PyErr_Clear();
+    }
+}
+
 /// Runs a callback in its context: `Some(true)` if it did, `Some(false)` if it is cancelled, `None` if it raised.
-unsafe fn run_handle(handle: *mut PyObject) -> Option<bool> {
+unsafe fn run_handle(
+    handle: *mut PyObject,
+    pending: *mut PyObject,
+    leave_jobs: *mut PyObject,
+) -> Option<bool> {
     // SAFETY: as for `run_turn`. The references are our own while the callback runs, which may cancel its handle.
     unsafe {
         let handles = &raw const HANDLES;
@@ -365,6 +385,9 @@ unsafe fn run_handle(handle: *mut PyObject) -> Option<bool> {
             }
         };
         let returned = Own::over(returned);
+        if leave_jobs != ffi::Py_None() {
+            tell_of_jobs(pending, leave_jobs);
+        }
         // With an exception set, as `Context.run` does it.
         if ffi::PyContext_Exit(context.0) < 0 {
             return None;

@@ -109,11 +109,14 @@ impl Shared {
                 if let Some(event) = self.open.borrow_mut().get_mut(&stream) {
                     event.cancelled = true;
                 }
-                if self.events.refuse(ctx, stream, "the client went away") {
-                    self.body_sent(stream);
-                }
-                self.events.lose_socket(ctx, stream, None);
-                self.tell_server(stream, intern!(py, "cancel"), (stream,));
+                // The handler's task is cancelled before it can hear of what else failed by that.
+                self.in_event(py, Some(stream), || {
+                    if self.events.refuse(ctx, stream, "the client went away") {
+                        self.body_sent(stream);
+                    }
+                    self.events.lose_socket(ctx, stream, None);
+                    self.tell_server(stream, intern!(py, "cancel"), (stream,));
+                });
             }
             Frame::Ping { nonce } => self.events.send(&Frame::Pong { nonce }),
             Frame::Shutdown => self.tell_server(0, intern!(py, "shutdown"), ()),
@@ -137,7 +140,7 @@ impl Shared {
             headers: Header::owned(&head.headers),
             cf: head.cf.map(ToOwned::to_owned),
         };
-        let body = Incoming::open(&self.events, stream, body, bytes);
+        let body = Incoming::open(&self.events, stream, Some(stream), body, bytes);
         let request = fetch::new_request(ctx, parts, body)
             .map_err(|_| isthmus_web::console::inspect(ctx, ctx.catch()).unwrap_or_default())
             .and_then(|request| {
@@ -227,7 +230,7 @@ impl Shared {
             if let Some(event) = self.open.borrow_mut().get_mut(&stream) {
                 event.sending = true;
             }
-            Outgoing::open(&self.events, stream)
+            Outgoing::open(&self.events, stream, Some(stream))
         };
         match body {
             // A handler that outlived its client has answered all the same; what the answer holds is given up.

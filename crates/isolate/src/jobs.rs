@@ -35,7 +35,8 @@ impl Shared {
         }
         // Without a pool the job is dropped; its promise never settles, and the log says why.
         if let Some(pool) = self.pool.get() {
-            pool.run(job);
+            let event = self.current_event();
+            pool.run(Box::new(move || (event, job())));
         }
     }
 
@@ -43,10 +44,8 @@ impl Shared {
     pub(crate) fn finish_jobs(&self, py: Python<'_>) {
         let Some(pool) = self.pool.get() else { return };
         let ends = pool.finished();
-        self.engine.with(py, |ctx| {
-            for end in ends {
-                end(&ctx);
-            }
-        });
+        for (event, end) in ends {
+            self.in_event(py, event, || self.engine.with(py, |ctx| end(&ctx)));
+        }
     }
 }

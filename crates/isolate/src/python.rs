@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use isthmus_bindings::link::ConnectionError;
-use isthmus_bridge::Rejection;
 use isthmus_protocol::{Failure, FailureKind, LogLevel, LogSource, Outcome, StreamId};
 use isthmus_web::fetch;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
@@ -47,21 +46,12 @@ impl Isolate {
 
     /// The microtask checkpoint. What jobs throw, and rejections that nobody handles, go to the log.
     fn run_jobs(&self, py: Python<'_>) {
-        isthmus_bridge::run_jobs(
-            py,
-            &mut |ctx, thrown| {
-                // Reporting can fail only for want of memory; then there is nothing left to report with.
-                let _ = isthmus_web::report_exception(ctx, thrown);
-            },
-            Some(&mut |ctx, rejection| {
-                let Rejection {
-                    promise,
-                    reason,
-                    is_handled,
-                } = rejection;
-                let _ = isthmus_web::events::promise_rejected(ctx, promise, reason, is_handled);
-            }),
-        );
+        self.shared.run_jobs(py);
+    }
+
+    /// A callback ends, or gives the turns away, with JavaScript jobs left: they belong to its event.
+    fn leave_jobs(&self) {
+        self.shared.leave_jobs();
     }
 
     /// How many JavaScript → Python entries are on the stack.

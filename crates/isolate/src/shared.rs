@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use isthmus_bindings::link::{Calls, Connection, Link, LinkOwner, Side};
 use isthmus_bindings::{CallDone, Events as _};
-use isthmus_bridge::EngineHandle;
+use isthmus_bridge::{EngineHandle, Rejection};
 use isthmus_jobs::Pool;
 use isthmus_protocol::StreamId;
 use isthmus_web::{Job, JobDone};
@@ -45,10 +45,14 @@ pub(crate) struct Shared {
     pub(crate) early_timers: RefCell<Vec<(u32, Duration)>>,
     /// Timers of the event loop.
     pub(crate) timers: RefCell<HashMap<u32, Py<PyAny>>>,
-    /// Work for other threads, from the first on.
-    pub(crate) pool: OnceCell<Pool<JobDone>>,
+    /// Work for other threads, from the first on, with the event that asked for it.
+    pub(crate) pool: OnceCell<Pool<(Option<StreamId>, JobDone)>>,
     /// Work asked for before there was an event loop: the zygote has one thread.
     pub(crate) early_jobs: RefCell<Vec<Job>>,
+    /// In whose course the JavaScript jobs that wait came about.
+    left_by: Cell<Option<StreamId>>,
+    /// Within the `body` of an `in_event`.
+    in_course: Cell<bool>,
     /// `time_origin` as both clocks show it.
     pub(crate) origin: Cell<(Instant, Duration)>,
     /// Events whose `waitUntil` promises are not all settled, with their number.
@@ -69,6 +73,8 @@ impl Shared {
             timers: RefCell::default(),
             pool: OnceCell::new(),
             early_jobs: RefCell::default(),
+            left_by: Cell::default(),
+            in_course: Cell::default(),
             origin: Cell::new(now()),
             waiting: RefCell::default(),
         })
@@ -177,17 +183,43 @@ impl Shared {
         })
     }
 
-    /// Runs `body` in the course of an event, as code of its own task runs.
+    /// Runs `body`, and then the JavaScript jobs that wait, in the course of an event, as code of its own task runs. Within
+    /// another call only `body`: the jobs are left to that one. There is no JavaScript on the stack.
     pub(crate) fn in_event(&self, py: Python<'_>, event: Option<StreamId>, body: impl FnOnce()) {
+        self.in_course_of(py, event, || {
+            let is_outer = !self.in_course.replace(true);
+            body();
+            if is_outer {
+                self.in_course.set(false);
+                if isthmus_bridge::jobs_pending(py) {
+                    run_jobs(py);
+                }
+            }
+        });
+    }
+
+    fn in_course_of(&self, py: Python<'_>, event: Option<StreamId>, body: impl FnOnce()) {
         let attached = event.and_then(|_| self.attached());
-        let Some(attached) = attached else { return body() };
-        let variable = attached.current_event.bind(py);
         // Setting a context variable fails only for want of memory; then the code belongs to no event.
-        let token = variable.call_method1(intern!(py, "set"), (event,));
+        let entered = attached.as_ref().and_then(|attached| {
+            let variable = attached.current_event.bind(py);
+            let token = variable.call_method1(intern!(py, "set"), (event,)).ok()?;
+            Some((variable, token))
+        });
         body();
-        if let Ok(token) = token {
+        if let Some((variable, token)) = entered {
             let _ = variable.call_method1(intern!(py, "reset"), (token,));
         }
+    }
+
+    /// The jobs that wait belong to the event in whose course we are.
+    pub(crate) fn leave_jobs(&self) {
+        self.left_by.set(self.current_event());
+    }
+
+    /// The microtask checkpoint, in the course of the event that the jobs belong to.
+    pub(crate) fn run_jobs(&self, py: Python<'_>) {
+        self.in_course_of(py, self.left_by.take(), || run_jobs(py));
     }
 
     /// The same, unless that event is over: what goes on after its end goes on for nobody.
@@ -195,6 +227,25 @@ impl Shared {
         self.current_event()
             .filter(|event| self.open.borrow().contains_key(event))
     }
+}
+
+/// What jobs throw, and rejections that nobody handles, go to the log.
+fn run_jobs(py: Python<'_>) {
+    isthmus_bridge::run_jobs(
+        py,
+        &mut |ctx, thrown| {
+            // Reporting can fail only for want of memory; then there is nothing left to report with.
+            let _ = isthmus_web::report_exception(ctx, thrown);
+        },
+        Some(&mut |ctx, rejection| {
+            let Rejection {
+                promise,
+                reason,
+                is_handled,
+            } = rejection;
+            let _ = isthmus_web::events::promise_rejected(ctx, promise, reason, is_handled);
+        }),
+    );
 }
 
 /// What the links tell the isolate.

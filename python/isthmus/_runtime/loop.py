@@ -54,6 +54,8 @@ class Engine(Protocol):
     def entry_depth(self) -> int:
         """How many JavaScript frames, finalizers and native borrows are on the stack; above 0 no greenlet may switch."""
 
+    # An engine may have `leave_jobs()`, called where a callback ends or parks with jobs pending, in its context.
+
     def before_poll(self, busy: bool, /) -> None:
         """Called before every poll: sends frames waiting to go out, frees proxies dropped on other threads.
 
@@ -151,6 +153,7 @@ class IsolateLoop(Turns, asyncio.SelectorEventLoop):  # type: ignore[misc]
             enter, leave = _context_switches()
         self._enter_context: Callable[[contextvars.Context], Any] = enter
         self._exit_context: Callable[[contextvars.Context], Any] = leave
+        self._leave_jobs: Callable[[], None] | None = getattr(engine, "leave_jobs", None)
 
     def open(self) -> None:
         """Makes the descriptors of an `unopened` loop."""
@@ -286,13 +289,14 @@ class IsolateLoop(Turns, asyncio.SelectorEventLoop):  # type: ignore[misc]
         # The engine of this process is asked without a call.
         jobs_pending = None if isinstance(self._engine, _native.Isolate) else self._engine.jobs_pending
         run_jobs = self._engine.run_jobs
+        leave_jobs = self._leave_jobs
         monotonic = time.monotonic
         this = getcurrent()
         idle = self._idle
         handle: Any
         while True:
             try:
-                handle = run_turn(self, pop, jobs_pending, run_jobs)
+                handle = run_turn(self, pop, jobs_pending, run_jobs, leave_jobs)
                 if handle is _END:
                     if self._stopping:
                         this.parent = self._hub
@@ -404,6 +408,8 @@ class IsolateLoop(Turns, asyncio.SelectorEventLoop):  # type: ignore[misc]
             tasks._leave_task(self, task)
         if tracked is not None:
             tracked._sync_wait = future
+        if self._leave_jobs is not None and self._engine.jobs_pending():
+            self._leave_jobs()
         contexts = self._leave_contexts(this)
         self._parked.add(mark)
         try:

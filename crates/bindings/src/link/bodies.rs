@@ -17,6 +17,8 @@ use super::{Link, Side};
 pub struct Incoming {
     link: Weak<Link>,
     stream: StreamId,
+    /// The event in whose course it is read.
+    event: Option<StreamId>,
     state: RefCell<Arriving>,
 }
 
@@ -31,8 +33,14 @@ struct Arriving {
 }
 
 impl Incoming {
-    /// Makes the body that goes with a frame on `stream`, which `bytes` holds.
-    pub fn open(link: &Rc<Link>, stream: StreamId, body: &Body<'_>, bytes: &Bytes) -> IncomingBody {
+    /// Makes the body that goes with a frame on `stream`, which `bytes` holds; what waits for it does so for `event`.
+    pub fn open(
+        link: &Rc<Link>,
+        stream: StreamId,
+        event: Option<StreamId>,
+        body: &Body<'_>,
+        bytes: &Bytes,
+    ) -> IncomingBody {
         let (length, held) = match body {
             Body::None => return IncomingBody::None,
             Body::Inline(inline) => return IncomingBody::Bytes(bytes.slice_ref(inline)),
@@ -42,6 +50,7 @@ impl Incoming {
         let incoming = Rc::new(Self {
             link: Rc::downgrade(link),
             stream,
+            event,
             state: RefCell::new(Arriving {
                 chunks: VecDeque::new(),
                 window: if held {
@@ -62,6 +71,11 @@ impl Incoming {
             source: incoming,
             length,
         }
+    }
+
+    /// The event in whose course it is read.
+    pub(super) fn event(&self) -> Option<StreamId> {
+        self.event
     }
 
     /// A chunk arrived.
@@ -198,6 +212,8 @@ impl Drop for Incoming {
 pub struct Outgoing {
     link: Weak<Link>,
     stream: StreamId,
+    /// The event in whose course it is written.
+    event: Option<StreamId>,
     state: RefCell<Leaving>,
 }
 
@@ -216,11 +232,12 @@ struct Leaving {
 }
 
 impl Outgoing {
-    /// Makes the sink of the body that this process sends on `stream`.
-    pub fn open(link: &Rc<Link>, stream: StreamId) -> Rc<Self> {
+    /// Makes the sink of the body that this process sends on `stream`, in the course of `event`.
+    pub fn open(link: &Rc<Link>, stream: StreamId, event: Option<StreamId>) -> Rc<Self> {
         let outgoing = Rc::new(Self {
             link: Rc::downgrade(link),
             stream,
+            event,
             state: RefCell::new(Leaving {
                 window: SendWindow::stream(),
                 pending: Bytes::new(),
@@ -239,6 +256,11 @@ impl Outgoing {
     pub fn send_all(&self, bytes: Bytes) {
         self.state.borrow_mut().pending = bytes;
         self.finish(Ok(()));
+    }
+
+    /// The event in whose course it is written.
+    pub(super) fn event(&self) -> Option<StreamId> {
+        self.event
     }
 
     /// The host allows more.

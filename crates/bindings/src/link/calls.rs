@@ -71,7 +71,7 @@ impl Calls {
             CallBody::None => open(Body::None),
             CallBody::Stream { length } => {
                 open(Body::Stream { length });
-                opened.sink = Some(Outgoing::open(&self.link, stream));
+                opened.sink = Some(Outgoing::open(&self.link, stream, event));
             }
             CallBody::Held { call, length } => {
                 self.link.hand_over(call);
@@ -80,7 +80,7 @@ impl Calls {
             CallBody::Bytes(bytes) => match announce(&bytes) {
                 body @ Body::Stream { .. } => {
                     open(body);
-                    Outgoing::open(&self.link, stream).send_all(bytes);
+                    Outgoing::open(&self.link, stream, event).send_all(bytes);
                 }
                 inline => open(inline),
             },
@@ -142,9 +142,14 @@ impl Calls {
                     Reply::Response(head) if head.upgrade => {
                         IncomingBody::Socket(SocketLink::new(&self.link, stream, event))
                     }
-                    _ => Incoming::open(&self.link, stream, &body, bytes),
+                    _ => Incoming::open(&self.link, stream, event, &body, bytes),
                 };
-                done(ctx, reply, body);
+                let mut answer = Some((done, reply, body));
+                self.link.in_event(event, &mut || {
+                    if let Some((done, reply, body)) = answer.take() {
+                        done(ctx, reply, body);
+                    }
+                });
             }
             Frame::Cancel { stream } => {
                 self.link

@@ -45,7 +45,8 @@ pub trait LinkOwner: 'static {
     /// A body that went out on `stream` is complete, or a connection on it over.
     fn body_sent(&self, _stream: StreamId) {}
 
-    /// Runs `body` in the course of an event, as the code of its own task runs.
+    /// Runs `body`, and what it left to JavaScript jobs, in the course of an event, as the code of its own task runs.
+    /// There is no JavaScript on the stack.
     fn in_event(&self, _event: Option<StreamId>, body: &mut dyn FnMut()) {
         body();
     }
@@ -123,6 +124,11 @@ impl Link {
             || !self.sockets.borrow().is_empty()
     }
 
+    /// Something arrived that was waited for in the course of an event.
+    fn in_event(&self, event: Option<StreamId>, body: &mut dyn FnMut()) {
+        self.owner.in_event(event, body);
+    }
+
     fn socket(&self, stream: StreamId) -> Option<Rc<SocketLink>> {
         self.sockets.borrow().get(&stream).cloned()
     }
@@ -132,8 +138,7 @@ impl Link {
         let Some(socket) = self.socket(stream) else {
             return false;
         };
-        self.owner
-            .in_event(socket.event(), &mut || socket.lost(ctx, reason));
+        self.in_event(socket.event(), &mut || socket.lost(ctx, reason));
         true
     }
 
@@ -141,7 +146,7 @@ impl Link {
         // It may have crossed with the connection's end.
         let Some(socket) = self.socket(stream) else { return };
         let mut arrived = Ok(());
-        self.owner.in_event(socket.event(), &mut || {
+        self.in_event(socket.event(), &mut || {
             arrived = socket.arrived(ctx, message, bytes);
         });
         if let Err(overrun) = arrived {
@@ -158,14 +163,17 @@ impl Link {
         match frame {
             Frame::Data { stream, chunk } => {
                 let incoming = self.incoming.borrow().get(&stream).and_then(Weak::upgrade);
-                if let Some(incoming) = incoming
-                    && let Err(overrun) = incoming.data(ctx, bytes.slice_ref(chunk))
-                {
-                    self.owner
-                        .report(&format!("the host sent more than allowed: {overrun}"));
-                    self.incoming.borrow_mut().remove(&stream);
-                    self.send(&Frame::Cancel { stream });
-                    incoming.end(ctx, Err(overrun.to_string()));
+                if let Some(incoming) = incoming {
+                    let chunk = bytes.slice_ref(chunk);
+                    self.in_event(incoming.event(), &mut || {
+                        if let Err(overrun) = incoming.data(ctx, chunk.clone()) {
+                            self.owner
+                                .report(&format!("the host sent more than allowed: {overrun}"));
+                            self.incoming.borrow_mut().remove(&stream);
+                            self.send(&Frame::Cancel { stream });
+                            incoming.end(ctx, Err(overrun.to_string()));
+                        }
+                    });
                 }
             }
             Frame::Message { stream, message } => self.message(ctx, stream, &message, bytes),
@@ -175,13 +183,15 @@ impl Link {
                 }
                 let incoming = self.incoming.borrow_mut().remove(&stream);
                 if let Some(incoming) = incoming.and_then(|incoming| incoming.upgrade()) {
-                    incoming.end(ctx, error.map_or(Ok(()), |error| Err(error.to_owned())));
+                    self.in_event(incoming.event(), &mut || {
+                        incoming.end(ctx, error.map_or(Ok(()), |error| Err(error.to_owned())));
+                    });
                 }
             }
             Frame::Credit { stream, bytes } => {
                 let outgoing = self.outgoing.borrow().get(&stream).cloned();
                 if let Some(outgoing) = outgoing {
-                    outgoing.credit(ctx, bytes);
+                    self.in_event(outgoing.event(), &mut || outgoing.credit(ctx, bytes));
                 } else if let Some(socket) = self.socket(stream) {
                     socket.credit(bytes);
                 }
@@ -196,7 +206,7 @@ impl Link {
     pub fn refuse(&self, ctx: &Ctx<'_>, stream: StreamId, reason: &str) -> bool {
         let outgoing = self.outgoing.borrow_mut().remove(&stream);
         if let Some(outgoing) = &outgoing {
-            outgoing.refuse(ctx, reason);
+            self.in_event(outgoing.event(), &mut || outgoing.refuse(ctx, reason));
         }
         outgoing.is_some()
     }

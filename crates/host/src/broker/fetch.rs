@@ -59,7 +59,7 @@ impl Broker {
                 } => *of == Some(event),
                 _ => false,
             };
-            // Where JavaScript goes on by itself nobody knows for which event: such a connection ends with the last one.
+            // Made in the course of no event, as by a timer of the top level: such a connection ends with the last one.
             let is_last = calls.events.is_empty();
             let is_over = |of: Option<StreamId>| of.map_or(is_last, |of| of == event);
             let connections: Vec<_> = calls
