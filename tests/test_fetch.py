@@ -3,7 +3,9 @@
 import gzip
 import json
 import socket
+import struct
 import subprocess
+import threading
 import zlib
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -493,3 +495,64 @@ def test_what_headers_promise_is_put_on(make_worker: Callable[..., Path], serve:
     for target in ("gzip/manual/bytes", "unknown/automatic/stream"):
         with server.client.stream("GET", f"/?{target}") as response:
             assert b"".join(response.iter_raw()) == expected
+
+
+class _Forgetful:
+    """A server that answers the first request of a connection, and ends it at the second one."""
+
+    def __init__(self, then: bytes, *, reset: bool, forgives: bool) -> None:
+        self._then, self._reset, self._forgives = then, reset, forgives
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
+        self.requests: list[int] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        number = 0
+        while True:
+            connection, _ = self._listener.accept()
+            threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
+            number += 1
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        with connection:
+            for turn in range(3):
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    if not (piece := connection.recv(65536)):
+                        return
+                    head += piece
+                self.requests.append(number)
+                if turn > 0 or (number > 0 and not self._forgives):
+                    connection.sendall(self._then)
+                    if self._reset:
+                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    return
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+
+
+AGAIN = """
+    const first = await (await fetch(o)).text();
+    return fetch(o, OPTIONS).then((answer) => answer.text(), (error) => `${error.name}: ${error.message}`);
+"""
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize(
+    ("options", "then", "forgives", "outcome", "requests"),
+    [
+        ("{}", b"", True, "ok", [0, 0, 1]),
+        ('{ method: "OPTIONS" }', b"", True, "ok", [0, 0, 1]),
+        ("{}", b"", False, "TypeError: Network connection lost.", [0, 0, 1]),
+        ("{}", b"HTTP/1.1 2", True, "TypeError: Network connection lost.", [0, 0]),
+        ('{ method: "DELETE" }', b"", True, "TypeError: Network connection lost.", [0, 0]),
+        ('{ method: "POST", body: "x" }', b"", True, "TypeError: Network connection lost.", [0, 0]),
+    ],
+)
+def test_a_kept_connection_that_ends_is_tried_anew(
+    server: Server, options: str, then: bytes, forgives: bool, outcome: str, requests: list[int], reset: bool
+) -> None:
+    peer = _Forgetful(then, reset=reset, forgives=forgives)
+    body = AGAIN.replace("OPTIONS", options)
+    assert server.post(f"/javascript?{quote(peer.url)}", content=body).json() == outcome
+    assert peer.requests == requests

@@ -1,4 +1,4 @@
-//! Whether a connection has handed on all that has arrived on it.
+//! Whether a connection has handed on all that has arrived on it, and whether anything has since it was written to.
 //!
 //! The reader of a body puts small pieces together as long as more of them are here (`crate::pieces`). Hyper hands on one
 //! piece in each turn of its connection's task, so that having none does not mean that there is none. The connection's last
@@ -26,6 +26,10 @@ struct State {
     is_over: bool,
     /// Who waits for that.
     waiting: Option<Waker>,
+    /// An answer has come from it.
+    is_kept: bool,
+    /// How many reads gave something since the last write, the connection's end or failure included.
+    reads: u32,
 }
 
 impl Arrival {
@@ -39,11 +43,29 @@ impl Arrival {
         Poll::Pending
     }
 
+    /// An answer came: whoever uses the connection next finds it as it was left.
+    pub(super) fn answered(&self) {
+        lock(&self.0).is_kept = true;
+    }
+
+    /// Whether a connection that has ended was kept from an earlier exchange, and nothing but its end has come of the last
+    /// one: its server may have closed it before it saw the request.
+    pub(super) fn is_stale(&self) -> bool {
+        let state = lock(&self.0);
+        state.is_kept && state.reads <= 1
+    }
+
+    /// The socket was written to.
+    fn note_write(&self) {
+        lock(&self.0).reads = 0;
+    }
+
     /// The socket was read from; whether nothing was there.
     fn note(&self, is_over: bool) {
         let waiting = {
             let mut state = lock(&self.0);
             state.is_over = is_over;
+            state.reads = state.reads.saturating_add(u32::from(!is_over));
             if is_over { state.waiting.take() } else { None }
         };
         if let Some(waiting) = waiting {
@@ -106,6 +128,7 @@ impl<T: Read + Unpin> Read for Watched<T> {
 
 impl<T: Write + Unpin> Write for Watched<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.arrival.note_write();
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
 
@@ -126,6 +149,7 @@ impl<T: Write + Unpin> Write for Watched<T> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.arrival.note_write();
         Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
     }
 }

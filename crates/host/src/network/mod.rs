@@ -93,10 +93,22 @@ impl Network {
             upload.pulse = Some(Arc::clone(&pulse));
         }
         let is_head = request.method() == Method::HEAD;
-        let request = request.map(|()| upload);
-        let answer = tokio::select! {
-            answer = pool.request(request) => answer.map_err(|error| describe(&error))?,
-            () = pulse.stopped(self.0.limits.stall) => return Err(LOST.to_owned()),
+        // What may be asked again, once.
+        let mut again = (request.method().is_safe() && upload.is_empty()).then(|| request.clone());
+        let mut request = request.map(|()| upload);
+        let answer = loop {
+            let asked = tokio::select! {
+                answer = pool.request(request) => answer,
+                () = pulse.stopped(self.0.limits.stall) => return Err(LOST.to_owned()),
+            };
+            match asked {
+                Ok(answer) => break answer,
+                // A server may close a connection that it kept open just when the next request is on its way to it.
+                Err(error) => match again.take().filter(|_| is_stale(&error)) {
+                    Some(same) => request = same.map(|()| Upload::empty()),
+                    None => return Err(describe(&error)),
+                },
+            }
         };
         self.answered(answer, is_head).await
     }
@@ -114,7 +126,8 @@ impl Network {
         let arrival = head
             .extensions
             .remove::<Arrival>()
-            .filter(|_| head.version <= http::Version::HTTP_11);
+            .filter(|_| head.version <= http::Version::HTTP_11)
+            .inspect(Arrival::answered);
         if status.is_informational() {
             return Err(format!(
                 "The server answered with the status {}, which fetch() can't make use of.",
@@ -167,6 +180,23 @@ fn reason_of<B>(answer: &http::Response<B>) -> Bytes {
         Some(reason) => Bytes::copy_from_slice(reason.as_bytes()),
         None => Bytes::from_static(answer.status().canonical_reason().unwrap_or_default().as_bytes()),
     }
+}
+
+/// Whether a request met a connection that was kept from an earlier one and ended without a sign of an answer.
+fn is_stale(error: &hyper_util::client::legacy::Error) -> bool {
+    let ended = error.source().is_some_and(|cause| {
+        cause.downcast_ref::<hyper::Error>().is_some_and(|error| {
+            error.is_incomplete_message() || error.source().is_some_and(|cause| cause.is::<std::io::Error>())
+        })
+    });
+    if !ended {
+        return false;
+    }
+    let mut extensions = http::Extensions::new();
+    if let Some(connection) = error.connect_info() {
+        connection.get_extras(&mut extensions);
+    }
+    extensions.get().is_some_and(Arrival::is_stale)
 }
 
 /// What went wrong, in the words for user code.
