@@ -120,6 +120,22 @@ def test_before_poll_is_called_once_a_turn(run, engine):
     assert run(main()) <= 3
 
 
+def test_linger_precedes_sleep_only(run, engine):
+    lingered = []
+    engine.linger = lambda: lingered.append(True)
+
+    async def main():
+        lingered.clear()
+        await asyncio.sleep(0.01)
+        before_sleep = len(lingered)
+        lingered.clear()
+        for _ in range(5000):
+            await asyncio.sleep(0)
+        return before_sleep, len(lingered)
+
+    assert run(main()) == (1, 0)
+
+
 def test_before_poll_knows_whether_callbacks_are_ready(run, engine):
     """What gathers while the loop is busy must go out before it waits."""
 

@@ -13,6 +13,7 @@
 //! | `events.rs` | frames of the events connection |
 //! | `deliveries.rs` | events that are no requests: cron triggers, batches of a queue |
 //! | `calls.rs` | the broker connection; the `Broker` of the bindings |
+//! | `linger.rs` | waiting awake for the host's answer |
 //! | `world.rs` | the `Host` of the Web platform |
 //! | `workers.rs` | the events and proxies behind `cloudflare:workers` |
 //! | `modules.rs` | where JavaScript modules are |
@@ -23,6 +24,7 @@ mod calls;
 mod deliveries;
 mod events;
 mod jobs;
+mod linger;
 mod modules;
 pub mod python;
 mod rehearsal;

@@ -1,5 +1,6 @@
 //! What Python sees of its isolate: the class `isthmus._native.Isolate`, used by `isthmus._runtime`.
 
+use std::os::fd::AsFd as _;
 use std::rc::Rc;
 
 use isthmus_bindings::link::ConnectionError;
@@ -124,6 +125,23 @@ impl Isolate {
             }
         }
         Ok(())
+    }
+
+    /// Before the loop sleeps: if an answer of the host's is near, waits for it a moment, awake.
+    fn linger(&self, py: Python<'_>) {
+        if !self.shared.calls.is_answer_near() {
+            return;
+        }
+        let (events, broker) = (
+            self.shared.events.connection(),
+            self.shared.calls.link.connection(),
+        );
+        let (Some(events), Some(broker)) = (events, broker) else {
+            return;
+        };
+        let sockets = [events.as_fd(), broker.as_fd()];
+        let patience = &self.shared.patience;
+        py.detach(|| patience.linger(sockets));
     }
 
     /// The descriptors of the events and the broker connection.

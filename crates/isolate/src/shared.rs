@@ -15,6 +15,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::events::OpenEvent;
+use crate::linger::Patience;
 use crate::workers::Waiting;
 
 /// Python's side, from when it serves.
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     in_course: Cell<bool>,
     /// `time_origin` as both clocks show it.
     pub(crate) origin: Cell<(Instant, Duration)>,
+    /// How it waits for the answers of calls.
+    pub(crate) patience: Patience,
     /// Events whose `waitUntil` promises are not all settled, with their number.
     pub(crate) waiting: RefCell<HashMap<StreamId, usize>>,
 }
@@ -76,6 +79,7 @@ impl Shared {
             left_by: Cell::default(),
             in_course: Cell::default(),
             origin: Cell::new(now()),
+            patience: Patience::default(),
             waiting: RefCell::default(),
         })
     }

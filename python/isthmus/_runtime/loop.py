@@ -38,6 +38,8 @@ _IDLE_LIMIT = 32
 """Greenlets kept for reuse: making one costs 8 µs, keeping one about 18 KiB."""
 _BUSY_POLL_INTERVAL = 50e-6
 """Seconds between polls while callbacks are ready: a poll costs as much as several callbacks."""
+_LINGER = 200e-6
+"""Seconds: before a timer that is due sooner the engine doesn't wait for anything else."""
 _MAXIMUM_SELECT_TIMEOUT = 24 * 3600.0
 """Seconds; epoll takes no more than 2^31 ms."""
 
@@ -131,8 +133,9 @@ class IsolateLoop(Turns, asyncio.SelectorEventLoop):  # type: ignore[misc]
         _asyncgen_finalizer_hook: Any
 
     def __init__(self, engine: Engine, *, unopened: bool = False) -> None:
-        """Uses `engine.context_enter` and `engine.context_exit` in place of ctypes if there are such. An `unopened` loop
-        has no descriptors, so that a process can fork with it; it runs once `open` has made them.
+        """Uses `engine.context_enter` and `engine.context_exit` in place of ctypes if there are such, and calls
+        `engine.linger`, if there is one, before it sleeps. An `unopened` loop has no descriptors, so that a process can fork
+        with it; it runs once `open` has made them.
         """
         self._unopened = unopened
         super().__init__(selectors.SelectSelector() if unopened else None)
@@ -154,6 +157,7 @@ class IsolateLoop(Turns, asyncio.SelectorEventLoop):  # type: ignore[misc]
         self._enter_context: Callable[[contextvars.Context], Any] = enter
         self._exit_context: Callable[[contextvars.Context], Any] = leave
         self._leave_jobs: Callable[[], None] | None = getattr(engine, "leave_jobs", None)
+        self._linger: Callable[[], None] = getattr(engine, "linger", lambda: None)
 
     def open(self) -> None:
         """Makes the descriptors of an `unopened` loop."""
@@ -352,6 +356,8 @@ class IsolateLoop(Turns, asyncio.SelectorEventLoop):  # type: ignore[misc]
             timeout = 0.0
         elif scheduled:
             timeout = min(max(0.0, scheduled[0]._when - time.monotonic()), _MAXIMUM_SELECT_TIMEOUT)
+        if timeout is None or timeout > _LINGER:
+            self._linger()
         happened = self._selector.select(timeout)
         if happened:
             self._process_events(happened)

@@ -18,9 +18,20 @@ use crate::{CallBody, CallDone, Opened};
 pub struct Calls {
     /// What they go over.
     pub link: Rc<Link>,
-    /// Those that wait for their answer, and the events on whose behalf they were made.
-    waiting: RefCell<HashMap<StreamId, (CallDone, Option<StreamId>)>>,
+    /// Those that wait for their answer.
+    waiting: RefCell<HashMap<StreamId, Waiting>>,
+    /// How many of them the host does by itself.
+    near: Cell<usize>,
     next: Cell<StreamId>,
+}
+
+/// A call that waits for its answer.
+struct Waiting {
+    done: CallDone,
+    /// The event on whose behalf it was made.
+    event: Option<StreamId>,
+    /// Whether the host does it by itself, without a network.
+    is_near: bool,
 }
 
 impl Calls {
@@ -29,6 +40,7 @@ impl Calls {
         Self {
             link: Link::new(Side::Broker, owner),
             waiting: RefCell::default(),
+            near: Cell::new(0),
             next: Cell::new(1),
         }
     }
@@ -50,7 +62,16 @@ impl Calls {
         done: CallDone,
     ) -> Opened {
         let stream = self.name();
-        self.waiting.borrow_mut().insert(stream, (done, event));
+        let waiting = Waiting {
+            done,
+            event,
+            is_near: !matches!(
+                operation,
+                Operation::Fetch(_) | Operation::Socket(_) | Operation::Rpc { .. }
+            ),
+        };
+        self.near.set(self.near.get() + usize::from(waiting.is_near));
+        self.waiting.borrow_mut().insert(stream, waiting);
         let open = |body: Body<'_>| {
             let call = Call {
                 channel,
@@ -88,10 +109,15 @@ impl Calls {
         opened
     }
 
+    fn take(&self, call: StreamId) -> Option<Waiting> {
+        let waiting = self.waiting.borrow_mut().remove(&call)?;
+        self.near.set(self.near.get() - usize::from(waiting.is_near));
+        Some(waiting)
+    }
+
     /// Gives a call up; [`crate::Broker::cancel`] says the rest.
     pub fn cancel(&self, call: StreamId) {
-        let done = self.waiting.borrow_mut().remove(&call);
-        if done.is_none() {
+        if self.take(call).is_none() {
             return;
         }
         let outgoing = self.link.outgoing.borrow_mut().remove(&call);
@@ -121,6 +147,11 @@ impl Calls {
         }
     }
 
+    /// Whether an answer is on its way that needs nobody but the host and its disk.
+    pub fn is_answer_near(&self) -> bool {
+        self.near.get() > 0
+    }
+
     /// Whether an answer or a body is on its way.
     pub fn is_busy(&self) -> bool {
         !self.waiting.borrow().is_empty() || self.link.has_bodies()
@@ -133,9 +164,8 @@ impl Calls {
     pub fn frame(&self, ctx: &Ctx<'_>, bytes: &Bytes) -> Result<(), ConnectionError> {
         match decode::<Frame<'_>>(bytes)? {
             Frame::Reply { stream, reply, body } => {
-                let done = self.waiting.borrow_mut().remove(&stream);
-                // A call that was given up: its answer crossed with that.
-                let Some((done, event)) = done else {
+                // Of a call that was given up the answer crossed with that.
+                let Some(Waiting { done, event, .. }) = self.take(stream) else {
                     return Ok(());
                 };
                 let body = match &reply {
@@ -164,7 +194,8 @@ impl Calls {
     pub fn lose(&self, ctx: &Ctx<'_>, reason: &str) {
         self.link.lose(ctx, reason);
         let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
-        for (done, _) in waiting.into_values() {
+        self.near.set(0);
+        for Waiting { done, .. } in waiting.into_values() {
             let failure = Failure {
                 kind: FailureKind::Internal,
                 name: "TypeError",
