@@ -25,6 +25,7 @@ mod database;
 mod failure;
 mod file_name;
 mod kv;
+mod log_room;
 mod opened;
 mod queue;
 mod r2;

@@ -102,7 +102,7 @@ impl CacheIndex {
         })?;
         Ok(Self {
             readers: Arc::new(Readers::new(path.to_owned())),
-            writer: Writer::start(connection, path)?,
+            writer: Writer::start(connection, path, options)?,
             uses: AtomicI64::new(last + 1),
         })
     }

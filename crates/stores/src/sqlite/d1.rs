@@ -119,7 +119,7 @@ impl SqliteD1 {
                 closing,
                 idle: Mutex::default(),
             }),
-            writer: Writer::start(connection, path)?,
+            writer: Writer::start(connection, path, options)?,
             writer_guard,
             long_reads: Semaphore::new(LONG_READS),
             opened_ms: now_ms,

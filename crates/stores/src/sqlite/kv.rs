@@ -65,7 +65,7 @@ impl SqliteKv {
         let connection = database::open(path, &SCHEMA, options)?;
         Ok(Self {
             readers: Arc::new(Readers::new(path.to_owned())),
-            writer: Writer::start(connection, path)?,
+            writer: Writer::start(connection, path, options)?,
             swept: AtomicU64::new(0),
         })
     }

@@ -70,7 +70,7 @@ impl SqliteQueue {
         let connection = database::open(path, &SCHEMA, options)?;
         Ok(Self {
             readers: Arc::new(Readers::new(path.to_owned())),
-            writer: Writer::start(connection, path)?,
+            writer: Writer::start(connection, path, options)?,
         })
     }
 

@@ -137,7 +137,7 @@ impl SqliteR2 {
             .map_err(|source| StoreError::CreateFolder { path: bodies, source })?;
         let shared = Arc::new(Shared {
             readers: Readers::new(path.clone()),
-            writer: Writer::start(connection, &path)?,
+            writer: Writer::start(connection, &path, options)?,
             files,
             pins: Mutex::default(),
             reading: RwLock::default(),

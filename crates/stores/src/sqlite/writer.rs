@@ -15,8 +15,8 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::failure::Failure;
-use crate::StoreError;
+use super::{SqliteOptions, failure::Failure, log_room};
+use crate::{Durability, StoreError};
 
 /// A transaction takes no more writes than this …
 const MAX_WRITES: usize = 1024;
@@ -55,16 +55,26 @@ pub(super) struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    pub(super) fn start(connection: Connection, path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        connection: Connection,
+        path: &Path,
+        options: SqliteOptions,
+    ) -> Result<Self, StoreError> {
         let (requests, receiver) = mpsc::channel();
         let commits = Arc::new(AtomicU64::new(0));
         let mut group = Group {
             connection,
             commits: Arc::clone(&commits),
         };
+        let log_of = (options.durability == Durability::Full).then(|| path.to_owned());
         let thread = thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || group.run(&receiver))
+            .spawn(move || {
+                if let Some(path) = log_of {
+                    log_room::reserve(&group.connection, &path);
+                }
+                group.run(&receiver);
+            })
             .map_err(|source| StoreError::StartWriter {
                 path: path.to_owned(),
                 source,
@@ -107,7 +117,10 @@ impl<W: Write> Writer<W> {
 impl<W> Drop for Writer<W> {
     fn drop(&mut self) {
         self.requests = None;
-        if let Some(thread) = self.thread.take() {
+        // It may be the thread itself that lets go of the last handle, with an answer; it ends then as well.
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
             // A panic there was reported by the panic hook.
             let _ = thread.join();
         }
