@@ -1,9 +1,8 @@
 //! D1 databases: calls on a channel, done by [`D1Database`]. The statements are the call's body, the results its answer's.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
@@ -11,7 +10,7 @@ use isthmus_protocol::d1::{Query, Reply as D1Reply};
 use isthmus_protocol::{Body, FailureKind, Reply, StreamId};
 use isthmus_stores::d1::{D1Database, D1Error};
 
-use super::{Broker, CallFailure, lock};
+use super::{Broker, CallFailure, lock, prompt};
 use crate::logs::LogLevel;
 use crate::network::Upload;
 use crate::streams::keep;
@@ -50,16 +49,12 @@ impl Broker {
                 .account
                 .charge(statements.len())
                 .ok_or_else(CallFailure::no_room)?;
-            let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+            prompt::begin(async move {
                 broker
                     .execute_d1(stream, &database, query, statements, &said)
                     .await;
                 drop(charge);
             });
-            // A short read is ready at the first look and costs no task.
-            if work.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Pending {
-                tokio::spawn(work);
-            }
             return Ok(());
         }
         let mut charge = self.account.charge(0).ok_or_else(CallFailure::no_room)?;

@@ -1,9 +1,6 @@
 //! KV namespaces: calls on a channel, done by [`KvNamespace`].
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use isthmus_protocol::flow::ReceiveWindow;
@@ -11,7 +8,7 @@ use isthmus_protocol::{Body, Call, FailureKind, Frame, Open, Operation, Reply, S
 use isthmus_stores::kv::{KvError, KvNamespace};
 
 use super::held::Charge;
-use super::{Broker, CallFailure, CallState, Collecting, lock};
+use super::{Broker, CallFailure, CallState, Collecting, lock, prompt};
 use crate::logs::LogLevel;
 use crate::streams::keep;
 
@@ -89,7 +86,7 @@ impl Broker {
         charge: Option<Charge>,
     ) {
         let broker = self.clone();
-        let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+        prompt::begin(async move {
             // The operation borrows from the frame, which the task owns.
             let Some(operation) = operation_in(&frame) else {
                 return;
@@ -112,10 +109,6 @@ impl Broker {
                 }
             }
         });
-        // A quick read is ready at the first look and costs no task.
-        if work.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Pending {
-            tokio::spawn(work);
-        }
     }
 }
 

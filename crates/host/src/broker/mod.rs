@@ -12,6 +12,7 @@ mod fetch;
 mod grants;
 mod held;
 mod kv;
+pub(crate) mod prompt;
 mod queue;
 mod r2;
 mod rate_limit;

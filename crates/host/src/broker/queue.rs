@@ -1,14 +1,12 @@
 //! Queues: what producers ask for, done by [`Queue`].
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use isthmus_protocol::{Body, Call, FailureKind, Frame, Open, Operation, Reply, StreamId, decode, queue};
 use isthmus_stores::queue::{Queue, QueueError};
 
-use super::{Broker, CallFailure};
+use super::{Broker, CallFailure, prompt};
 use crate::streams::keep;
 
 /// A queue to send to.
@@ -50,7 +48,7 @@ impl Broker {
         }
         let charge = self.account.charge(raw.len()).ok_or_else(CallFailure::no_room)?;
         let (broker, grant, frame) = (self.clone(), grant.clone(), keep(raw, raw));
-        let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+        prompt::begin(async move {
             // The operation borrows from the frame, which the task owns.
             let Some(operation) = operation_in(&frame) else {
                 return;
@@ -62,10 +60,6 @@ impl Broker {
                 Err(error) => broker.fail(stream, &failure(&error), false),
             }
         });
-        // What only reads is ready at the first look; what writes is on its way to the disk from there on.
-        if work.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Pending {
-            tokio::spawn(work);
-        }
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ mod sockets;
 mod vitals;
 
 use std::fmt;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -155,6 +155,7 @@ impl Isolate {
             context,
         });
         let (events_in, events_out) = events.into_split();
+        isolate.broker.outgoing().write_through(broker.as_fd());
         let (broker_in, broker_out) = broker.into_split();
         let tasks = vec![
             tokio::spawn(isolate.clone().read_events(events_in)).abort_handle(),

@@ -5,13 +5,16 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Mutex;
 use std::task::Poll;
 
 use isthmus_protocol::{Frame, WireError, encode};
+use rustix::net::SendFlags;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 
+use crate::broker::prompt;
 use crate::limits::OUTGOING_HIGH_WATER;
 use crate::streams::lock;
 
@@ -31,25 +34,49 @@ struct State {
     buffer: Vec<u8>,
     in_flight: usize,
     closed: bool,
+    /// The connection's socket, for threads that write themselves.
+    socket: Option<OwnedFd>,
+}
+
+impl State {
+    /// Has the kernel take what it can, if nothing is on its way already. Whether that was all.
+    fn write_here(&mut self) -> bool {
+        let Some(socket) = self.socket.as_ref().filter(|_| self.in_flight == 0) else {
+            return false;
+        };
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        // What went wrong the writing task finds out as well.
+        let written = rustix::net::send(socket, &self.buffer, flags).unwrap_or(0);
+        self.buffer.drain(..written);
+        self.buffer.is_empty()
+    }
 }
 
 impl Outgoing {
+    /// Lets threads that aren't the runtime's write to the connection themselves (see [`prompt`]). It needs a descriptor more.
+    pub(crate) fn write_through(&self, socket: BorrowedFd<'_>) {
+        let mut state = lock(&self.state);
+        if !state.closed {
+            state.socket = socket.try_clone_to_owned().ok();
+        }
+    }
+
     /// Appends a frame. After [`Self::close`] it goes nowhere.
     ///
     /// # Errors
     /// [`WireError::TooLong`] if the frame exceeds the limit; nothing was appended.
     pub(crate) fn send(&self, frame: &Frame<'_>) -> Result<(), WireError> {
-        let was_empty = {
+        let is_to_be_written = {
             let mut state = lock(&self.state);
             if state.closed {
                 return Ok(());
             }
             let was_empty = state.buffer.is_empty();
             encode(frame, &mut state.buffer)?;
-            was_empty
+            was_empty && !(prompt::is_carrying_on() && state.write_here())
         };
         // Otherwise the writer has been woken already and will find this frame as well.
-        if was_empty {
+        if is_to_be_written {
             self.wake.notify_one();
         }
         Ok(())
@@ -87,6 +114,7 @@ impl Outgoing {
             let mut state = lock(&self.state);
             state.closed = true;
             state.buffer = Vec::new();
+            state.socket = None;
         }
         self.wake.notify_one();
         self.written.notify_waiters();
