@@ -30,11 +30,18 @@ CONFIG = {
 MINIFLARE = {"kvNamespaces": {"KV": "bench", "LONG": "long"}, "kvPersist": True}
 PYTHON = '''
     import asyncio
+    import itertools
     import json
 
     VALUE = "v" * 1024
+    numbers = itertools.count()
     JSON = json.dumps({"text": "v" * 1000})
     LARGE = bytes(10 << 20)
+
+
+    def fresh():
+        # A value that is there already is not written again.
+        return f"{next(numbers):010}" + VALUE[10:]
 
 
     async def prepare(env, count):
@@ -78,12 +85,12 @@ PYTHON = '''
 
     async def put(env, count):
         for n in range(count):
-            await env.KV.put(f"put-{n}", VALUE)
+            await env.KV.put(f"put-{n}", fresh())
 
 
     async def put_many(env, count):
         for n in range(count // 32):
-            await asyncio.gather(*(env.KV.put(f"put-{m}", VALUE) for m in range(32)))
+            await asyncio.gather(*(env.KV.put(f"put-{m}", fresh()) for m in range(32)))
 
 
     async def put_large(env, count):
@@ -113,6 +120,8 @@ PYTHON = '''
 '''
 JAVASCRIPT = '''
     const VALUE = "v".repeat(1024);
+    let number = 0;
+    const fresh = () => String(number++).padStart(10, "0") + VALUE.slice(10);
     const JSON_TEXT = JSON.stringify({ text: "v".repeat(1000) });
     const LARGE = new Uint8Array(10 << 20);
     const CASES = {
@@ -134,10 +143,10 @@ JAVASCRIPT = '''
         for (let n = 0; n < count; n++) await env.KV.get(keys);
       },
       async get_large(env, count) { for (let n = 0; n < count; n++) await env.KV.get("large", "arrayBuffer"); },
-      async put(env, count) { for (let n = 0; n < count; n++) await env.KV.put("put-" + n, VALUE); },
+      async put(env, count) { for (let n = 0; n < count; n++) await env.KV.put("put-" + n, fresh()); },
       async put_many(env, count) {
         for (let n = 0; n < count / 32; n++) {
-          await Promise.all(Array.from({ length: 32 }, (_, m) => env.KV.put("put-" + m, VALUE)));
+          await Promise.all(Array.from({ length: 32 }, (_, m) => env.KV.put("put-" + m, fresh())));
         }
       },
       async put_large(env, count) { for (let n = 0; n < count; n++) await env.KV.put("put-large", LARGE); },
