@@ -1,7 +1,9 @@
 """`isthmus queues …`."""
 
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -64,14 +66,40 @@ def test_messages_are_sent_counted_and_purged(project: Path) -> None:
         "backlogBytes": 9,
         "inFlight": 0,
         "paused": False,
+        "messageRetentionPeriodSecs": 345600,
         "producers": ["Q"],
         "consumer": None,
     }
     assert isthmus(project, "queues", "info", "kept").text == (
         "Queue Name: kept\nProducers: Q\nConsumer: none\nMessages: 2 (9 bytes)\nIn flight: 0\nDelivery: active\n"
+        "Message retention: 345600 seconds\n"
     )
     assert isthmus(project, "queues", "purge", "kept", "--json", "--force").json == {"queue": "kept", "messages": 2}
     assert isthmus(project, "queues", "purge", "kept").text == "Purged queue 'kept': 0 messages were deleted.\n"
+
+
+def test_messages_are_kept_for_as_long_as_is_said(project: Path) -> None:
+    keep = ("update", "kept", "--message-retention-period-secs")
+    assert isthmus(project, "queues", *keep, "60").text == "Updated queue kept: messages are kept for 60 seconds.\n"
+    assert isthmus(project, "queues", *keep, "90", "--json").json == {"queue": "kept", "messageRetentionPeriodSecs": 90}
+    assert isthmus(project, "queues", "info", "kept", "--json").json["messageRetentionPeriodSecs"] == 90
+
+
+def test_what_is_too_old_is_dropped_and_said_to_be(folder: Path, serve: Callable[..., Server]) -> None:
+    for text in ("a", "b", "young"):
+        isthmus(folder, "queues", "send", "kept", "--message", text)
+    with closing(sqlite3.connect(folder / ".wrangler/state/queues/kept.sqlite")) as file, file:
+        file.execute("UPDATE messages SET arrived = arrived - 345600 * 1000 - 1 WHERE id < 3")
+    server = serve(folder)
+    server.wait_for_log('Dropped 2 messages on queue "kept" older than its retention period')
+    assert isthmus(folder, "queues", "info", "kept", "--json").json["backlogCount"] == 1
+
+
+def test_queues_are_where_is_said(folder: Path, tmp_path: Path) -> None:
+    elsewhere = ("--persist-to", str(tmp_path / "elsewhere"), "--local")
+    isthmus(folder, "queues", "send", "kept", "--message", "a", *elsewhere)
+    assert isthmus(folder, "queues", "info", "kept", "--json", *elsewhere).json["backlogCount"] == 1
+    assert isthmus(folder, "queues", "info", "kept", "--json").json["backlogCount"] == 0
 
 
 def test_queues_are_listed_whoever_knows_them(project: Path) -> None:
@@ -92,9 +120,13 @@ def test_what_is_wrong_is_said(project: Path) -> None:
         assert failed.out == b""
         return failed.err
 
-    for command in ("info", "purge", "pause", "resume"):
-        assert error(command, "nothing") == 'error: Queue "nothing" does not exist.\n\n'
+    keep = ("update", "kept", "--message-retention-period-secs")
+    for command in (("info",), ("purge",), ("pause",), ("resume",), (keep[0], *keep[2:], "60")):
+        assert error(*command, "nothing") == 'error: Queue "nothing" does not exist.\n\n'
     assert "does not exist" in error("send", "nothing", "--message", "a")
+    assert "message retention period 59 is invalid: it must be a number of seconds from 60 to 1209600" in error(*keep, "59")
+    assert "--message-retention-period-secs" in error("update", "kept")
+    assert "invalid value" in error(*keep, "4 days")
     send = ("send", "kept", "--message")
     assert "message delay -1 is invalid" in error(*send, "a", "--delay-secs", "-1")
     assert "message length of 128001 bytes exceeds limit of 128000" in error(*send, "-", stdin=b"a" * 128_001)

@@ -97,6 +97,11 @@ impl Server {
             .into_iter()
             .map(|consumer| queues::run(consumer, courier.clone(), front_stopped.clone()))
             .collect();
+        consumers.spawn(queues::expire(
+            setup.reach.queues(),
+            setup.logs.clone(),
+            front_stopped.clone(),
+        ));
         for puller in setup.reach.pullers() {
             consumers.spawn(puller.clone().run(setup.logs.clone(), front_stopped.clone()));
         }

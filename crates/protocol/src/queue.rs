@@ -95,6 +95,11 @@ pub enum Operation<'a> {
     State,
     /// Removes all messages. Not for Workers.
     Purge,
+    /// Sets how long messages are kept. Not for Workers.
+    Retain {
+        /// In seconds.
+        seconds: u32,
+    },
     /// Stops the delivery of messages, or lets it go on. Not for Workers.
     Pause {
         /// Whether it is to stop.
@@ -133,9 +138,11 @@ pub enum Reply {
         leased: u64,
         /// Whether nothing is delivered.
         paused: bool,
+        /// How long messages are kept, in seconds.
+        retention: u32,
     },
     /// Answers `Purge`: how many messages there were.
     Purged(u64),
-    /// Answers `Pause`, when it is durable.
+    /// Answers `Retain` and `Pause`, when it is durable.
     Done,
 }

@@ -30,7 +30,7 @@ pub(crate) use kv::{
 };
 pub(crate) use queues::{
     QueueArguments, QueueContentType, QueuesCommand, QueuesListArguments, QueuesPurgeArguments,
-    QueuesSendArguments,
+    QueuesSendArguments, QueuesUpdateArguments,
 };
 pub(crate) use r2::{
     R2BucketCommand, R2BucketListArguments, R2Command, R2DeleteArguments, R2GetArguments, R2ListArguments,

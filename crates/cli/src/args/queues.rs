@@ -13,6 +13,8 @@ pub(crate) enum QueuesCommand {
     Info(QueueArguments),
     /// Send a message.
     Send(QueuesSendArguments),
+    /// Change how a queue is kept.
+    Update(QueuesUpdateArguments),
     /// Remove all messages of a queue.
     Purge(QueuesPurgeArguments),
     /// Stop the delivery of a queue's messages; sending goes on.
@@ -52,6 +54,16 @@ pub(crate) struct QueuesSendArguments {
     /// How long the message waits, in seconds.
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub(crate) delay_secs: Option<i32>,
+
+    #[command(flatten)]
+    pub(crate) queue: QueueArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueuesUpdateArguments {
+    /// How long messages are kept, in seconds: from 60 to 1209600.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) message_retention_period_secs: u32,
 
     #[command(flatten)]
     pub(crate) queue: QueueArguments,

@@ -11,7 +11,7 @@ use super::input;
 use super::state::{State, failed};
 use crate::args::{
     QueueArguments, QueueContentType, QueuesCommand, QueuesListArguments, QueuesPurgeArguments,
-    QueuesSendArguments,
+    QueuesSendArguments, QueuesUpdateArguments,
 };
 use crate::printer::Printer;
 
@@ -20,6 +20,7 @@ pub(crate) fn run(command: QueuesCommand, printer: &Printer) -> Result<(), Repor
         QueuesCommand::List(arguments) => list(&arguments, printer),
         QueuesCommand::Info(arguments) => info(&arguments, printer),
         QueuesCommand::Send(arguments) => send(&arguments, printer),
+        QueuesCommand::Update(arguments) => update(&arguments, printer),
         QueuesCommand::Purge(arguments) => purge(&arguments, printer),
         QueuesCommand::Pause(arguments) => pause(&arguments, true, printer),
         QueuesCommand::Resume(arguments) => pause(&arguments, false, printer),
@@ -47,6 +48,7 @@ struct Contents {
     oldest_message_timestamp: Option<i64>,
     in_flight: u64,
     paused: bool,
+    message_retention_period_secs: u32,
 }
 
 impl<'a> Shown<'a> {
@@ -109,12 +111,14 @@ impl Queue {
                 metrics,
                 leased,
                 paused,
+                retention,
             } => Ok(Contents {
                 backlog_count: metrics.backlog_count,
                 backlog_bytes: metrics.backlog_bytes,
                 oldest_message_timestamp: metrics.oldest_message,
                 in_flight: leased,
                 paused,
+                message_retention_period_secs: retention,
             }),
             _ => Err(unfit()),
         }
@@ -220,6 +224,7 @@ fn info(arguments: &QueueArguments, printer: &Printer) -> Result<(), Report> {
         backlog_bytes,
         in_flight,
         paused,
+        message_retention_period_secs,
         ..
     } = shown.contents;
     let producers = if shown.producers.is_empty() {
@@ -229,7 +234,7 @@ fn info(arguments: &QueueArguments, printer: &Printer) -> Result<(), Report> {
     };
     printer.data(&format!(
         "Queue Name: {}\nProducers: {producers}\nConsumer: {}\nMessages: {backlog_count} ({backlog_bytes} bytes)\n\
-         In flight: {in_flight}\nDelivery: {}\n",
+         In flight: {in_flight}\nDelivery: {}\nMessage retention: {message_retention_period_secs} seconds\n",
         shown.name,
         shown.consumer.unwrap_or("none"),
         if paused { "paused" } else { "active" },
@@ -269,6 +274,21 @@ fn send(arguments: &QueuesSendArguments, printer: &Printer) -> Result<(), Report
     printer.data(&format!(
         "Sent a message of {} bytes to queue {name}.\n",
         body.len()
+    ));
+    Ok(())
+}
+
+fn update(arguments: &QueuesUpdateArguments, printer: &Printer) -> Result<(), Report> {
+    let queue = Queue::open(&arguments.queue)?;
+    let seconds = arguments.message_retention_period_secs;
+    queue.call(queue::Operation::Retain { seconds })?;
+    let name = &arguments.queue.name;
+    if arguments.queue.state.project.json {
+        let updated = serde_json::json!({ "queue": name, "messageRetentionPeriodSecs": seconds });
+        return printer.json(&updated).map_err(failed);
+    }
+    printer.data(&format!(
+        "Updated queue {name}: messages are kept for {seconds} seconds.\n"
     ));
     Ok(())
 }

@@ -38,7 +38,7 @@ impl Broker {
         }
         let is_control = matches!(
             operation,
-            queue::Operation::Purge | queue::Operation::Pause { .. }
+            queue::Operation::Purge | queue::Operation::Retain { .. } | queue::Operation::Pause { .. }
         );
         if is_control && !grant.controls {
             return Err(CallFailure::new(

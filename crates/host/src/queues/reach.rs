@@ -76,6 +76,12 @@ impl Reach {
         self.queues.get(name).map(Option::as_ref)
     }
 
+    /// All that can be used.
+    pub(crate) fn queues(&self) -> Vec<Queue> {
+        let usable = self.queues.values().flatten();
+        usable.map(|reachable| reachable.queue.clone()).collect()
+    }
+
     /// The queues that are pulled.
     pub(crate) fn pullers(&self) -> impl Iterator<Item = &Arc<Puller>> {
         self.queues

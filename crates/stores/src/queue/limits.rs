@@ -1,5 +1,7 @@
 //! The platform's limits: <https://developers.cloudflare.com/queues/platform/limits/>, and the texts of what exceeds them.
 
+use std::ops::RangeInclusive;
+
 use super::QueueError;
 
 /// The longest body, in bytes.
@@ -13,6 +15,12 @@ pub const MAX_BATCH_BYTES: usize = 288_000;
 
 /// The longest delay, in seconds.
 pub const MAX_DELAY_SECONDS: i32 = 86_400;
+
+/// How long messages are kept unless something else is set, in seconds: four days.
+pub const RETENTION: u32 = 4 * 86_400;
+
+/// How long they can be kept, in seconds: from a minute to two weeks.
+pub const RETENTIONS: RangeInclusive<u32> = 60..=14 * 86_400;
 
 /// Upstream's codes: <https://developers.cloudflare.com/queues/reference/error-codes/>.
 const MESSAGE_METADATA: u16 = 10_203;
@@ -67,4 +75,18 @@ pub(super) fn check_delay(seconds: i32) -> Result<u32, QueueError> {
             ),
         )),
     }
+}
+
+/// Checks for how long messages are to be kept, in seconds.
+pub(super) fn check_retention(seconds: u32) -> Result<(), QueueError> {
+    if RETENTIONS.contains(&seconds) {
+        return Ok(());
+    }
+    let (least, most) = (RETENTIONS.start(), RETENTIONS.end());
+    Err(QueueError::new(
+        400,
+        format!(
+            "message retention period {seconds} is invalid: it must be a number of seconds from {least} to {most}"
+        ),
+    ))
 }

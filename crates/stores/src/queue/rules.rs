@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use super::{
     Backlog, LeaseId, LeaseRequest, Leased, MessageName, NewMessage, QueueError, QueueState, QueueStore,
     Waiting,
-    limits::{check_batch, check_delay, check_message},
+    expiry::{self, Expiry},
+    limits::{check_batch, check_delay, check_message, check_retention},
 };
 use crate::Clock;
 
@@ -31,9 +32,10 @@ pub struct Outgoing {
 #[derive(Clone)]
 pub struct Queue {
     name: Arc<str>,
-    store: Arc<dyn QueueStore>,
+    pub(super) store: Arc<dyn QueueStore>,
     clock: Arc<dyn Clock>,
     changes: Arc<watch::Sender<()>>,
+    pub(super) expiry: Arc<Expiry>,
 }
 
 impl Queue {
@@ -44,6 +46,7 @@ impl Queue {
             store,
             clock,
             changes: Arc::new(watch::Sender::new(())),
+            expiry: Arc::new(Expiry::unknown()),
         }
     }
 
@@ -79,9 +82,13 @@ impl Queue {
                     metrics: metrics(state.backlog),
                     leased: state.leased,
                     paused: state.paused,
+                    retention: expiry::seconds(state.retention),
                 });
             }
             queue::Operation::Purge => return self.purge().await.map(Reply::Purged),
+            queue::Operation::Retain { seconds } => {
+                return self.retain(*seconds).await.map(|()| Reply::Done);
+            }
             queue::Operation::Pause { paused } => {
                 return self.pause(*paused).await.map(|()| Reply::Done);
             }
@@ -115,17 +122,24 @@ impl Queue {
     /// A limit, or the store.
     pub async fn send(&self, messages: Vec<Outgoing>, default_delay: u32) -> Result<Metrics, QueueError> {
         let now = self.now();
-        let new = |message: Outgoing| {
+        // All at once: each question to the kernel takes its time.
+        let mut names: Vec<MessageName> = vec![[0; 16]; messages.len()];
+        fill(names.as_flattened_mut())?;
+        let new = |(message, name): (Outgoing, MessageName)| {
             let delay = message.delay.map_or(Ok(default_delay), check_delay)?;
             Ok::<_, QueueError>(NewMessage {
-                name: random()?,
+                name,
                 sent: now,
                 available: now + 1000 * i64::from(delay),
                 content_type: message.content_type,
                 body: message.body,
             })
         };
-        let messages = messages.into_iter().map(new).collect::<Result<_, _>>()?;
+        let messages = messages
+            .into_iter()
+            .zip(names)
+            .map(new)
+            .collect::<Result<_, _>>()?;
         self.keep(messages).await
     }
 
@@ -163,10 +177,11 @@ impl Queue {
 
     fn keep(&self, messages: Vec<NewMessage>) -> impl Future<Output = Result<Metrics, QueueError>> + Send {
         let kept = self.store.clone();
-        let changes = Arc::clone(&self.changes);
+        let (changes, expiry) = (Arc::clone(&self.changes), Arc::clone(&self.expiry));
         let now = self.now();
         async move {
             let backlog = kept.send(messages, now).await?;
+            expiry.came(now);
             changes.send_replace(());
             Ok(metrics(backlog))
         }
@@ -205,9 +220,12 @@ impl Queue {
         pushed: bool,
         spent: Option<u32>,
     ) -> Result<Vec<Leased>, QueueError> {
+        self.expire_due().await?;
         let now = self.now();
         // 63 random bits, of which zero stands for none.
-        let number = (i64::from_le_bytes(random()?) & i64::MAX).max(1);
+        let mut number = [0; 8];
+        fill(&mut number)?;
+        let number = (i64::from_le_bytes(number) & i64::MAX).max(1);
         let lease = if pushed { -number } else { number };
         let request = LeaseRequest {
             lease,
@@ -321,6 +339,16 @@ impl Queue {
         Ok(())
     }
 
+    /// Sets how long messages are kept, in seconds, also those that are there.
+    ///
+    /// # Errors
+    /// A limit, or the store.
+    pub async fn retain(&self, seconds: u32) -> Result<(), QueueError> {
+        check_retention(seconds)?;
+        self.store.retain(1000 * i64::from(seconds)).await?;
+        self.expire().await
+    }
+
     /// What could be delivered; counts no further than `limit`.
     ///
     /// # Errors
@@ -334,6 +362,7 @@ impl Queue {
     /// # Errors
     /// The store's.
     pub async fn state(&self) -> Result<QueueState, QueueError> {
+        self.expire_due().await?;
         self.store.state(self.now()).await
     }
 
@@ -342,6 +371,7 @@ impl Queue {
     /// # Errors
     /// The store's.
     pub async fn unacknowledged(&self) -> Result<Backlog, QueueError> {
+        self.expire_due().await?;
         // At the end of time all leases are over.
         Ok(self.store.state(i64::MAX).await?.backlog)
     }
@@ -364,9 +394,8 @@ pub(super) fn metrics(backlog: Backlog) -> Metrics {
     }
 }
 
-fn random<const N: usize>() -> Result<[u8; N], QueueError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| QueueError::new(500, format!("the kernel gave no randomness: {error}")))?;
-    Ok(bytes)
+/// Fills bytes at random.
+fn fill(bytes: &mut [u8]) -> Result<(), QueueError> {
+    getrandom::fill(bytes)
+        .map_err(|error| QueueError::new(500, format!("the kernel gave no randomness: {error}")))
 }

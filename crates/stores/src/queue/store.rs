@@ -100,12 +100,23 @@ pub struct QueueState {
     pub leased: u64,
     /// Whether nothing is to be delivered.
     pub paused: bool,
+    /// How long messages are kept, in milliseconds, if that was ever set.
+    pub retention: Option<i64>,
+}
+
+/// What [`QueueStore::expire`] came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// How many messages were removed.
+    pub count: usize,
+    /// When the first message that is left came.
+    pub oldest: Option<i64>,
 }
 
 /// One queue in some engine. Writes resolve when they are durable; dropping the future may or may not prevent them. `now` is
 /// in milliseconds since the epoch.
 pub trait QueueStore: Send + Sync + 'static {
-    /// Keeps messages, all of them or none; answers what waits then.
+    /// Keeps messages, all of them or none, which come now; answers what waits then.
     fn send(&self, messages: Vec<NewMessage>, now: i64) -> StoreFuture<'_, Backlog>;
 
     /// Leases the first available messages.
@@ -136,6 +147,12 @@ pub trait QueueStore: Send + Sync + 'static {
 
     /// Removes all messages, leased or not; answers how many there were.
     fn purge(&self) -> StoreFuture<'_, u64>;
+
+    /// Removes the first messages that came before a moment, leased or not; up to so many.
+    fn expire(&self, before: i64, limit: usize) -> StoreFuture<'_, Expired>;
+
+    /// Sets how long messages are to be kept, in milliseconds, which others see to.
+    fn retain(&self, milliseconds: i64) -> StoreFuture<'_, ()>;
 
     /// Sets whether nothing is to be delivered.
     fn pause(&self, paused: bool) -> StoreFuture<'_, ()>;

@@ -1,14 +1,15 @@
 //! A queue in one SQLite database.
 
+mod statements;
+
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use bytes::Bytes;
-use isthmus_protocol::queue::ContentType;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use self::statements::{Removal, backlog, expire, insert, leased, message, take_lease, whole};
 use super::{
     SqliteOptions,
     database::{self, Schema},
@@ -19,13 +20,14 @@ use super::{
 use crate::{
     StoreError,
     queue::{
-        Backlog, LeaseId, LeaseRequest, Leased, MessageName, NewMessage, QueueError, QueueState, QueueStore,
-        StoreFuture, Waiting,
+        Backlog, Expired, LeaseId, LeaseRequest, Leased, MessageName, NewMessage, QueueError, QueueState,
+        QueueStore, StoreFuture, Waiting,
     },
 };
 
-/// Bodies lie apart, so that a lease doesn't write them again. The totals are kept by triggers: counting would take longer
-/// the more messages there are.
+/// Bodies lie apart, so that a lease doesn't write them again. The totals are kept up, since counting would take longer the
+/// more messages there are: by the writer, once for all that comes or goes together. (Triggers would have each statement write
+/// a journal of its own.)
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x4973_5175, // "IsQu"
     create: "
@@ -37,23 +39,29 @@ pub(super) const SCHEMA: Schema = Schema {
             attempts INTEGER NOT NULL DEFAULT 0,
             lease INTEGER,
             content_type INTEGER NOT NULL,
-            bytes INTEGER NOT NULL
+            bytes INTEGER NOT NULL,
+            arrived INTEGER NOT NULL DEFAULT 0
         ) STRICT;
         CREATE INDEX messages_by_availability ON messages (available, id);
         CREATE INDEX messages_by_lease ON messages (lease, available, bytes) WHERE lease IS NOT NULL;
         CREATE TABLE bodies (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
-        CREATE TABLE totals (messages INTEGER NOT NULL, bytes INTEGER NOT NULL, paused INTEGER NOT NULL) STRICT;
-        INSERT INTO totals VALUES (0, 0, 0);
-        CREATE TRIGGER message_comes AFTER INSERT ON messages BEGIN
-            UPDATE totals SET messages = messages + 1, bytes = bytes + new.bytes;
-        END;
-        CREATE TRIGGER message_goes AFTER DELETE ON messages BEGIN
-            UPDATE totals SET messages = messages - 1, bytes = bytes - old.bytes;
-            DELETE FROM bodies WHERE id = old.id;
-        END;
+        CREATE TABLE totals (messages INTEGER NOT NULL, bytes INTEGER NOT NULL, paused INTEGER NOT NULL, retention INTEGER) STRICT;
+        INSERT INTO totals (messages, bytes, paused) VALUES (0, 0, 0);
     ",
-    upgrades: &[],
+    upgrades: &[
+        // Version 1 kept messages for ever: each has its time from here on.
+        "
+        ALTER TABLE messages ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0;
+        UPDATE messages SET arrived = 1000 * unixepoch();
+        ALTER TABLE totals ADD COLUMN retention INTEGER;
+        DROP TRIGGER message_comes;
+        DROP TRIGGER message_goes;
+        ",
+    ],
 };
+
+/// How many prepared statements the writer keeps: all that it ever uses.
+const STATEMENTS: usize = 32;
 
 /// A queue in one database file.
 pub struct SqliteQueue {
@@ -68,6 +76,7 @@ impl SqliteQueue {
     /// It can't be opened, is no queue, or was written by a newer Isthmus.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         let connection = database::open(path, &SCHEMA, options)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(Self {
             readers: Arc::new(Readers::new(path.to_owned())),
             writer: Writer::start(connection, path, options)?,
@@ -175,6 +184,14 @@ impl QueueStore for SqliteQueue {
         self.write(|found| QueueWrite::Purge { found })
     }
 
+    fn expire(&self, before: i64, limit: usize) -> StoreFuture<'_, Expired> {
+        self.write(|found| QueueWrite::Expire { before, limit, found })
+    }
+
+    fn retain(&self, milliseconds: i64) -> StoreFuture<'_, ()> {
+        self.write(|found| QueueWrite::Retain { milliseconds, found })
+    }
+
     fn pause(&self, paused: bool) -> StoreFuture<'_, ()> {
         self.write(|found| QueueWrite::Pause { paused, found })
     }
@@ -199,13 +216,14 @@ impl QueueStore for SqliteQueue {
     fn state(&self, now: i64) -> StoreFuture<'_, QueueState> {
         self.read(move |connection| {
             let leased = leased(connection, now)?;
-            let paused = connection
-                .prepare_cached("SELECT paused FROM totals")?
-                .query_row([], |row| row.get(0))?;
+            let (paused, retention) = connection
+                .prepare_cached("SELECT paused, retention FROM totals")?
+                .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(QueueState {
                 backlog: backlog(connection, leased, now)?,
                 leased: leased.0.cast_unsigned(),
                 paused,
+                retention,
             })
         })
     }
@@ -285,6 +303,15 @@ enum QueueWrite {
     Release {
         found: Slot<usize>,
     },
+    Expire {
+        before: i64,
+        limit: usize,
+        found: Slot<Expired>,
+    },
+    Retain {
+        milliseconds: i64,
+        found: Slot<()>,
+    },
     Purge {
         found: Slot<u64>,
     },
@@ -298,30 +325,25 @@ impl Write for QueueWrite {
     fn apply(&self, connection: &Connection) -> rusqlite::Result<Progress> {
         match self {
             Self::Send { messages, now, found } => {
-                whole(connection, || {
-                    messages
-                        .iter()
-                        .try_for_each(|message| insert(connection, message))
-                })?;
+                whole(connection, || insert(connection, messages, *now))?;
                 found.put(backlog(connection, leased(connection, *now)?, *now)?);
             }
             Self::Lease { request, found } => {
                 found.put(whole(connection, || take_lease(connection, *request))?);
             }
             Self::Acknowledge { leases, found } => found.put(whole(connection, || {
-                let mut statement =
-                    connection.prepare_cached("DELETE FROM messages WHERE id = ?1 AND lease = ?2")?;
-                leases.iter().try_fold(0, |count, id| {
-                    Ok(count + statement.execute(params![id.message, id.lease])?)
-                })
+                let mut removal = Removal::of(connection, "id = ?1 AND lease = ?2")?;
+                for id in leases {
+                    removal.remove(params![id.message, id.lease])?;
+                }
+                removal.end(connection)
             })?),
             Self::Remove { messages, found } => found.put(whole(connection, || {
-                let mut statement =
-                    connection.prepare_cached("DELETE FROM messages WHERE id = ?1 AND name = ?2")?;
-                messages
-                    .iter()
-                    .map(|(id, name)| Ok(statement.execute(params![id, name])? > 0))
-                    .collect()
+                let mut removal = Removal::of(connection, "id = ?1 AND name = ?2")?;
+                let remove = |(id, name): &(i64, MessageName)| removal.remove(params![id, name]);
+                let removed = messages.iter().map(remove).collect::<Result<_, _>>()?;
+                removal.end(connection)?;
+                Ok(removed)
             })?),
             Self::Return {
                 leases,
@@ -343,8 +365,22 @@ impl Write for QueueWrite {
                     .prepare_cached("UPDATE messages SET lease = NULL, available = sent WHERE lease < 0")?
                     .execute([])?,
             ),
-            Self::Purge { found } => {
-                found.put(connection.prepare_cached("DELETE FROM messages")?.execute([])? as u64);
+            Self::Purge { found } => found.put(whole(connection, || {
+                let removed = connection.prepare_cached("DELETE FROM messages")?.execute([])?;
+                connection.prepare_cached("DELETE FROM bodies")?.execute([])?;
+                connection
+                    .prepare_cached("UPDATE totals SET messages = 0, bytes = 0")?
+                    .execute([])?;
+                Ok(removed as u64)
+            })?),
+            Self::Expire { before, limit, found } => {
+                found.put(whole(connection, || expire(connection, *before, *limit))?)
+            }
+            Self::Retain { milliseconds, found } => {
+                connection
+                    .prepare_cached("UPDATE totals SET retention = ?1")?
+                    .execute([milliseconds])?;
+                found.put(());
             }
             Self::Pause { paused, found } => {
                 connection
@@ -361,150 +397,5 @@ impl Write for QueueWrite {
             Self::Send { messages, .. } => messages.iter().map(|message| message.body.len()).sum(),
             _ => 0,
         }
-    }
-}
-
-/// Runs several statements so that either all of them hold or none, within a transaction that goes on.
-fn whole<T>(
-    connection: &Connection,
-    statements: impl FnOnce() -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    connection.prepare_cached("SAVEPOINT whole")?.execute([])?;
-    let result = statements();
-    // A full disk may have ended the whole transaction, and the savepoint with it.
-    if result.is_err() && !connection.is_autocommit() {
-        connection.prepare_cached("ROLLBACK TO whole")?.execute([])?;
-    }
-    if !connection.is_autocommit() {
-        connection.prepare_cached("RELEASE whole")?.execute([])?;
-    }
-    result
-}
-
-fn insert(connection: &Connection, message: &NewMessage) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO messages (name, sent, available, content_type, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![
-            message.name,
-            message.sent,
-            message.available,
-            code(message.content_type),
-            message.body.len() as i64
-        ])?;
-    connection
-        .prepare_cached("INSERT INTO bodies (id, body) VALUES (?1, ?2)")?
-        .execute(params![connection.last_insert_rowid(), &*message.body])
-        .map(drop)
-}
-
-/// Leases the first messages of a table that are available, as far as the limits go.
-macro_rules! lease_of {
-    ($messages:literal) => {
-        concat!(
-            "UPDATE messages SET lease = ?1, available = ?2, attempts = attempts + 1 WHERE id IN (
-                 SELECT id FROM (
-                     SELECT id, bytes, sum(bytes) OVER (ORDER BY available, id) AS total FROM (
-                         SELECT id, bytes, available FROM ",
-            $messages,
-            " available <= ?3 ORDER BY available, id LIMIT ?4))
-                 WHERE total - bytes <= ?5)"
-        )
-    };
-}
-
-fn take_lease(connection: &Connection, request: LeaseRequest) -> rusqlite::Result<Vec<Leased>> {
-    let LeaseRequest {
-        lease,
-        limit,
-        bytes,
-        now,
-        until,
-        spent,
-    } = request;
-    // What is leased is little beside what waits, and has an index of its own.
-    let statement = if spent.is_some() {
-        lease_of!("messages INDEXED BY messages_by_lease WHERE lease IS NOT NULL AND attempts >= ?6 AND")
-    } else {
-        lease_of!("messages WHERE ?6 IS NULL AND")
-    };
-    connection.prepare_cached(statement)?.execute(params![
-        lease,
-        until,
-        now,
-        limit as i64,
-        bytes as i64,
-        spent
-    ])?;
-    connection
-        .prepare_cached(
-            "SELECT messages.id, lease, name, sent, attempts, content_type, body
-             FROM messages JOIN bodies USING (id) WHERE lease = ?1 ORDER BY messages.id",
-        )?
-        .query_map([lease], message)?
-        .collect()
-}
-
-fn message(row: &Row<'_>) -> rusqlite::Result<Leased> {
-    Ok(Leased {
-        id: LeaseId {
-            message: row.get(0)?,
-            lease: row.get(1)?,
-        },
-        name: row.get::<_, MessageName>(2)?,
-        sent: row.get(3)?,
-        attempts: row.get(4)?,
-        content_type: content_type(row.get(5)?),
-        body: Bytes::copy_from_slice(row.get_ref(6)?.as_blob()?),
-    })
-}
-
-/// How many messages are leased, and the length of their bodies.
-fn leased(connection: &Connection, now: i64) -> rusqlite::Result<(i64, i64)> {
-    connection
-        .prepare_cached(
-            "SELECT count(*), coalesce(sum(bytes), 0) FROM messages WHERE lease IS NOT NULL AND available > ?1",
-        )?
-        .query_row([now], |row| Ok((row.get(0)?, row.get(1)?)))
-}
-
-/// What isn't leased, by what is.
-fn backlog(
-    connection: &Connection,
-    (leased_messages, leased_bytes): (i64, i64),
-    now: i64,
-) -> rusqlite::Result<Backlog> {
-    let (messages, bytes): (i64, i64) = connection
-        .prepare_cached("SELECT messages, bytes FROM totals")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let oldest = connection
-        .prepare_cached(
-            "SELECT sent FROM messages WHERE lease IS NULL OR available <= ?1 ORDER BY id LIMIT 1",
-        )?
-        .query_row([now], |row| row.get(0))
-        .optional()?;
-    Ok(Backlog {
-        count: (messages - leased_messages).max(0).cast_unsigned(),
-        bytes: (bytes - leased_bytes).max(0).cast_unsigned(),
-        oldest,
-    })
-}
-
-fn code(content_type: ContentType) -> i64 {
-    match content_type {
-        ContentType::Text => 0,
-        ContentType::Json => 1,
-        ContentType::Bytes => 2,
-        ContentType::V8 => 3,
-    }
-}
-
-fn content_type(code: i64) -> ContentType {
-    match code {
-        0 => ContentType::Text,
-        1 => ContentType::Json,
-        3 => ContentType::V8,
-        _ => ContentType::Bytes,
     }
 }

@@ -261,3 +261,146 @@ fn a_file_that_is_no_queue_is_refused_by_name() {
     stores.queue("jobs").expect("opens");
     assert!(matches!(stores.queue(""), Err(StoreError::InvalidId { .. })));
 }
+
+/// The bodies of all messages that are there, oldest first.
+async fn bodies(queue: &Queue) -> Vec<String> {
+    let messages = queue.peek(100).await.expect("reads");
+    let text = |message: &isthmus_stores::queue::Leased| String::from_utf8_lossy(&message.body).into_owned();
+    messages.iter().map(text).collect()
+}
+
+const DAY: u64 = 86_400;
+
+#[tokio::test]
+async fn messages_are_dropped_after_four_days() {
+    let bench = Bench::new();
+    let queue = bench.queue();
+    send(&queue, b"old", None).await.expect("sends");
+    bench.clock.advance(4 * DAY);
+    send(&queue, b"young", Some(60)).await.expect("sends");
+    assert_eq!(queue.lease(10, 1, true).await.expect("leases").len(), 1);
+    bench.clock.advance(1);
+    // Whoever asks drops them first.
+    assert_eq!(queue.state().await.expect("reads").backlog.count, 1);
+    assert_eq!(bodies(&queue).await, ["young"]);
+    assert_eq!((queue.take_expired(), queue.take_expired()), (1, 0));
+    bench.clock.advance(4 * DAY);
+    assert_eq!(queue.lease(10, 1, true).await.expect("leases"), []);
+    assert_eq!(queue.take_expired(), 1);
+    // Nobody asks.
+    send(&queue, b"last", None).await.expect("sends");
+    bench.clock.advance(4 * DAY + 1);
+    assert_eq!(bodies(&queue).await, ["last"]);
+    queue.expire().await.expect("drops");
+    assert_eq!((bodies(&queue).await, queue.take_expired()), (Vec::new(), 1));
+}
+
+#[tokio::test]
+async fn how_long_messages_are_kept_can_be_set() {
+    let bench = Bench::new();
+    let queue = bench.queue();
+    assert_eq!(queue.retention().await, Ok(345_600));
+    for wrong in [0, 59, 1_209_601] {
+        let error = queue.retain(wrong).await.expect_err("is refused");
+        assert_eq!(
+            (error.status(), error.to_string()),
+            (
+                400,
+                format!(
+                    "message retention period {wrong} is invalid: it must be a number of seconds from 60 to 1209600"
+                )
+            )
+        );
+    }
+    for number in 0..2500_u32 {
+        send(&queue, number.to_string().as_bytes(), None)
+            .await
+            .expect("sends");
+    }
+    bench.clock.advance(100);
+    send(&queue, b"young", None).await.expect("sends");
+    queue
+        .execute(&Operation::Retain { seconds: 60 }, 0)
+        .await
+        .expect("is set");
+    // What was there already is kept no longer either.
+    assert_eq!(
+        (bodies(&queue).await, queue.take_expired()),
+        (vec!["young".to_owned()], 2500)
+    );
+    drop(queue);
+    let queue = bench.queue();
+    assert_eq!(queue.retention().await, Ok(60));
+    bench.clock.advance(60);
+    assert_eq!(send(&queue, b"younger", None).await, Ok(2));
+    bench.clock.advance(1);
+    assert_eq!(queue.unacknowledged().await.expect("reads").count, 1);
+    queue.retain(1_209_600).await.expect("is set");
+    bench.clock.advance(14 * DAY - 1);
+    assert_eq!(queue.unacknowledged().await.expect("reads").count, 1);
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_kept_from_its_death_on() {
+    let bench = Bench::new();
+    let stores = bench.queue_stores(bench.options);
+    let (queue, letters) = (
+        stores.queue("jobs").expect("opens"),
+        stores.queue("dead").expect("opens"),
+    );
+    send(&queue, b"a", None).await.expect("sends");
+    bench.clock.advance(3 * DAY);
+    let dead = queue.lease(1, 1000, true).await.expect("leases");
+    letters.take_over(dead).await.expect("takes over");
+    bench.clock.advance(3 * DAY);
+    letters.expire().await.expect("drops");
+    assert_eq!(bodies(&letters).await, ["a"]);
+    bench.clock.advance(DAY + 1);
+    letters.expire().await.expect("drops");
+    assert!(bodies(&letters).await.is_empty());
+}
+
+/// What version 1 of the schema was.
+const FIRST: &str = "
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL, sent INTEGER NOT NULL, available INTEGER NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0, lease INTEGER, content_type INTEGER NOT NULL, bytes INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX messages_by_availability ON messages (available, id);
+    CREATE INDEX messages_by_lease ON messages (lease, available, bytes) WHERE lease IS NOT NULL;
+    CREATE TABLE bodies (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+    CREATE TABLE totals (messages INTEGER NOT NULL, bytes INTEGER NOT NULL, paused INTEGER NOT NULL) STRICT;
+    INSERT INTO totals VALUES (0, 0, 0);
+    CREATE TRIGGER message_comes AFTER INSERT ON messages BEGIN
+        UPDATE totals SET messages = messages + 1, bytes = bytes + new.bytes;
+    END;
+    CREATE TRIGGER message_goes AFTER DELETE ON messages BEGIN
+        UPDATE totals SET messages = messages - 1, bytes = bytes - old.bytes;
+        DELETE FROM bodies WHERE id = old.id;
+    END;
+    INSERT INTO messages (name, sent, available, content_type, bytes) VALUES (zeroblob(16), 5, 5, 0, 3);
+    INSERT INTO bodies VALUES (1, CAST('old' AS BLOB));
+    PRAGMA application_id = 0x49735175;
+    PRAGMA user_version = 1;
+";
+
+#[tokio::test]
+async fn a_queue_of_the_first_version_loses_nothing() {
+    let bench = Bench::new();
+    let file = bench.folder.path().join("queues/jobs.sqlite");
+    std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+    let old = rusqlite::Connection::open(&file).expect("opens");
+    old.execute_batch(FIRST).expect("is written");
+    drop(old);
+    // The time of the upgrade is the system's.
+    let stores = SqliteStores::new(bench.folder.path().to_owned(), bench.options);
+    let queue = stores.queue("jobs").expect("opens");
+    assert_eq!(send(&queue, b"new", None).await, Ok(2));
+    queue.expire().await.expect("drops what is old");
+    let leased = queue.lease(10, 1000, false).await.expect("leases");
+    assert_eq!((&*leased[0].body, &*leased[1].body), (&b"old"[..], &b"new"[..]));
+    queue.acknowledge(vec![leased[0].id]).await.expect("acknowledges");
+    let rest = queue.unacknowledged().await.expect("reads");
+    assert_eq!((rest.count, rest.bytes), (1, 3));
+    assert_eq!(bodies(&queue).await, ["new"]);
+}

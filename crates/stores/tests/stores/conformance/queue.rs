@@ -7,8 +7,8 @@ use bytes::Bytes;
 use isthmus_protocol::queue::ContentType;
 use isthmus_stores::Durability;
 use isthmus_stores::queue::{
-    Backlog, LeaseId, LeaseRequest, Leased, MessageName, NewMessage, QueueState, QueueStore, StoreFuture,
-    Waiting,
+    Backlog, Expired, LeaseId, LeaseRequest, Leased, MessageName, NewMessage, QueueState, QueueStore,
+    StoreFuture, Waiting,
 };
 use isthmus_stores::sqlite::{SqliteOptions, SqliteQueue};
 use proptest::prelude::*;
@@ -23,6 +23,7 @@ struct Model(Mutex<State>);
 struct State {
     last: i64,
     paused: bool,
+    retention: Option<i64>,
     messages: Vec<Kept>,
 }
 
@@ -32,6 +33,7 @@ struct Kept {
     available: i64,
     lease: Option<i64>,
     attempts: u32,
+    arrived: i64,
     new: NewMessage,
 }
 
@@ -100,6 +102,7 @@ impl QueueStore for Model {
                     available: new.available,
                     lease: None,
                     attempts: 0,
+                    arrived: now,
                     new,
                 });
             }
@@ -213,6 +216,25 @@ impl QueueStore for Model {
         self.with(|state| std::mem::take(&mut state.messages).len() as u64)
     }
 
+    fn expire(&self, before: i64, limit: usize) -> StoreFuture<'_, Expired> {
+        self.with(|state| {
+            let (first, all) = (state.messages.len().min(limit), state.messages.len());
+            let mut place = 0;
+            state.messages.retain(|kept| {
+                place += 1;
+                place > first || kept.arrived >= before
+            });
+            Expired {
+                count: all - state.messages.len(),
+                oldest: state.messages.first().map(|kept| kept.arrived),
+            }
+        })
+    }
+
+    fn retain(&self, milliseconds: i64) -> StoreFuture<'_, ()> {
+        self.with(|state| state.retention = Some(milliseconds))
+    }
+
     fn pause(&self, paused: bool) -> StoreFuture<'_, ()> {
         self.with(|state| state.paused = paused)
     }
@@ -234,6 +256,7 @@ impl QueueStore for Model {
             backlog: state.backlog(now),
             leased: state.messages.iter().filter(|kept| !kept.waits(now)).count() as u64,
             paused: state.paused,
+            retention: state.retention,
         })
     }
 
@@ -308,6 +331,7 @@ on_every_engine!(
     what_is_held_can_be_asked,
     the_backlog_is_what_nobody_has,
     purged_and_paused,
+    what_came_first_expires_first,
 );
 
 async fn a_message_is_leased_once_until_its_lease_ends(queue: &dyn QueueStore) {
@@ -534,6 +558,28 @@ async fn purged_and_paused(queue: &dyn QueueStore) {
     assert_eq!(queue.acknowledge(vec![leased[0].id]).await, Ok(0));
 }
 
+async fn what_came_first_expires_first(queue: &dyn QueueStore) {
+    assert_eq!(queue.expire(i64::MAX, 5).await, Ok(Expired::default()));
+    for now in [10, 20, 20, 30] {
+        // Whenever they were sent, or are available.
+        queue
+            .send(vec![message(1, 90 - now, b"123")], now)
+            .await
+            .expect("sends");
+    }
+    queue.lease(request(1, 70, 200)).await.expect("leases");
+    let expired = |count, oldest| Ok(Expired { count, oldest });
+    assert_eq!(queue.expire(10, 5).await, expired(0, Some(10)));
+    assert_eq!(queue.expire(30, 2).await, expired(2, Some(20)));
+    assert_eq!(queue.expire(30, 2).await, expired(1, Some(30)));
+    let state = queue.state(0).await.expect("reads");
+    assert_eq!((state.backlog.count + state.leased, state.retention), (1, None));
+    queue.retain(60_000).await.expect("is set");
+    assert_eq!(queue.state(0).await.expect("reads").retention, Some(60_000));
+    assert_eq!(queue.expire(31, 2).await, expired(1, None));
+    assert_eq!(queue.state(0).await.expect("reads").backlog, Backlog::default());
+}
+
 /// One step of a random life.
 #[derive(Clone, Debug)]
 enum Step {
@@ -550,6 +596,7 @@ enum Step {
     },
     Acknowledge(u8),
     Remove(u8),
+    Expire(u8, u8),
     Held(u8),
     Retry(u8, u8),
     GiveBack(u8, u8),
@@ -564,6 +611,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(limit, bytes, length, pushed, spent)| Step::Lease { limit, bytes, length, pushed, spent }),
         3 => any::<u8>().prop_map(Step::Acknowledge),
         1 => any::<u8>().prop_map(Step::Remove),
+        1 => (0..40_u8, 1..5_u8).prop_map(|(age, limit)| Step::Expire(age, limit)),
         1 => any::<u8>().prop_map(Step::Held),
         2 => (any::<u8>(), 0..20_u8).prop_map(|(which, delay)| Step::Retry(which, delay)),
         1 => (any::<u8>(), 0..20_u8).prop_map(|(which, delay)| Step::GiveBack(which, delay)),
@@ -637,6 +685,13 @@ async fn live(steps: &[Step]) -> TestCaseResult {
                 prop_assert_eq!(
                     sqlite.remove(messages.clone()).await,
                     model.remove(messages).await
+                );
+            }
+            Step::Expire(age, limit) => {
+                let (before, limit) = (now - i64::from(age), limit.into());
+                prop_assert_eq!(
+                    sqlite.expire(before, limit).await,
+                    model.expire(before, limit).await
                 );
             }
             Step::Held(which) => {
