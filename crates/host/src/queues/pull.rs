@@ -125,18 +125,18 @@ impl Puller {
             return Ok(None);
         }
         let mut batch = Vec::new();
-        // A look costs less than a lease of nothing, which clients ask for again and again.
-        while batch.len() < limit && self.queue.waiting(1).await?.count > 0 {
-            let leased = self.queue.lease(limit - batch.len(), milliseconds, false).await?;
+        // A look costs less than a lease of nothing, which clients ask for again and again. What was leased isn't filled up
+        // where some of it was dead: the rest may be available again, if it is leased for no time.
+        while batch.is_empty() && self.queue.waiting(1).await?.count > 0 {
+            let leased = self.queue.lease(limit, milliseconds, false).await?;
+            if leased.is_empty() {
+                break;
+            }
             let (dead, alive): (Vec<_>, Vec<_>) = leased
                 .into_iter()
                 .partition(|message| message.attempts > self.attempts);
-            let is_over = dead.is_empty();
             self.bury(logs, dead).await?;
-            batch.extend(alive);
-            if is_over {
-                break;
-            }
+            batch = alive;
         }
         if batch.iter().any(|message| message.attempts == self.attempts) {
             self.last_leases.notify_one();

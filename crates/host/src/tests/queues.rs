@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use isthmus_project::{ConsumerType, QueueConsumer};
 use isthmus_protocol::control::FromZygote;
 use isthmus_protocol::queue::{ContentType, Retry, Verdict};
 use isthmus_protocol::{FailureKind, Outcome, Report};
@@ -14,8 +15,9 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::fake::{FakeIsolate, FakeLauncher, SeenBatch, booted};
-use super::rig::{Options, PATIENCE, Rig};
-use crate::queues::{Consumer, Settings};
+use super::rig::{Memory, Options, PATIENCE, Rig};
+use crate::logs::{LogLevel, Logs};
+use crate::queues::{Consumer, Puller, Settings};
 
 struct Stores {
     stores: SqliteStores,
@@ -322,4 +324,41 @@ async fn the_end_of_the_server_waits_for_the_batch_under_way() {
     rig.server.stop().await;
     let state = queue.state().await.expect("reads");
     assert_eq!((state.backlog.count, state.leased), (0, 0));
+}
+
+#[tokio::test]
+async fn a_pull_gives_no_message_twice_and_no_dead_one() {
+    let stores = Stores::new();
+    let (queue, letters) = (stores.queue("jobs"), stores.queue("dead"));
+    let configured = QueueConsumer {
+        queue: "jobs".to_owned(),
+        consumer_type: ConsumerType::HttpPull,
+        max_batch_size: 5,
+        max_batch_timeout: 0,
+        max_retries: 1,
+        dead_letter_queue: None,
+        max_concurrency: 1,
+        visibility_timeout_ms: 0,
+        retry_delay: 0,
+    };
+    let puller = Puller::new(queue.clone(), Some(letters.clone()), &configured);
+    let (logs, _thread) = Logs::start(LogLevel::None, Arc::new(Memory::default())).expect("a thread");
+    let pull = async |limit: usize| {
+        let pulled = puller.pull(&logs, limit, 0).await.expect("pulls");
+        let text = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
+        let messages = pulled.expect("not paused").into_iter();
+        messages
+            .map(|message| (text(&message.body), message.attempts))
+            .collect::<Vec<_>>()
+    };
+    send(&queue, &["old"]).await;
+    assert_eq!(pull(10).await, [("old".to_owned(), 1)]);
+    assert_eq!(pull(10).await, [("old".to_owned(), 2)]);
+    send(&queue, &["young"]).await;
+    // The leases of the others are over as soon as they begin.
+    assert_eq!(pull(10).await, [("young".to_owned(), 1)]);
+    assert_eq!(letters.peek(10).await.expect("reads")[0].body, "old");
+    assert_eq!(pull(1).await, [("young".to_owned(), 2)]);
+    // Only dead ones are there, then none.
+    assert_eq!((pull(10).await, pull(10).await), (vec![], vec![]));
 }
