@@ -79,6 +79,8 @@ def test_sql_comes_from_files(shop: Path) -> None:
             "Couldn't find a D1 DB with the name or binding 'NONE' in your wrangler.jsonc file.",
         ),
         (["DB", "--command", "nonsense"], 'near "nonsense": syntax error at offset 0: SQLITE_ERROR'),
+        (["DB", "--command", "SELECT 1; SELEC " + "x" * 100], f"in statement 2, line 1: SELEC {'x' * 74} …"),
+        (["DB", "--command", "-- nothing"], "No SQL statements detected."),
         (["DB", "--command", "CREATE TABLE t (a); SELECT * FROM u"], "no such table: u: SQLITE_ERROR"),
         (["DB", "--command", " -- nothing"], "No SQL statements detected."),
         (["DB", "--command", "BEGIN; SELECT 1; COMMIT; BEGIN; SELECT 2; COMMIT"], "several transactions"),
@@ -139,10 +141,13 @@ def test_a_migration_that_fails_is_undone_and_ends_the_row(shop: Path) -> None:
     steps = shop / "steps"
     steps.mkdir()
     (steps / "0001_good.sql").write_text("CREATE TABLE t (a)")
-    (steps / "0002_bad.sql").write_text("INSERT INTO t VALUES (1); INSERT INTO nope VALUES (1);")
+    (steps / "0002_bad.sql").write_text("INSERT INTO t VALUES (1);\n-- this one\nINSERT INTO nope VALUES\n  (1);")
     (steps / "0003_later.sql").write_text("DROP TABLE t")
     failed = isthmus(shop, "d1", "migrations", "apply", "DB", ok=False)
-    told = r"Migration 0002_bad\.sql failed with the following errors:\s+no such table: nope: SQLITE_ERROR"
+    told = (
+        r"Migration 0002_bad\.sql failed with the following errors:\s+no such table: nope: SQLITE_ERROR\s+"
+        r"in statement 2, line 3: INSERT INTO nope VALUES …"
+    )
     assert re.search(told, failed.err)
     assert "❌" in failed.text and "🕒️" in failed.text
     assert rows(shop, "SELECT count(*) FROM t") == [[0]]

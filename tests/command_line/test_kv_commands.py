@@ -113,6 +113,26 @@ def test_a_bad_file_changes_nothing_and_says_where_it_is_bad(project: Path) -> N
     assert isthmus(project, "kv", "key", "list", KV).json == []
 
 
+def test_what_is_strange_about_a_file_is_told(project: Path) -> None:
+    (project / "odd.json").write_text('[{"key": "a", "value": "1", "ttl": 60, "x": 1}, {"key": "b", "value": "2"}]')
+    put = isthmus(project, "kv", "bulk", "put", "odd.json", KV)
+    assert put.text == "Success!\n"
+    assert 'Unexpected key-value properties in "odd.json".' in put.err
+    assert 'The item at index 0 contains unexpected properties: ["ttl","x"].' in put.err and "index 1" not in put.err
+    assert isthmus(project, "kv", "key", "get", "a", KV).text == "1"
+
+
+def test_a_value_may_be_a_negative_number(project: Path) -> None:
+    isthmus(project, "kv", "key", "put", "k", "-5", KV)
+    assert isthmus(project, "kv", "key", "get", "k", KV).text == "-5"
+
+
+def test_a_folder_that_is_not_there_is_not_made(project: Path) -> None:
+    refused = isthmus(project, "kv", "key", "get", "k", "--namespace-id", "x", "--cwd", "none", ok=False)
+    assert (refused.code, "there is no folder" in refused.err) == (1, True)
+    assert not (project / "none").exists()
+
+
 def test_the_platforms_rules_hold(project: Path) -> None:
     for arguments, expected in [
         (["put", "k", "v", "--ttl", "59"], "KV PUT failed: 400 Invalid expiration_ttl of 59."),

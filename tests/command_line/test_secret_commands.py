@@ -46,6 +46,7 @@ def test_what_cannot_be_done_leaves_the_file_alone(make_worker: Callable[..., Pa
         (["put", "B"], b"\xff", "cannot read the secret"),
         (["bulk", "bad.json"], b"", 'The value for "C" in "bad.json" is not a string'),
         (["bulk"], b"", "No content found in file, or piped input."),
+        (["bulk"], b' {"B": "1"', 'The contents of "-" is not valid JSON: EOF while parsing'),
         (["bulk", "none"], b"", "cannot read none"),
     ]:
         refused = isthmus(folder, "secret", *arguments, stdin=stdin, ok=False)

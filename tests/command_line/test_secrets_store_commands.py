@@ -54,6 +54,7 @@ def test_what_cannot_be_done(make_worker: Callable[..., Path]) -> None:
     isthmus(folder, *secret, "create", "s", "--name", "a", "--value", "1")
     for arguments, expected in [
         (["create", "s", "--name", "a", "--value", "2"], 'there is a secret "a" in the store s already'),
+        (["create", "s", "--name", "a", "--value", "-2"], 'there is a secret "a" in the store s already'),
         (["create", "s", "--name", "b"], "a secret can't be empty"),
         (["update", "s", "--name", "b", "--value", "2"], 'there is no secret "b" in the store s'),
         (["get", "s", "--name", "b"], 'there is no secret "b" in the store s'),

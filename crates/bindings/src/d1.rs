@@ -38,7 +38,17 @@ pub(crate) fn open<'js>(
 ) -> Result<Value<'js>> {
     let query = move |ctx: Ctx<'js>, texts: Array<'js>, lists: Array<'js>, bookmark: bool, is_raw: bool| {
         let body = statements(&ctx, &texts, &lists)?;
-        query(&ctx, channel, &*broker, body, Query { bookmark }, is_raw)
+        query(
+            &ctx,
+            channel,
+            &*broker,
+            body,
+            Query {
+                bookmark,
+                locate: false,
+            },
+            is_raw,
+        )
     };
     classes.call((Function::new(ctx.clone(), query)?,))
 }

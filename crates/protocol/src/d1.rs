@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 
 /// Runs the statements in the call's body, in one transaction; the answer is [`Reply`], sent when what they wrote is
 /// durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {
     /// Whether the answer is to name the state that it saw.
     pub bookmark: bool,
+    /// Whether a statement that fails is to be named, by [`Reply::failed`].
+    pub locate: bool,
 }
 
 /// Answers [`Query`]; the results are the reply's body.
@@ -24,6 +26,8 @@ pub struct Reply<'a> {
     /// The state of the database that the answer saw, if it was asked for: bookmarks of one database sort as they were
     /// made.
     pub bookmark: Option<&'a str>,
+    /// Which statement failed, from 0 on, if [`Query::locate`] asked; the body of the reply is then the error's message.
+    pub failed: Option<u32>,
 }
 
 /// A parameter, or what is in a row.

@@ -42,7 +42,14 @@ fn an_answer_to_another_question_is_an_error() {
     );
     worker.broker.answer_with(|ctx, done| {
         let body = IncomingBody::Bytes((&[3, 1, 7][..]).into());
-        done(ctx, Reply::D1(d1::Reply { bookmark: None }), body);
+        done(
+            ctx,
+            Reply::D1(d1::Reply {
+                bookmark: None,
+                failed: None,
+            }),
+            body,
+        );
     });
     assert_eq!(
         worker.rejected("return db.prepare('SELECT 1').run()"),

@@ -55,7 +55,10 @@ impl Broker for Handle {
                     let bookmark = answer.bookmark.as_deref();
                     done(
                         ctx,
-                        Reply::D1(d1::Reply { bookmark }),
+                        Reply::D1(d1::Reply {
+                            bookmark,
+                            failed: None,
+                        }),
                         IncomingBody::Bytes(answer.results),
                     );
                 }

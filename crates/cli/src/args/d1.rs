@@ -46,7 +46,7 @@ pub(crate) struct D1ExecuteArguments {
     pub(crate) database: D1DatabaseArguments,
 
     /// The SQL: statements with `;` between them, which are done all or not at all.
-    #[arg(long, value_name = "SQL")]
+    #[arg(long, value_name = "SQL", allow_hyphen_values = true)]
     pub(crate) command: Option<String>,
 
     /// Take the SQL from this file; `-` is standard input.

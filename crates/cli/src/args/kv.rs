@@ -70,6 +70,7 @@ pub(crate) struct KvPutArguments {
     pub(crate) key: String,
 
     /// The value.
+    #[arg(allow_negative_numbers = true)]
     pub(crate) value: Option<String>,
 
     /// Take the value from this file; `-` is standard input.

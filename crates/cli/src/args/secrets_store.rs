@@ -84,7 +84,7 @@ pub(crate) struct StoredSecretCreateArguments {
     pub(crate) name: String,
 
     /// Its value, which others on this machine may see while the command runs.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) value: Option<String>,
 
     /// Which products may read it: any Worker here may.
@@ -98,7 +98,7 @@ pub(crate) struct StoredSecretCreateArguments {
 #[derive(Debug, Args)]
 pub(crate) struct StoredSecretUpdateArguments {
     /// Its value, which others on this machine may see while the command runs.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) value: Option<String>,
 
     #[command(flatten)]

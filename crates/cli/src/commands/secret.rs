@@ -127,8 +127,16 @@ fn bulk_text(project: &Project, file: &SecretFile, secrets: &[(String, String)])
 fn secrets_in(path: &Path) -> Result<Vec<(String, String)>, Report> {
     let text = String::from_utf8(input::read(path)?)
         .map_err(|_| failed(format!("{} is not UTF-8", path.display())))?;
-    let Ok(value) = serde_json::from_str::<Value>(&text) else {
-        return Ok(isthmus_project::parse_secrets(&text));
+    let value = match serde_json::from_str::<Value>(&text) {
+        Ok(value) => value,
+        // No line of the other form begins so.
+        Err(error) if text.trim_start().starts_with('{') => {
+            return Err(failed(format!(
+                "The contents of \"{}\" is not valid JSON: {error}",
+                path.display()
+            )));
+        }
+        Err(_) => return Ok(isthmus_project::parse_secrets(&text)),
     };
     let object = value.as_object().ok_or_else(|| {
         failed(format!(

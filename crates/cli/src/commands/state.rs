@@ -38,6 +38,9 @@ impl State {
             .into());
         }
         let wanted = &arguments.project;
+        if !wanted.cwd.is_dir() {
+            return Err(failed(format!("there is no folder {}", wanted.cwd.display())));
+        }
         let has_project = wanted.config.is_some() || isthmus_project::find(&wanted.cwd).is_some();
         let project = if has_project {
             Some(project::of(wanted)?)

@@ -95,7 +95,22 @@ impl Broker {
         match result {
             Ok(answer) => {
                 let bookmark = answer.bookmark.as_deref();
-                self.answer(stream, Reply::D1(D1Reply { bookmark }), Some(&answer.results));
+                let reply = D1Reply {
+                    bookmark,
+                    failed: None,
+                };
+                self.answer(stream, Reply::D1(reply), Some(&answer.results));
+            }
+            Err(D1Error {
+                message,
+                report: None,
+                statement: failed @ Some(_),
+            }) if query.locate => {
+                let reply = D1Reply {
+                    bookmark: None,
+                    failed,
+                };
+                self.answer(stream, Reply::D1(reply), Some(&Bytes::from(message)));
             }
             Err(error) => self.fail_d1(stream, error, said),
         }

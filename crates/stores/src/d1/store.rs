@@ -54,6 +54,8 @@ pub struct D1Error {
     pub message: String,
     /// What the host's log is to say, if it isn't the caller's fault: which file, and what to do.
     pub report: Option<String>,
+    /// Which of the statements it was, from 0 on, if it was one of them.
+    pub statement: Option<u32>,
 }
 
 impl D1Error {
@@ -62,6 +64,7 @@ impl D1Error {
         Self {
             message: message.into(),
             report: None,
+            statement: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use isthmus_project::Report;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Database, Found, statements_of};
+use super::{Database, Found};
 use crate::args::{D1ExecuteArguments, D1ImportArguments};
 use crate::commands::input;
 use crate::commands::state::failed;
@@ -24,7 +24,7 @@ pub(super) fn execute(arguments: &D1ExecuteArguments, printer: &Printer) -> Resu
     if !is_json {
         announce(&database, &arguments.database.database, "Executing on", printer);
     }
-    let found = run(&database, &sql)?;
+    let found = database.run_text(&sql, None).map_err(failed)?;
     if !is_json {
         let plural = if found.len() == 1 { "" } else { "s" };
         printer.message(&format!(
@@ -53,7 +53,7 @@ pub(super) fn import(arguments: &D1ImportArguments, printer: &Printer) -> Result
     if !is_json {
         announce(&database, &arguments.database.database, "Importing into", printer);
     }
-    let found = run(&database, &sql)?;
+    let found = database.run_text(&sql, None).map_err(failed)?;
     if is_json {
         let duration: f64 = found.iter().map(|found| found.duration).sum();
         let summary = json!({ "success": true, "statements": found.len(), "meta": { "duration": duration } });
@@ -61,17 +61,6 @@ pub(super) fn import(arguments: &D1ImportArguments, printer: &Printer) -> Result
     }
     printer.message(&format!("🚣 Executed {} statements.\n", found.len()));
     Ok(())
-}
-
-fn run(database: &Database, sql: &str) -> Result<Vec<Found>, Report> {
-    let statements: Vec<_> = statements_of(sql)?
-        .into_iter()
-        .map(|sql| (sql, &[][..]))
-        .collect();
-    if statements.is_empty() {
-        return Err(failed("No SQL statements detected."));
-    }
-    database.run(&statements).map_err(failed)
 }
 
 /// Says which database it is, and where.

@@ -7,7 +7,7 @@ use isthmus_host::shell::d1::Value;
 use isthmus_project::{D1Database, Project, Report, display_path};
 use serde_json::json;
 
-use super::{Cell, Database, of_project, statements_of};
+use super::{Cell, Database, of_project};
 use crate::args::{D1DatabaseArguments, D1MigrationsCommand, D1MigrationsCreateArguments};
 use crate::commands::state::failed;
 use crate::commands::{input, project};
@@ -174,18 +174,9 @@ impl Migrations {
         let path = self.folder.join(name);
         let sql =
             fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        let mut statements: Vec<_> = statements_of(&sql)
-            .map_err(|report| report.to_string())?
-            .into_iter()
-            .map(|sql| (sql, &[][..]))
-            .collect();
         let note = format!("INSERT INTO {} (name) VALUES (?)", self.table);
         let applied = [Value::Text(name.as_bytes())];
-        statements.push((&note, &applied));
-        self.database
-            .run(&statements)
-            .map(drop)
-            .map_err(|error| error.to_string())
+        self.database.run_text(&sql, Some((&note, &applied))).map(drop)
     }
 }
 

@@ -5,7 +5,7 @@ mod export;
 mod migrations;
 
 use isthmus_host::shell::d1::{BodyReader, BodyWriter, Malformed, Query, Value};
-use isthmus_host::shell::{CallError, Operation, Reply, Resource, StoresClient, Upload, pieces};
+use isthmus_host::shell::{CallError, Operation, Piece, Reply, Resource, StoresClient, Upload, pieces};
 use isthmus_project::{D1Database, Project, Report};
 use serde_json::Value as Json;
 
@@ -93,34 +93,106 @@ impl Database {
     }
 
     /// Runs statements in one transaction.
-    fn run(&self, statements: &[Statement<'_>]) -> Result<Vec<Found>, CallError> {
+    fn run(&self, statements: &[Statement<'_>]) -> Result<Vec<Found>, Failed> {
         let mut body = BodyWriter::default();
         for (sql, parameters) in statements {
             body.statement(sql, parameters.len());
             parameters.iter().for_each(|value| body.value(*value));
         }
-        let operation = Operation::D1(Query { bookmark: false });
+        let operation = Operation::D1(Query {
+            bookmark: false,
+            locate: true,
+        });
         let body = Upload::Bytes(body.finish().into());
-        let results = self.client.block_on(async {
+        let (failed, results) = self.client.block_on(async {
             let mut answer = self.client.call(0, operation, body).await?;
             match answer.reply() {
-                Reply::D1(_) => answer.bytes().await,
+                Reply::D1(reply) => {
+                    let failed = reply.failed;
+                    answer.bytes().await.map(|bytes| (failed, bytes))
+                }
                 _ => Err(CallError::Broken(
                     "the answer is none to the question asked".to_owned(),
                 )),
             }
         })?;
-        read(&results).map_err(|malformed| CallError::Broken(malformed.to_string()))
+        if let Some(statement) = failed {
+            return Err(Failed {
+                message: String::from_utf8_lossy(&results).into_owned(),
+                statement: Some(statement as usize),
+            });
+        }
+        Ok(read(&results).map_err(|malformed| CallError::Broken(malformed.to_string()))?)
+    }
+
+    /// Runs the statements of a text, and then one more, in one transaction. An error says where in the text it is.
+    fn run_text(&self, sql: &str, last: Option<Statement<'_>>) -> Result<Vec<Found>, String> {
+        let pieces = statements_of(sql)?;
+        let mut statements: Vec<Statement<'_>> = pieces.iter().map(|piece| (piece.sql, &[][..])).collect();
+        statements.extend(last);
+        if statements.is_empty() {
+            return Err("No SQL statements detected.".to_owned());
+        }
+        self.run(&statements).map_err(|failed| {
+            let piece = failed
+                .statement
+                .and_then(|number| Some((number, pieces.get(number)?)));
+            match piece {
+                Some((number, piece)) => format!("{failed}\n{}", place(sql, number, piece)),
+                None => failed.to_string(),
+            }
+        })
     }
 
     /// Runs one statement without parameters.
-    fn run_one(&self, sql: &str) -> Result<Found, CallError> {
+    fn run_one(&self, sql: &str) -> Result<Found, Failed> {
         let mut found = self.run(&[(sql, &[])])?;
         match found.pop() {
             Some(found) => Ok(found),
-            None => Err(CallError::Broken("the answer lacks a result".to_owned())),
+            None => Err(CallError::Broken("the answer lacks a result".to_owned()).into()),
         }
     }
+}
+
+/// Why statements failed.
+#[derive(Debug)]
+struct Failed {
+    message: String,
+    /// Which of them, from 0 on, if it was one.
+    statement: Option<usize>,
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl From<CallError> for Failed {
+    fn from(error: CallError) -> Self {
+        Self {
+            message: error.to_string(),
+            statement: None,
+        }
+    }
+}
+
+/// How much of a statement is shown, in characters.
+const SHOWN: usize = 80;
+
+/// Where a statement of a text is, and how it begins.
+fn place(sql: &str, number: usize, piece: &Piece<'_>) -> String {
+    let at = piece.keyword.as_ptr() as usize - sql.as_ptr() as usize;
+    let line = sql[..at].matches('\n').count() + 1;
+    let end = piece.sql.as_ptr() as usize + piece.sql.len() - sql.as_ptr() as usize;
+    let text = sql[at..end].lines().next().unwrap_or_default().trim_end();
+    let shown: String = text.chars().take(SHOWN).collect();
+    let more = if shown.len() < sql[at..end].trim_end().len() {
+        " …"
+    } else {
+        ""
+    };
+    format!("in statement {}, line {line}: {shown}{more}", number + 1)
 }
 
 fn read(results: &[u8]) -> Result<Vec<Found>, Malformed> {
@@ -159,7 +231,7 @@ fn of_project<'a>(project: &'a Project, name: &str) -> Result<&'a D1Database, Re
 
 /// The statements of a text, which may be what `sqlite3 .dump` writes: the transaction around it is left out, since D1
 /// makes one anyway.
-fn statements_of(sql: &str) -> Result<Vec<&str>, Report> {
+fn statements_of(sql: &str) -> Result<Vec<Piece<'_>>, String> {
     let mut statements: Vec<_> = pieces(sql)
         .into_iter()
         .filter(|piece| !piece.keyword.is_empty())
@@ -173,10 +245,11 @@ fn statements_of(sql: &str) -> Result<Vec<&str>, Report> {
         commit.map(|commit| statements.remove(commit));
     }
     if statements.iter().any(|piece| piece.begins_with(&["begin"])) {
-        return Err(failed(
+        return Err(
             "the SQL contains several transactions.\nD1 runs your SQL in a transaction for you.\nPlease export an SQL \
-             file from your SQLite database and try again.",
-        ));
+             file from your SQLite database and try again."
+                .to_owned(),
+        );
     }
-    Ok(statements.iter().map(|piece| piece.sql).collect())
+    Ok(statements)
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use isthmus_host::shell::{Reply, Upload, kv};
-use isthmus_project::Report;
+use isthmus_project::{Diagnostic, Report};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -18,7 +18,7 @@ use crate::commands::input;
 use crate::commands::state::failed;
 use crate::printer::{Printer, Progress, Unit};
 
-/// So many bad items of a file are shown.
+/// So many bad items of a file are shown, and so many strange ones.
 const SHOWN: usize = 12;
 
 pub(super) fn run(command: KvBulkCommand, printer: &Printer) -> Result<(), Report> {
@@ -39,6 +39,8 @@ struct KeyValue {
     metadata: Option<Value>,
     #[serde(default)]
     base64: bool,
+    #[serde(flatten)]
+    unexpected: Map<String, Value>,
 }
 
 impl KeyValue {
@@ -53,7 +55,15 @@ impl KeyValue {
 }
 
 fn put(arguments: &KvBulkArguments, printer: &Printer) -> Result<(), Report> {
-    let items = key_values(&arguments.file)?;
+    let (items, warnings) = key_values(&arguments.file)?;
+    if !warnings.is_empty() {
+        let message = format!(
+            "Unexpected key-value properties in \"{}\".\n{}",
+            arguments.file.display(),
+            some_of(warnings)
+        );
+        printer.report(&Diagnostic::warning(message).into());
+    }
     let namespace = Namespace::open(&arguments.namespace)?;
     let count = items.len();
     let progress = printer.progress("Writing", Some(count as u64), Unit::Items);
@@ -81,16 +91,23 @@ async fn put_one(
     Ok(())
 }
 
-/// The items of a file, each key once: the last one counts, as if they were written one after the other.
-fn key_values(path: &Path) -> Result<Vec<(KeyValue, Bytes)>, Report> {
+/// The items of a file, each key once: the last one counts, as if they were written one after the other. Beside them,
+/// what is strange about some.
+fn key_values(path: &Path) -> Result<(Vec<(KeyValue, Bytes)>, Vec<String>), Report> {
     let items = input::json_array(path, "key-value objects")?;
-    let mut errors = Vec::new();
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     let mut places: HashMap<String, usize> = HashMap::with_capacity(items.len());
     let mut found = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
         let read = KeyValue::deserialize(&item).map_err(|error| error.to_string());
         let read = read.and_then(|mut item| {
             let value = item.bytes().map_err(|error| format!("no base64: {error}"))?;
+            if !item.unexpected.is_empty() {
+                let names = json!(item.unexpected.keys().collect::<Vec<_>>());
+                warnings.push(format!(
+                    "The item at index {index} contains unexpected properties: {names}."
+                ));
+            }
             Ok((item, value))
         });
         match read {
@@ -114,7 +131,7 @@ fn key_values(path: &Path) -> Result<Vec<(KeyValue, Bytes)>, Report> {
          metadata?: object;\n  base64?: boolean;\n}\n",
         errors,
     )?;
-    Ok(found)
+    Ok((found, warnings))
 }
 
 fn get(arguments: &KvBulkArguments, printer: &Printer) -> Result<(), Report> {
@@ -210,19 +227,24 @@ fn keys(path: &Path) -> Result<Vec<String>, Report> {
 }
 
 /// An error that lists the bad items of a file, if there are any.
-fn refuse(path: &Path, expected: &str, mut errors: Vec<String>) -> Result<(), Report> {
+fn refuse(path: &Path, expected: &str, errors: Vec<String>) -> Result<(), Report> {
     if errors.is_empty() {
         return Ok(());
-    }
-    if errors.len() > SHOWN {
-        errors.truncate(SHOWN);
-        errors.push("...".to_owned());
     }
     Err(failed(format!(
         "Unexpected JSON input from \"{}\".\n{expected}\n{}",
         path.display(),
-        errors.join("\n")
+        some_of(errors)
     )))
+}
+
+/// The first lines.
+fn some_of(mut lines: Vec<String>) -> String {
+    if lines.len() > SHOWN {
+        lines.truncate(SHOWN);
+        lines.push("...".to_owned());
+    }
+    lines.join("\n")
 }
 
 /// The beginning of a value as JSON.

@@ -43,6 +43,7 @@ pub(super) fn of_statement(error: &Error, path: &Path) -> D1Error {
     D1Error {
         message: format!("{message}{at}: {}{more}", primary_name(primary)),
         report: is_ours(primary).then(|| report(&message, path)),
+        statement: None,
     }
 }
 
@@ -60,6 +61,7 @@ pub(super) fn of_commit(failure: &Failure, path: &Path) -> D1Error {
     };
     D1Error {
         report: Some(report(&message, path)),
+        statement: None,
         message,
     }
 }

@@ -52,8 +52,14 @@ impl Runner<'_> {
     /// Runs statements; the caller makes a transaction of them.
     pub(super) fn run_all(&self, statements: &[Statement<'_>]) -> Result<Vec<u8>, Stopped> {
         let mut body = BodyWriter::default();
-        for statement in statements {
-            self.run(statement, &mut body)?;
+        for (number, statement) in (0..).zip(statements) {
+            self.run(statement, &mut body).map_err(|stopped| match stopped {
+                Stopped::Failed(error) => Stopped::Failed(D1Error {
+                    statement: Some(number),
+                    ..error
+                }),
+                stopped => stopped,
+            })?;
         }
         Ok(body.finish())
     }

@@ -43,9 +43,7 @@ pub(crate) async fn batch(database: &D1Database, statements: &[Asked<'_>]) -> Re
         body.statement(sql, parameters.len());
         parameters.iter().for_each(|value| body.value(*value));
     }
-    let answer = database
-        .execute(Query { bookmark: false }, body.finish().into())
-        .await?;
+    let answer = database.execute(Query::default(), body.finish().into()).await?;
     let mut reader = BodyReader::new(&answer.results);
     let mut found = Vec::new();
     while let Some(columns) = reader.columns().expect("well-formed") {
@@ -89,7 +87,13 @@ async fn bookmark(database: &D1Database, sql: &str) -> String {
     let mut body = BodyWriter::default();
     body.statement(sql, 0);
     let answer = database
-        .execute(Query { bookmark: true }, body.finish().into())
+        .execute(
+            Query {
+                bookmark: true,
+                ..Query::default()
+            },
+            body.finish().into(),
+        )
         .await;
     answer.expect(sql).bookmark.expect("it was asked for")
 }
@@ -332,13 +336,9 @@ pub(crate) async fn statements_that_are_none_are_refused(store: Store) {
             "{none:?}"
         );
     }
-    let answer = database
-        .execute(Query { bookmark: false }, vec![9, 9].into())
-        .await;
+    let answer = database.execute(Query::default(), vec![9, 9].into()).await;
     assert!(answer.expect_err("refused").message.contains("can't be read"));
-    let answer = database
-        .execute(Query { bookmark: false }, Vec::new().into())
-        .await;
+    let answer = database.execute(Query::default(), Vec::new().into()).await;
     assert_eq!(
         answer.expect_err("refused").message,
         "No SQL statements detected."
