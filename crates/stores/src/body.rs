@@ -105,6 +105,11 @@ impl StoredBody {
         }
     }
 
+    /// Bytes that are in memory.
+    pub fn of_bytes(bytes: Bytes) -> Self {
+        Self::new([Part::Bytes(bytes)])
+    }
+
     /// The bytes of a file from `start` to before `end`, which must be there.
     pub fn of_file(file: File, start: u64, end: u64) -> Self {
         let file = BodySource::Open(Arc::new(file));

@@ -5,6 +5,7 @@ mod conformance;
 mod kv_model;
 mod kv_rules;
 mod queue_rules;
+mod r2_memory;
 mod r2_sqlite;
 mod sqlite_d1;
 mod sqlite_files;

@@ -53,30 +53,11 @@ impl Bench {
     }
 }
 
-macro_rules! conformance {
-    ($($name:ident)*) => {
-        $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                let bench = Bench::new();
-                suite::$name(bench.open()).await;
-            }
-        )*
-    };
-}
-conformance! {
-    objects_come_back_as_they_went_in
-    the_last_write_is_seen_whatever_was_there
-    deleting_takes_several_and_what_is_not_there
-    a_reader_keeps_what_it_has_begun
-    a_draft_that_is_dropped_leaves_nothing
-    conditions_hold_when_it_is_written
-    lists_agree_with_a_simple_model
-    lists_have_the_metadata_that_is_wanted
-    parts_become_an_object
-    an_upload_that_is_given_up_is_over
-    an_object_of_no_parts_is_empty
-}
+suite::suite!({
+    let bench = Bench::new();
+    let store = bench.open();
+    (bench, store)
+});
 
 const LONG: usize = 200_000;
 

@@ -518,3 +518,33 @@ pub(crate) async fn an_object_of_no_parts_is_empty(store: Store) {
     );
     assert_eq!(value(&store, "k").await.as_deref(), Some(&b""[..]));
 }
+
+/// Makes a test of each of the functions above, with the stores that `$open` opens, beside what keeps them.
+macro_rules! suite {
+    ($open:expr, $($name:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let (_keep, store) = $open;
+                crate::conformance::r2::$name(store).await;
+            }
+        )*
+    };
+    ($open:expr) => {
+        crate::conformance::r2::suite! {
+            $open,
+            objects_come_back_as_they_went_in
+            the_last_write_is_seen_whatever_was_there
+            deleting_takes_several_and_what_is_not_there
+            a_reader_keeps_what_it_has_begun
+            a_draft_that_is_dropped_leaves_nothing
+            conditions_hold_when_it_is_written
+            lists_agree_with_a_simple_model
+            lists_have_the_metadata_that_is_wanted
+            parts_become_an_object
+            an_upload_that_is_given_up_is_over
+            an_object_of_no_parts_is_empty
+        }
+    };
+}
+pub(crate) use suite;
