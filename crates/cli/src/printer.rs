@@ -7,6 +7,7 @@ mod table;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anstream::AutoStream;
@@ -42,6 +43,8 @@ pub(crate) struct Printer {
     shows_tables: bool,
     /// Lines of the log that wait.
     pending: Mutex<Vec<u8>>,
+    /// Nobody reads standard output any more.
+    is_unread: AtomicBool,
 }
 
 impl Printer {
@@ -66,6 +69,7 @@ impl Printer {
             draws: false,
             shows_tables: false,
             pending: Mutex::default(),
+            is_unread: AtomicBool::new(false),
         }
     }
 
@@ -80,8 +84,13 @@ impl Printer {
     /// What the system says: whoever asked for data must hear that it isn't all there.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stream = self.exact.lock().unwrap_or_else(PoisonError::into_inner);
-        stream.write_all(bytes)?;
-        stream.flush()
+        let written = stream.write_all(bytes).and_then(|()| stream.flush());
+        if let Err(error) = &written
+            && error.kind() == io::ErrorKind::BrokenPipe
+        {
+            self.is_unread.store(true, Ordering::Relaxed);
+        }
+        written
     }
 
     /// Writes a value as JSON, as `JSON.stringify(value, null, 2)` has it.
@@ -113,8 +122,11 @@ impl Printer {
         write(&self.err, text.as_bytes());
     }
 
-    /// Writes a report and an empty line.
+    /// Writes a report and an empty line. Of one who reads no further, as `head`, there is nothing to report.
     pub(crate) fn report(&self, report: &Report) {
+        if self.is_unread.load(Ordering::Relaxed) {
+            return;
+        }
         self.message(&format!("{}\n", report.styled()));
     }
 }

@@ -67,6 +67,9 @@ pub enum StoreError {
     },
 }
 
+/// What can be done about a file that is damaged.
+pub const WHAT_TO_DO: &str = "If it is damaged, restore it from a backup (`isthmus restore`) or move it away";
+
 impl StoreError {
     /// What is wrong, for those who may not know where the file is.
     pub fn reason(&self) -> String {

@@ -57,7 +57,7 @@ pub mod state;
 
 pub use body::StoredBody;
 pub use clock::{Clock, SystemClock};
-pub use error::StoreError;
+pub use error::{StoreError, WHAT_TO_DO};
 pub use rate_limit::RateLimiter;
 
 /// What an acknowledged write survives.

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use isthmus_protocol::shell::Resource;
 use rusqlite::Connection;
 
 use crate::{
@@ -137,6 +138,23 @@ impl SqliteStores {
             reason,
         })?;
         Ok(self.root.join(folder).join(name))
+    }
+
+    /// Where the file is, in the state folder `root`, of what a command asks for; `None` if it is no single store, or has no
+    /// name that a file can have.
+    pub fn path_of(root: &Path, resource: &Resource<'_>) -> Option<PathBuf> {
+        let (folder, id) = match resource {
+            Resource::State => return None,
+            Resource::R2 { name } => {
+                let bucket = file_name::folder_of(name).ok()?;
+                return Some(root.join("r2").join(bucket).join(r2::INDEX));
+            }
+            Resource::Kv { id } => ("kv", id),
+            Resource::Secrets { id } => ("secrets_store", id),
+            Resource::D1 { id } => ("d1", id),
+            Resource::Queue { name } => ("queues", name),
+        };
+        Some(root.join(folder).join(file_name::of(id).ok()?))
     }
 
     /// The store of secrets `id`: its keys are their names. The file `secrets_store/ID.sqlite`, else as [`Self::kv`].

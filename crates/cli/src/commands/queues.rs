@@ -165,27 +165,34 @@ fn list(arguments: &QueuesListArguments, printer: &Printer) -> Result<(), Report
         }
     }
     let mut shown = Vec::with_capacity(names.len());
+    // One that is damaged doesn't hide the others.
+    let mut broken = Report::default();
     for name in &names {
-        let client = state.connect(&[Resource::Queue { name }])?;
-        let queue = Queue {
-            client,
-            state: State {
-                project: None,
-                folder: state.folder.clone(),
-            },
-        };
-        shown.push(Shown::new(name, queue.contents()?, state.project.as_ref()));
+        let contents = state.connect(&[Resource::Queue { name }]).and_then(|client| {
+            let queue = Queue {
+                client,
+                state: State {
+                    project: None,
+                    folder: state.folder.clone(),
+                },
+            };
+            queue.contents()
+        });
+        match contents {
+            Ok(contents) => shown.push(Shown::new(name, contents, state.project.as_ref())),
+            Err(report) => broken.diagnostics.extend(report.diagnostics),
+        }
     }
     if arguments.state.project.json {
-        return printer.json(&shown).map_err(failed);
-    }
-    if shown.is_empty() {
+        printer.json(&shown).map_err(failed)?;
+    } else if names.is_empty() {
         printer.data("There are no queues.\n");
+    } else {
+        for queue in &shown {
+            printer.data(&line(queue));
+        }
     }
-    for queue in &shown {
-        printer.data(&line(queue));
-    }
-    Ok(())
+    if broken.is_empty() { Ok(()) } else { Err(broken) }
 }
 
 /// One line of a list.

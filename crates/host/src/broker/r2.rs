@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http_body::Body as _;
 use isthmus_protocol::flow::INLINE_MAX;
 use isthmus_protocol::{Body, Call, FailureKind, Frame, Open, Operation, Reply, StreamId, decode, r2};
-use isthmus_stores::StoredBody;
 use isthmus_stores::r2::{R2Answer, R2Bucket, R2Error};
+use isthmus_stores::{StoredBody, WHAT_TO_DO};
 
 use super::{Broker, CallFailure, CallState, HeldBody, lock};
 use crate::logs::{LogLevel, Logs};
@@ -70,7 +70,7 @@ impl R2Grant {
         if *said != *text {
             logs.host(
                 LogLevel::Error,
-                format_args!("the R2 bucket `{}`: {text}", self.name),
+                format_args!("the R2 bucket `{}`: {text}. {WHAT_TO_DO}", self.name),
             );
             said.clone_from(text);
         }

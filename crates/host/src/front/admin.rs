@@ -163,14 +163,17 @@ fn is_local(authority: &str) -> bool {
 
 /// A browser says which page a request comes from; of an image or a link, only whether that is another site.
 fn is_local_origin(headers: &HeaderMap) -> bool {
-    let from_another_site = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
-    !from_another_site && headers.get_all(ORIGIN).iter().all(|origin| {
-        origin
-            .to_str()
-            .ok()
-            .and_then(|origin| origin.split_once("://"))
-            .is_some_and(|(_, authority)| is_local(authority))
-    })
+    let from_another_site = headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site == "cross-site");
+    !from_another_site
+        && headers.get_all(ORIGIN).iter().all(|origin| {
+            origin
+                .to_str()
+                .ok()
+                .and_then(|origin| origin.split_once("://"))
+                .is_some_and(|(_, authority)| is_local(authority))
+        })
 }
 
 #[cfg(test)]
@@ -246,7 +249,12 @@ mod tests {
         assert!(is_local_origin(&HeaderMap::new()));
         assert!(with("http://localhost:8787"));
         assert!(!with("https://evil.example") && !with("null"));
-        for (site, local) in [("none", true), ("same-origin", true), ("same-site", true), ("cross-site", false)] {
+        for (site, local) in [
+            ("none", true),
+            ("same-origin", true),
+            ("same-site", true),
+            ("cross-site", false),
+        ] {
             let headers = HeaderMap::from_iter([(
                 http::HeaderName::from_static("sec-fetch-site"),
                 http::HeaderValue::from_static(site),

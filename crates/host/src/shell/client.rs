@@ -9,6 +9,7 @@ use bytes::Bytes;
 use isthmus_protocol::flow::INLINE_MAX;
 use isthmus_protocol::shell::{Hello, Resource, Welcome};
 use isthmus_protocol::{Body, Call, ChannelId, FailureKind, Frame, Open, Operation, decode, encode};
+use isthmus_stores::WHAT_TO_DO;
 use isthmus_stores::sqlite::{SqliteOptions, SqliteStores};
 use isthmus_stores::state::StateError;
 use tokio::io::AsyncWriteExt;
@@ -39,6 +40,8 @@ pub struct StoresClient {
     link: Arc<Link>,
     /// The stores of this process.
     here: Option<JoinHandle<()>>,
+    /// Where the file of each resource is, if it has one.
+    places: Vec<Option<PathBuf>>,
 }
 
 /// Why the stores can't be reached.
@@ -164,10 +167,15 @@ impl StoresClient {
             // Why it broke is what the reading side hears.
             async move { drop(link.write(writing).await) }
         });
+        let places = resources
+            .iter()
+            .map(|resource| SqliteStores::path_of(state, resource))
+            .collect();
         Ok(Self {
             runtime: Some(runtime),
             link,
             here,
+            places,
         })
     }
 
@@ -220,7 +228,19 @@ impl StoresClient {
             send_body(&call, upload).await?;
         }
         let frame = call.arrival().await?;
-        Answer::new(call, frame)
+        Answer::new(call, frame).map_err(|error| match (error, self.places.get(resource)) {
+            (
+                CallError::Failed {
+                    kind: kind @ FailureKind::Internal,
+                    message,
+                },
+                Some(Some(place)),
+            ) => CallError::Failed {
+                kind,
+                message: format!("{message}\nThe file is {}. {WHAT_TO_DO}.", place.display()),
+            },
+            (error, _) => error,
+        })
     }
 }
 

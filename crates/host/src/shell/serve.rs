@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use isthmus_protocol::shell::{Hello, Resource, Welcome};
 use isthmus_protocol::{decode, encode};
-use isthmus_stores::StoreError;
 use isthmus_stores::sqlite::SqliteStores;
+use isthmus_stores::{StoreError, WHAT_TO_DO};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
@@ -60,7 +60,13 @@ pub(super) async fn serve_connection(connection: UnixStream, stores: Arc<SqliteS
     }
     // Stores are opened, which may take a moment.
     let granted = tokio::task::spawn_blocking(move || match decode::<Hello<'_>>(&hello) {
-        Ok(hello) => grant(&hello.resources, &stores).map_err(|error| error.to_string()),
+        Ok(hello) => grant(&hello.resources, &stores).map_err(|error| {
+            if error.concerns_one_file() {
+                format!("{error}\n{WHAT_TO_DO}.")
+            } else {
+                error.to_string()
+            }
+        }),
         Err(_) => Err("the command can't be understood".to_owned()),
     });
     let grants = match granted.await {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use isthmus_protocol::kv::Operation;
 
 use super::{KvAnswer, KvEntry, KvError, KvRange, KvStore, ValueBuffer, limits};
-use crate::Clock;
+use crate::{Clock, WHAT_TO_DO};
 
 /// A KV namespace. Clones share the store.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ impl KvNamespace {
         }
         *told = Some(error.clone());
         Some(format!(
-            "the KV namespace in {}: {}. If the file is damaged, restore it from a backup (`isthmus restore`) or move it away",
+            "the KV namespace in {}: {}. {WHAT_TO_DO}",
             self.operator.place, error.message
         ))
     }

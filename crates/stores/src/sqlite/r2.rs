@@ -101,6 +101,9 @@ pub(super) const SCHEMA: Schema = Schema {
     upgrades: &[],
 };
 
+/// The name of the database in the folder of a bucket.
+pub(super) const INDEX: &str = "index.sqlite";
+
 /// That an upload is over is remembered so long, in milliseconds: until then it is told from one that never was.
 const REMEMBERED: i64 = 7 * 24 * 3_600_000;
 
@@ -129,7 +132,7 @@ impl SqliteR2 {
     /// # Errors
     /// It can't be opened, is a database of something else, or was written by a newer Isthmus.
     pub fn open(folder: &Path, options: SqliteOptions, now: u64) -> Result<Self, StoreError> {
-        let path = folder.join("index.sqlite");
+        let path = folder.join(INDEX);
         let connection = database::open(&path, &SCHEMA, options)?;
         let bodies = folder.join(body_files::FOLDER);
         let files = BodyFiles::open(bodies.clone(), options.durability)

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{files, folder::VERSION};
 use crate::{
+    WHAT_TO_DO,
     body_files::{self, Hold},
     sqlite::{NamedBody, bodies_named_by},
 };
@@ -51,7 +52,7 @@ pub enum BackupError {
         path: PathBuf,
     },
     /// A database can't be copied: damaged, in use for too long, no room …
-    #[error("the database {} can't be copied: {source}", path.display())]
+    #[error("the database {} can't be copied: {source}. {WHAT_TO_DO}", path.display())]
     Database {
         /// The database.
         path: PathBuf,

@@ -43,6 +43,9 @@ struct KeyValue {
     unexpected: Map<String, Value>,
 }
 
+/// An item and the bytes of its value.
+type Item = (KeyValue, Bytes);
+
 impl KeyValue {
     fn bytes(&mut self) -> Result<Bytes, base64::DecodeError> {
         let value = std::mem::take(&mut self.value);
@@ -73,11 +76,7 @@ fn put(arguments: &KvBulkArguments, printer: &Printer) -> Result<(), Report> {
     succeeded(arguments.namespace.state.project.json, count, printer)
 }
 
-async fn put_one(
-    namespace: &Namespace,
-    (item, value): (KeyValue, Bytes),
-    progress: &Progress,
-) -> Result<(), Report> {
+async fn put_one(namespace: &Namespace, (item, value): Item, progress: &Progress) -> Result<(), Report> {
     let metadata = item.metadata.as_ref().map(Value::to_string);
     let operation = kv::Operation::Put {
         key: &item.key,
@@ -93,7 +92,7 @@ async fn put_one(
 
 /// The items of a file, each key once: the last one counts, as if they were written one after the other. Beside them,
 /// what is strange about some.
-fn key_values(path: &Path) -> Result<(Vec<(KeyValue, Bytes)>, Vec<String>), Report> {
+fn key_values(path: &Path) -> Result<(Vec<Item>, Vec<String>), Report> {
     let items = input::json_array(path, "key-value objects")?;
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     let mut places: HashMap<String, usize> = HashMap::with_capacity(items.len());

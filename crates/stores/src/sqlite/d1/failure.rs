@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Error, ffi};
 
-use crate::{d1::D1Error, sqlite::failure::Failure};
+use crate::{WHAT_TO_DO, d1::D1Error, sqlite::failure::Failure};
 
 /// What upstream says of a statement, or a part of one, that is no statement.
 pub(super) const NO_STATEMENT: &str = "SQL code did not contain a statement.";
@@ -67,7 +67,10 @@ pub(super) fn of_commit(failure: &Failure, path: &Path) -> D1Error {
 }
 
 fn report(reason: &str, path: &Path) -> String {
-    format!("the D1 database {} failed: {reason}", path.display())
+    format!(
+        "the D1 database {} failed: {reason}. {WHAT_TO_DO}",
+        path.display()
+    )
 }
 
 /// Whether no statement can help it.
