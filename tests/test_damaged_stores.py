@@ -1,6 +1,8 @@
 """A store whose file is damaged is named, and the others work."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,28 @@ CONFIG = """{
 }
 """
 WORKS = {kind: "works" for kind in ("kv", "d1", "r2", "queues")} | {"secrets_store": 'Secret "missing" not found'}
+
+
+@pytest.mark.parametrize("kind", WORKS)
+def test_the_log_says_what_to_do_about_a_torn_file(
+    make_worker: Callable[..., Path], serve: Callable[..., Server], kind: str
+) -> None:
+    """The first page is whole, so that it is found only when the store is used."""
+    folder = make_worker(WORKER, config=CONFIG)
+    server = serve(folder)
+    server.get("/")
+    server.stop()
+    [file] = (path for path in folder.rglob("*.sqlite") if kind in path.parts[-3:])
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = file.read_bytes()
+    file.write_bytes(content[:4096] + b"\xaa" * (len(content) - 4096))
+    server = serve(folder)
+    outcomes = server.get("/").json()
+    if len(content) > 4096:
+        assert outcomes.pop(kind) != WORKS[kind]
+        server.wait_for_log("restore it from a backup (`isthmus restore`) or move it away")
+    assert outcomes == {other: outcome for other, outcome in WORKS.items() if other != kind or len(content) <= 4096}
 
 
 @pytest.mark.parametrize("kind", WORKS)

@@ -2,7 +2,9 @@
 `isthmus dev` and without one.
 """
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,9 @@ def test_the_file_is_named_and_the_others_work(
     ]:
         isthmus(folder, *(part.replace("\t", " ") for part in command.split(" ")))
     file = folder / ".wrangler/state" / FILES[kind]
+    # A log that is left would stand for the damaged pages.
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     damage(file)
     before = file.read_bytes()
     if served:

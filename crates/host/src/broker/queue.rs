@@ -7,6 +7,7 @@ use isthmus_protocol::{Body, Call, FailureKind, Frame, Open, Operation, Reply, S
 use isthmus_stores::queue::{Queue, QueueError};
 
 use super::{Broker, CallFailure, prompt};
+use crate::logs::LogLevel;
 use crate::streams::keep;
 
 /// A queue to send to.
@@ -57,7 +58,12 @@ impl Broker {
             drop(charge);
             match result {
                 Ok(reply) => broker.answer(stream, Reply::Queue(reply), None),
-                Err(error) => broker.fail(stream, &failure(&error), false),
+                Err(error) => {
+                    if let Some(news) = grant.queue.news(&error) {
+                        broker.logs.host(LogLevel::Error, format_args!("{news}"));
+                    }
+                    broker.fail(stream, &failure(&error), false);
+                }
             }
         });
         Ok(())

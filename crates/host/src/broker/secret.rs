@@ -7,6 +7,7 @@ use isthmus_protocol::{FailureKind, Reply, StreamId, kv};
 use isthmus_stores::kv::KvNamespace;
 
 use super::{Broker, CallFailure};
+use crate::logs::LogLevel;
 
 /// One secret.
 pub(crate) struct SecretGrant {
@@ -31,10 +32,16 @@ impl Broker {
                     // Upstream's words.
                     None => (FailureKind::User, format!("Secret \"{name}\" not found")),
                 },
-                Err(error) => (
-                    FailureKind::Internal,
-                    format!("The secret \"{name}\" can't be read: {}", error.message_of(&read)),
-                ),
+                Err(error) => {
+                    if let Some(news) = store.news(&error) {
+                        broker.logs.host(LogLevel::Error, format_args!("{news}"));
+                    }
+                    let why = error.message_of(&read);
+                    (
+                        FailureKind::Internal,
+                        format!("The secret \"{name}\" can't be read: {why}"),
+                    )
+                }
             };
             broker.fail(stream, &CallFailure::new(kind, message), false);
         });

@@ -129,10 +129,9 @@ impl Consumer {
     }
 
     fn complain(&self, logs: &Logs, error: &QueueError) {
-        logs.host(
-            LogLevel::Error,
-            format_args!("the queue {:?} can't be consumed: {error}", self.queue.name()),
-        );
+        if let Some(news) = self.queue.news(error) {
+            logs.host(LogLevel::Error, format_args!("{news}"));
+        }
     }
 
     /// Waits until a batch is due and leases it.

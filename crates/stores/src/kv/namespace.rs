@@ -58,7 +58,7 @@ impl KvNamespace {
         }
         *told = Some(error.clone());
         Some(format!(
-            "the KV namespace in {}: {}. {WHAT_TO_DO}",
+            "the database {}: {}. {WHAT_TO_DO}",
             self.operator.place, error.message
         ))
     }

@@ -1,6 +1,9 @@
 //! The platform's rules over a store: limits, delays, names, what wakes a consumer.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use isthmus_protocol::queue::{self, Metrics, Reply};
@@ -12,7 +15,7 @@ use super::{
     expiry::{self, Expiry},
     limits::{check_batch, check_delay, check_message, check_retention},
 };
-use crate::Clock;
+use crate::{Clock, WHAT_TO_DO};
 
 /// No further message is leased with others whose bodies exceed this many bytes: a batch travels as one frame.
 const LEASE_BYTES: usize = 3 * 1024 * 1024;
@@ -36,6 +39,8 @@ pub struct Queue {
     clock: Arc<dyn Clock>,
     changes: Arc<watch::Sender<()>>,
     pub(super) expiry: Arc<Expiry>,
+    /// The error that the log was last told of.
+    told: Arc<Mutex<Option<QueueError>>>,
 }
 
 impl Queue {
@@ -47,12 +52,26 @@ impl Queue {
             clock,
             changes: Arc::new(watch::Sender::new(())),
             expiry: Arc::new(Expiry::unknown()),
+            told: Arc::default(),
         }
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What the server's log should say of an error: nothing if it is the caller's, or the same as the one before.
+    pub fn news(&self, error: &QueueError) -> Option<String> {
+        if !error.is_internal() {
+            return None;
+        }
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.as_ref() == Some(error) {
+            return None;
+        }
+        *told = Some(error.clone());
+        Some(format!("the queue {:?}: {error}. {WHAT_TO_DO}", self.name))
     }
 
     /// The time of its clock, in milliseconds since the epoch.
