@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use isthmus_bindings::{Broker, CallBody, CallDone, Opened, install_env};
+use isthmus_bindings::{Broker, CallBody, CallDone, Opened};
 use isthmus_protocol::control::Binding;
 use isthmus_protocol::{
     ChannelId, Failure, FailureKind, Operation, Reply, StreamId, decode, encode, flow, r2,
@@ -16,26 +16,23 @@ use isthmus_stores::Durability;
 use isthmus_stores::r2::{R2Answer, R2Bucket, R2Error};
 use isthmus_stores::sqlite::{SqliteOptions, SqliteStores};
 use isthmus_web::body::{ByteSink, ByteSource, IncomingBody, PullDone, Pulled, WriteDone};
-use rquickjs::{CatchResultExt, Context, Ctx, Function, Object, Promise, Runtime, Value};
+use rquickjs::Ctx;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use crate::worker::Nowhere;
+use crate::engine::{self, Engine, Event};
 
-/// What happens when there is no JavaScript on the stack.
-type Event = Box<dyn for<'js> FnOnce(&Ctx<'js>)>;
 type Events = Rc<RefCell<VecDeque<Event>>>;
 
 pub(crate) struct Bucket {
     // Dropped in this order: what holds JavaScript values first.
     pub(crate) broker: Rc<BucketBroker>,
-    context: Context,
-    _runtime: Runtime,
+    engine: Engine,
     _folder: TempDir,
 }
 
 impl Bucket {
-    /// `r2` is the only global of its own.
+    /// The bucket is the global `r2`.
     pub(crate) fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let options = SqliteOptions {
@@ -54,55 +51,32 @@ impl Bucket {
             passed_on: Cell::default(),
             next: Cell::new(1),
         });
-        let runtime = Runtime::new().expect("an engine");
-        let context = Context::full(&runtime).expect("a context");
-        context.with(|ctx| {
-            isthmus_web::install(&ctx, Rc::new(Nowhere)).expect("the platform");
-            let bindings = [("R2".to_owned(), Binding::R2(ChannelId(0)))];
-            let env = install_env(&ctx, &bindings, Rc::new(Handle(Rc::clone(&broker)))).expect("an env");
-            let globals = ctx.globals();
-            let bucket: Value = env.get("R2").expect("there");
-            globals.set("r2", bucket).expect("set");
-            let describe = include_str!("../../../../tests/r2_reference/describe.js");
-            let outcome: Function = ctx.eval(describe).expect("it is a function");
-            globals.set("outcome", outcome).expect("set");
-        });
+        let engine = Engine::new(
+            &[("R2", "r2", Binding::R2(ChannelId(0)))],
+            Rc::new(Handle(Rc::clone(&broker))),
+            &[(
+                "outcome",
+                include_str!("../../../../tests/r2_reference/describe.js"),
+            )],
+        );
         Self {
             broker,
-            context,
-            _runtime: runtime,
+            engine,
             _folder: folder,
         }
     }
 
     /// What the function body `code` comes to, described as JSON; see `tests/r2_reference/describe.js`.
     pub(crate) fn outcome(&self, code: &str) -> Json {
-        self.context.with(|ctx| {
-            let start: Function = ctx
-                .eval("(code) => { const body = new Function('r2', code); return outcome(() => body(r2)) }")
-                .expect("it is a function");
-            let promise: Promise = start.call((code,)).catch(&ctx).expect("it can begin");
-            loop {
-                while ctx.execute_pending_job() {}
-                let Some(event) = self.broker.events.borrow_mut().pop_front() else {
-                    break;
-                };
-                event(&ctx);
-            }
-            let described: Object = promise
-                .finish()
-                .catch(&ctx)
-                .unwrap_or_else(|error| panic!("{code}: {error}"));
-            let json = ctx.json_stringify(described).expect("JSON").expect("JSON");
-            serde_json::from_str(&json.to_string().expect("UTF-8")).expect("JSON")
-        })
+        let start = "(code) => { const body = new Function('r2', code); return outcome(() => body(r2)) }";
+        let run = |ctx: &Ctx<'_>| engine::run(ctx, || self.broker.events.borrow_mut().pop_front());
+        self.engine.described(start, code, false, run)
     }
 }
 
 impl Drop for Bucket {
     fn drop(&mut self) {
         self.broker.events.take();
-        self.context.with(|ctx| isthmus_web::teardown(&ctx));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 
-use isthmus_bindings::{Broker, CallBody, CallDone, Opened, install_env};
+use isthmus_bindings::{Broker, CallBody, CallDone, Opened};
 use isthmus_protocol::{ChannelId, Failure, FailureKind, Operation, Reply, StreamId, control::Binding, d1};
 use isthmus_stores::{
     Durability,
@@ -10,13 +10,12 @@ use isthmus_stores::{
     sqlite::{SqliteOptions, SqliteStores},
 };
 use isthmus_web::body::IncomingBody;
-use rquickjs::{CatchResultExt, Context, Ctx, Function, Object, Promise, Runtime, Value};
+use rquickjs::Ctx;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use crate::worker::Nowhere;
+use crate::engine::{self, Engine, Event};
 
-type Event = Box<dyn for<'js> FnOnce(&Ctx<'js>)>;
 type Instead = Box<dyn Fn(&Ctx<'_>, CallDone)>;
 
 /// A broker without processes: answers come one by one when the test says so.
@@ -84,8 +83,7 @@ impl Broker for Handle {
 pub(crate) struct D1Worker {
     // Dropped in this order: what holds JavaScript values first.
     pub(crate) broker: Rc<D1Broker>,
-    pub(crate) context: Context,
-    _runtime: Runtime,
+    pub(crate) engine: Engine,
     _folder: TempDir,
 }
 
@@ -108,87 +106,48 @@ impl D1Worker {
             events: RefCell::default(),
             instead: RefCell::default(),
         });
-        let runtime = Runtime::new().expect("an engine");
-        let context = Context::full(&runtime).expect("a context");
-        context.with(|ctx| {
-            isthmus_web::install(&ctx, Rc::new(Nowhere)).expect("the platform");
-            let bindings = [("DB".to_owned(), Binding::D1(ChannelId(0)))];
-            let env = install_env(&ctx, &bindings, Rc::new(Handle(Rc::clone(&broker)))).expect("an env");
-            let globals = ctx.globals();
-            globals
-                .set("db", env.get::<_, Value>("DB").expect("there"))
-                .expect("set");
-            for (name, script) in [
+        let engine = Engine::new(
+            &[("DB", "db", Binding::D1(ChannelId(0)))],
+            Rc::new(Handle(Rc::clone(&broker))),
+            &[
                 (
                     "outcome",
                     include_str!("../../../../tests/kv_reference/describe.js"),
                 ),
                 ("plain", include_str!("../../../../tests/d1_reference/plain.js")),
-            ] {
-                let function: Function = ctx.eval(script).expect("it is a function");
-                globals.set(name, function).expect("set");
-            }
-        });
+            ],
+        );
         Self {
             broker,
-            context,
-            _runtime: runtime,
+            engine,
             _folder: folder,
         }
     }
 
     /// What the function body `code` comes to, described as JSON; see `tests/kv_reference/describe.js`.
     pub(crate) fn outcome(&self, code: &str, awaits: bool) -> Json {
-        self.context.with(|ctx| {
-            let start: Function = ctx
-                .eval(
-                    "(code, awaits) => {
-                         const AsyncFunction = (async () => {}).constructor;
-                         const body = new (awaits ? AsyncFunction : Function)('db', 'plain', code);
-                         return outcome(() => body(db, plain));
-                     }",
-                )
-                .expect("it is a function");
-            let promise: Promise = start.call((code, awaits)).catch(&ctx).expect("it can begin");
-            loop {
-                while ctx.execute_pending_job() {}
-                let Some(event) = self.broker.events.borrow_mut().pop_front() else {
-                    break;
-                };
-                event(&ctx);
-            }
-            let described: Object = promise
-                .finish()
-                .catch(&ctx)
-                .expect("the description does not fail");
-            let json = ctx.json_stringify(described).expect("JSON").expect("JSON");
-            serde_json::from_str(&json.to_string().expect("UTF-8")).expect("JSON")
-        })
+        let start = "(code, awaits) => {
+            const AsyncFunction = (async () => {}).constructor;
+            const body = new (awaits ? AsyncFunction : Function)('db', 'plain', code);
+            return outcome(() => body(db, plain));
+        }";
+        let run = |ctx: &Ctx<'_>| engine::run(ctx, || self.broker.events.borrow_mut().pop_front());
+        self.engine.described(start, code, awaits, run)
     }
 
     /// The value that `code`, which may await, resolves with.
     pub(crate) fn resolved(&self, code: &str) -> Json {
-        let outcome = self.outcome(code, true);
-        let resolved = outcome
-            .get("resolved")
-            .unwrap_or_else(|| panic!("{code}: {outcome}"));
-        resolved.clone()
+        engine::resolved(code, &self.outcome(code, true))
     }
 
     /// The error that `code`, which may await, rejects with, as `NAME: MESSAGE`.
     pub(crate) fn rejected(&self, code: &str) -> String {
-        let outcome = self.outcome(code, true);
-        let error = outcome
-            .get("rejected")
-            .unwrap_or_else(|| panic!("{code}: {outcome}"));
-        let part = |name: &str| error[name].as_str().expect("an error").to_owned();
-        format!("{}: {}", part("name"), part("message"))
+        engine::rejected(code, &self.outcome(code, true))
     }
 }
 
 impl Drop for D1Worker {
     fn drop(&mut self) {
         self.broker.events.take();
-        self.context.with(|ctx| isthmus_web::teardown(&ctx));
     }
 }

@@ -128,27 +128,33 @@ fn no_exception_stays_behind_a_failure() {
     ] {
         let outcome = worker.outcome(call);
         assert!(outcome.get("resolved").is_none(), "{call}: {outcome}");
-        worker.context.with(|ctx| assert!(!ctx.has_exception(), "{call}"));
+        worker
+            .engine
+            .context
+            .with(|ctx| assert!(!ctx.has_exception(), "{call}"));
     }
 }
 
 #[test]
 fn an_engine_that_is_told_to_stop_stops() {
     let worker = Worker::new();
-    worker.runtime.set_interrupt_handler(Some(Box::new(|| true)));
-    worker.context.with(|ctx| {
+    worker
+        .engine
+        .runtime
+        .set_interrupt_handler(Some(Box::new(|| true)));
+    worker.engine.context.with(|ctx| {
         let code = "kv.list({ get limit() { for (;;); } }); 'went on'";
         let result: rquickjs::Result<String> = ctx.eval(code);
         assert!(result.is_err(), "user code went on: {result:?}");
         assert!(ctx.catch().is_uncatchable_error());
     });
-    worker.runtime.set_interrupt_handler(None);
+    worker.engine.runtime.set_interrupt_handler(None);
 }
 
 #[test]
 fn a_call_under_way_does_not_keep_the_engine_from_ending() {
     let worker = Worker::new();
-    worker.context.with(|ctx| {
+    worker.engine.context.with(|ctx| {
         for call in [
             "return kv.get('k')",
             "return kv.put('k', 'v')",
@@ -176,8 +182,8 @@ fn nothing_stays_behind_a_call() {
         return p";
     let objects = || {
         worker.resolved(round);
-        worker.runtime.run_gc();
-        worker.runtime.memory_usage().obj_count
+        worker.engine.runtime.run_gc();
+        worker.engine.runtime.memory_usage().obj_count
     };
     let first = objects();
     for _ in 0..3 {

@@ -4,6 +4,7 @@ mod bucket;
 mod d1;
 mod d1_reference;
 mod d1_worker;
+mod engine;
 mod env;
 mod kv;
 mod queue;

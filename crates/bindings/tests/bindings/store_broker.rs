@@ -14,8 +14,7 @@ use isthmus_stores::kv::{KvError, KvNamespace, ValueBuffer};
 use isthmus_web::body::{ByteSink, ByteSource, IncomingBody, PullDone, Pulled, WriteDone};
 use rquickjs::Ctx;
 
-/// What happens when there is no JavaScript on the stack.
-type Event = Box<dyn for<'js> FnOnce(&Ctx<'js>)>;
+use crate::engine::{self, Event};
 
 pub(crate) struct StoreBroker {
     namespaces: Vec<KvNamespace>,
@@ -67,13 +66,7 @@ impl StoreBroker {
 
     /// Runs until nothing is left to do: JavaScript jobs first, as an isolate does.
     pub(crate) fn run(&self, ctx: &Ctx<'_>) {
-        loop {
-            while ctx.execute_pending_job() {}
-            let Some(event) = self.events.queue.borrow_mut().pop_front() else {
-                return;
-            };
-            event(ctx);
-        }
+        engine::run(ctx, || self.events.queue.borrow_mut().pop_front());
     }
 
     /// Forgets the calls under way.
