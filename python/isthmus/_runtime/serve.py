@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from .loop import IsolateLoop
@@ -64,11 +64,12 @@ class Server:
     def fetch(self, stream: int, request: Any) -> None:
         """A request came."""
         self._requests[stream] = request
-        self._tasks[stream] = self._loop.create_task(self._handle(stream, self._fetch(stream, request)))
+        handler = self._worker.fetch(request, self._new_context, stream)
+        self._tasks[stream] = self._loop.create_task(self._handle(stream, handler, self._isolate.respond))
 
     def test(self, stream: int) -> None:
         """The Worker's own test handler is to run."""
-        self._tasks[stream] = self._loop.create_task(self._handle(stream, self._test(stream)))
+        self._tasks[stream] = self._loop.create_task(self._handle(stream, self._test(stream), self._finished))
 
     def scheduled(self, stream: int, controller: Any) -> None:
         """A cron trigger came."""
@@ -115,26 +116,25 @@ class Server:
 
     # Events
 
-    async def _fetch(self, stream: int, request: Any) -> None:
-        response = await self._worker.fetch(request, self._new_context(stream))
-        self._isolate.respond(stream, response)
-
     async def _test(self, stream: int) -> None:
         await self._worker.test(self._new_context(stream))
-        self._isolate.finished(stream)
 
     def _deliver(self, stream: int, name: str, argument: Any) -> None:
-        self._tasks[stream] = self._loop.create_task(self._handle(stream, self._delivery(stream, name, argument)))
+        self._tasks[stream] = self._loop.create_task(self._handle(stream, self._delivery(stream, name, argument), self._finished))
 
     async def _delivery(self, stream: int, name: str, argument: Any) -> None:
         await self._worker.deliver(name, argument, self._new_context(stream))
+
+    def _finished(self, stream: int, _result: None) -> None:
         self._isolate.finished(stream)
 
-    async def _handle(self, stream: int, handler: Coroutine[Any, Any, None]) -> None:
+    async def _handle(
+        self, stream: int, handler: Coroutine[Any, Any, Any], answer: Callable[[int, Any], None]
+    ) -> None:
         current_event.set(stream)
         outcome = "exception"
         try:
-            await handler
+            answer(stream, await handler)
             outcome = "ok"
         except BaseException as exception:
             if stream in self._canceled and isinstance(exception, asyncio.CancelledError):

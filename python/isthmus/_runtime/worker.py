@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -26,7 +26,8 @@ class Worker:
         self.legacy = not flags.get("python_no_global_handlers", False)
         self.classes = _entrypoint_classes(module)
         self.default = self.classes.get("Default")
-        self.fetch: Callable[[Any, Any], Any] = self._choose_fetch()
+        self.fetch: Callable[[Any, Callable[[int], Any], int], Coroutine[Any, Any, Any]] = self._choose_fetch()
+        """Answers a request, with the context that the second argument makes of the third."""
         self._request, self._from_js = _sdk()
         self._count_arguments()
 
@@ -37,7 +38,7 @@ class Worker:
             names += [name for name in _LEGACY_HANDLERS if hasattr(self.module, name)]
         return names
 
-    def _choose_fetch(self) -> Callable[[Any, Any], Any]:
+    def _choose_fetch(self) -> Callable[[Any, Callable[[int], Any], int], Coroutine[Any, Any, Any]]:
         if self.default is not None:
             return self._class_fetch
         if self.legacy:
@@ -52,15 +53,15 @@ class Worker:
                 method = MethodType(handler, self)
                 _positional[handler.__code__, True] = _count(method)
 
-    async def _class_fetch(self, request: Any, ctx: Any) -> Any:
-        method = _method(self.default(ctx, self.env), "fetch")
+    async def _class_fetch(self, request: Any, new_context: Callable[[int], Any], event: int) -> Any:
+        method = _method(self.default(new_context(event), self.env), "fetch")
         result = _call_relaxed(method, self._request(request), None, None)
         if inspect.isawaitable(result):
             result = await result
         return _to_js_response(result)
 
-    async def _legacy_fetch(self, request: Any, ctx: Any) -> Any:
-        result = _call_relaxed(self._legacy_handler("on_fetch"), request, self.env, ctx)
+    async def _legacy_fetch(self, request: Any, new_context: Callable[[int], Any], event: int) -> Any:
+        result = _call_relaxed(self._legacy_handler("on_fetch"), request, self.env, new_context(event))
         if inspect.isawaitable(result):
             result = await result
         return _to_js_response(result)
@@ -72,7 +73,7 @@ class Worker:
             raise TypeError(f'Python entrypoint "{file}" does not export a handler named "{name}"')
         return handler
 
-    async def _missing_class(self, _request: Any, _ctx: Any) -> Any:
+    async def _missing_class(self, *_: Any) -> Any:
         raise TypeError(_NO_CLASS)
 
     async def deliver(self, name: str, argument: Any, ctx: Any) -> None:
