@@ -54,10 +54,7 @@ impl Bucket {
         let engine = Engine::new(
             &[("R2", "r2", Binding::R2(ChannelId(0)))],
             Rc::new(Handle(Rc::clone(&broker))),
-            &[(
-                "outcome",
-                include_str!("../../../../tests/r2_reference/describe.js"),
-            )],
+            &[("outcome", include_str!("../../../../tests/recording/describe.js"))],
         );
         Self {
             broker,
@@ -66,7 +63,7 @@ impl Bucket {
         }
     }
 
-    /// What the function body `code` comes to, described as JSON; see `tests/r2_reference/describe.js`.
+    /// What the function body `code` comes to, described as JSON; see `tests/recording/describe.js`.
     pub(crate) fn outcome(&self, code: &str) -> Json {
         let start = "(code) => { const body = new Function('r2', code); return outcome(() => body(r2)) }";
         let run = |ctx: &Ctx<'_>| engine::run(ctx, || self.broker.events.borrow_mut().pop_front());

@@ -110,10 +110,7 @@ impl D1Worker {
             &[("DB", "db", Binding::D1(ChannelId(0)))],
             Rc::new(Handle(Rc::clone(&broker))),
             &[
-                (
-                    "outcome",
-                    include_str!("../../../../tests/kv_reference/describe.js"),
-                ),
+                ("outcome", include_str!("../../../../tests/recording/describe.js")),
                 ("plain", include_str!("../../../../tests/d1_reference/plain.js")),
             ],
         );
@@ -124,7 +121,7 @@ impl D1Worker {
         }
     }
 
-    /// What the function body `code` comes to, described as JSON; see `tests/kv_reference/describe.js`.
+    /// What the function body `code` comes to, described as JSON; see `tests/recording/describe.js`.
     pub(crate) fn outcome(&self, code: &str, awaits: bool) -> Json {
         let start = "(code, awaits) => {
             const AsyncFunction = (async () => {}).constructor;

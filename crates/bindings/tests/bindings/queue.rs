@@ -102,7 +102,7 @@ impl Engine {
             let env = install_env(&ctx, &bindings, Rc::new(Handle(Rc::clone(&broker)))).expect("an env");
             let queue: Value = env.get("QUEUE").expect("there");
             ctx.globals().set("queue", queue).expect("set");
-            let describe = include_str!("../../../../tests/kv_reference/describe.js");
+            let describe = include_str!("../../../../tests/recording/describe.js");
             let outcome: Function = ctx.eval(describe).expect("it is a function");
             ctx.globals().set("outcome", outcome).expect("set");
         });

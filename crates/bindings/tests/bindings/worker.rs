@@ -39,10 +39,7 @@ impl Worker {
                 ("OTHER", "other", Binding::Kv(ChannelId(1))),
             ],
             Rc::new(Handle(Rc::clone(&broker))),
-            &[(
-                "outcome",
-                include_str!("../../../../tests/kv_reference/describe.js"),
-            )],
+            &[("outcome", include_str!("../../../../tests/recording/describe.js"))],
         );
         Self {
             broker,
@@ -51,7 +48,7 @@ impl Worker {
         }
     }
 
-    /// What the function body `code` comes to, described as JSON; see `tests/kv_reference/describe.js`.
+    /// What the function body `code` comes to, described as JSON; see `tests/recording/describe.js`.
     pub(crate) fn outcome(&self, code: &str) -> Json {
         self.engine
             .described(START, code, false, |ctx| self.broker.run(ctx))

@@ -20,7 +20,16 @@
       for (const key of Object.keys(value)) described[key] = describe(value[key]);
       return described;
     }
-    return { class: value.constructor.name };
+    const name = value.constructor.name;
+    if (value instanceof Date) return { Date: value.getTime() };
+    if (name !== "HeadResult" && name !== "GetResult") return { class: name };
+    // An object of R2. What differs from one time to the next is left out, and what the reference leaves empty.
+    const object = { class: name };
+    for (const key of ["key", "size", "etag", "httpEtag", "range", "httpMetadata", "customMetadata", "ssecKeyMd5"]) {
+      object[key] = describe(value[key]);
+    }
+    object.checksums = describe(value.checksums.toJSON());
+    return object;
   }
   // `body` may throw, or return a promise or a plain value.
   return async function outcome(body) {
