@@ -1,8 +1,6 @@
 """D1: see `run.py`."""
 
-import httpx
-
-from run import Case, Contender
+from run import Case
 
 CASES = [
     Case("select", "first() of a row by its key", goal_us=100),
@@ -105,8 +103,3 @@ JAVASCRIPT = '''
       },
     };
 '''
-
-
-def prepare(contender: Contender, client: httpx.Client) -> None:
-    """What the cases read."""
-    contender.ask(client, "prepare", 0)

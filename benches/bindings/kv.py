@@ -6,11 +6,10 @@ import statistics
 import time
 
 import httpx
-from harness import processes
 from harness.command import isthmus
 from harness.server import Server
 
-from run import Case, Contender
+from run import Case, Growth
 
 CASES = [
     Case("get", "get of 1 kB", count=500, goal_us=60),
@@ -155,11 +154,6 @@ JAVASCRIPT = '''
 '''
 
 
-def prepare(contender: Contender, client: httpx.Client) -> None:
-    """What the cases read."""
-    contender.ask(client, "prepare", 0)
-
-
 def further(server: Server, client: httpx.Client) -> None:
     """The long list: its pages take the same time wherever they are, and nobody's memory grows with it."""
     wanted = int(os.environ.get("ISTHMUS_BENCH_KEYS", "1000000"))
@@ -168,8 +162,7 @@ def further(server: Server, client: httpx.Client) -> None:
         names = range(first, min(first + 100_000, wanted))
         file.write_text(json.dumps([{"key": f"a key that is about as long as keys are {n:09}", "value": ""} for n in names]))
         isthmus(server.folder, "kv", "bulk", "put", str(file), "--binding", "LONG")
-    pids = server.pids()
-    before = {pid: processes.private_bytes(pid) for pid in (pids.host, *pids.isolates)}
+    growth = Growth(server)
     begin = time.perf_counter()
     client.get(f"{server.url}/?case=list_all&count=0").raise_for_status()
     spent = time.perf_counter() - begin
@@ -177,10 +170,7 @@ def further(server: Server, client: httpx.Client) -> None:
     pages = told["pages"]
     tenth = max(1, len(pages) // 10)
     first, last = (statistics.median(part) * 1e3 for part in (pages[:tenth], pages[-tenth:]))
-    grown = {pid: (processes.private_bytes(pid) - size) / 2**20 for pid, size in before.items()}
     print(
         f"\nlist of {told['keys']:,} keys in {len(pages)} pages: {spent:.1f} s; a page takes {first:.2f} ms in the first tenth, "
-        f"{last:.2f} ms in the last; private memory grew by "
-        + ", ".join(f"{size:.1f} MiB" for size in grown.values())
-        + " (host, isolates)"
+        f"{last:.2f} ms in the last; {growth}"
     )

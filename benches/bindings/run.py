@@ -2,7 +2,8 @@
 
     .venv/bin/python benches/bindings/run.py kv
 
-A module of this folder for each binding (`kv.py`) has `CASES`, a Worker in Python and the same in JavaScript. Each request
+A module of this folder for each binding (`kv.py`) has `CASES`, a Worker in Python and the same in JavaScript, whose `prepare`
+puts there what the cases read. Each request
 does `count` operations of one case in a loop; both servers run throughout, on the same two cores, and are asked in turn. The
 time of an operation is the request's, divided; what an empty request costs is taken off. `ISTHMUS_MINIFLARE` names the folder
 whose `node_modules` hold miniflare (else `/tmp/wd`); without it there is nothing to compare with.
@@ -19,7 +20,6 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(HERE)]
 
 import httpx  # noqa: E402
+from harness import processes  # noqa: E402
 from harness.server import Server  # noqa: E402
 
 CORES = "0,1"
@@ -126,6 +127,18 @@ class Miniflare:
         self._process.wait(20)
 
 
+class Growth:
+    """How much the private memory of a server's processes has grown since."""
+
+    def __init__(self, server: Server) -> None:
+        pids = server.pids()
+        self._before = {pid: processes.private_bytes(pid) for pid in (pids.host, *pids.isolates)}
+
+    def __str__(self) -> str:
+        grown = ((processes.private_bytes(pid) - size) / 2**20 for pid, size in self._before.items())
+        return f"private memory grew by {', '.join(f'{size:.1f} MiB' for size in grown)} (host, isolates)"
+
+
 def miniflare_modules() -> Path | None:
     """The folder from which miniflare can be imported."""
     folder = Path(os.environ.get("ISTHMUS_MINIFLARE") or "/tmp/wd")
@@ -173,9 +186,9 @@ def bench(module: ModuleType, rounds: int, only: str) -> None:
             other = stack.enter_context(Miniflare(folder / "miniflare", modules, module.MINIFLARE, script))
             contenders.append(Contender("miniflare", other.url))
         client = stack.enter_context(httpx.Client(timeout=600))
-        prepare: Callable[[Contender, httpx.Client], None] = lambda one, client: None  # noqa: E731
         for contender in contenders:
-            getattr(module, "prepare", prepare)(contender, client)
+            if "async def prepare(" in module.PYTHON:
+                contender.ask(client, "prepare", 0)
             for case in cases:
                 contender.ask(client, case.name, case.count)
         syncs = []
