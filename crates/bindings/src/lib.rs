@@ -9,7 +9,7 @@
 //! | `queue` | [`queue_controller`]: what a `queue` handler is called with |
 //! | `interface` | what classes written in Rust have in common |
 //! | `d1` | `D1Database` and its kin: classes in a script, values in Rust |
-//! | `r2` | `R2Bucket` and its objects; `r2.js` has the classes |
+//! | `r2` | `R2Bucket` and its objects: classes in scripts, what is known of objects in Rust |
 //! | `fetcher` | `Fetcher`: requests to what is not the network |
 //! | `rate_limit` | `Ratelimit`, counted by the host |
 //! | `secret` | `SecretsStoreSecret` |

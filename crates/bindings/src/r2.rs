@@ -1,38 +1,64 @@
 //! `R2Bucket`: the [R2 API](https://developers.cloudflare.com/r2/api/workers/workers-api-reference/), over one channel
 //! each.
 //!
-//! The classes, and the rules on arguments that workerd itself applies, are in `r2.js`; limits, conditions and ranges are
-//! the host's (`stores::r2`). Here a request becomes a call, its value the call's body, and the answer what `r2.js` makes
-//! objects of. Facts: `spec/workers.md` §B5 and `tests/r2_reference`.
+//! The classes, and the rules on arguments that workerd itself applies, are in scripts: `arguments.js` (the rules),
+//! `objects.js`, `multipart.js`, `bucket.js`. Limits, conditions and ranges are the host's (`stores::r2`). Here a request
+//! becomes a call, its value the call's body, and the answer what the scripts make objects of. Facts: `spec/workers.md` §B5 and `tests/r2_reference`.
 
 use std::rc::Rc;
 
 use isthmus_protocol::{ChannelId, Operation, Reply};
 use isthmus_web::body::OutgoingBody;
-use isthmus_web::fetch;
+use isthmus_web::{fetch, run_script};
 use rquickjs::function::Opt;
 use rquickjs::{Ctx, Exception, Function, Object, Promise, Result, Value};
 
 use crate::settle::Settler;
 use crate::{Broker, CallDone, exchange, upload};
 
+mod record;
 mod reply;
 mod request;
 
 /// Defines the classes; the function that makes the bucket behind a channel.
 pub(crate) fn install<'js>(ctx: &Ctx<'js>, broker: Rc<dyn Broker>) -> Result<Function<'js>> {
-    let open = isthmus_web::run_script(ctx, "r2.js", include_str!("r2.js"), |native| {
-        let send =
-            move |ctx: Ctx<'js>, channel: u32, kind: String, request: Object<'js>, value: Opt<Value<'js>>| {
-                send(&ctx, &broker, ChannelId(channel), &kind, &request, value.0)
-            };
-        native.set("send", Function::new(native.ctx().clone(), send)?)
+    let send =
+        move |ctx: Ctx<'js>, channel: u32, kind: String, request: Object<'js>, value: Opt<Value<'js>>| {
+            send(&ctx, &broker, ChannelId(channel), &kind, &request, value.0)
+        };
+    let send = Function::new(ctx.clone(), send)?;
+    // Each builds on those before it.
+    let arguments = run_script(
+        ctx,
+        "r2/arguments.js",
+        include_str!("r2/arguments.js"),
+        |_| Ok(()),
+    )?;
+    let object_of = run_script(ctx, "r2/objects.js", include_str!("r2/objects.js"), |native| {
+        native.set("arguments", arguments.clone())?;
+        record::fill(native)
+    })?;
+    let upload_of = run_script(
+        ctx,
+        "r2/multipart.js",
+        include_str!("r2/multipart.js"),
+        |native| {
+            native.set("arguments", arguments.clone())?;
+            native.set("objectOf", object_of.clone())?;
+            native.set("send", send.clone())
+        },
+    )?;
+    let open = run_script(ctx, "r2/bucket.js", include_str!("r2/bucket.js"), |native| {
+        native.set("arguments", arguments)?;
+        native.set("objectOf", object_of)?;
+        native.set("uploadOf", upload_of)?;
+        native.set("send", send)
     })?;
     open.into_function()
-        .ok_or_else(|| Exception::throw_internal(ctx, "r2.js gives no function"))
+        .ok_or_else(|| Exception::throw_internal(ctx, "bucket.js gives no function"))
 }
 
-/// Calls what `r2.js` asks for.
+/// Calls what the scripts ask for.
 fn send<'js>(
     ctx: &Ctx<'js>,
     broker: &Rc<dyn Broker>,

@@ -1,4 +1,4 @@
-//! What `r2.js` asks for, as an operation.
+//! What the scripts ask for, as an operation.
 
 use isthmus_protocol::r2::{
     Algorithm, Checksum, Condition, Etag, HttpMetadata, Metadata, Operation, Part, Range,
