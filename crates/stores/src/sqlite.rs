@@ -233,12 +233,12 @@ impl SqliteStores {
             reason,
         })?;
         let folder = self.root.join("r2").join(folder);
-        let (opened, options, clock) = (Arc::clone(&self.open_r2), self.options, Arc::clone(&self.clock));
+        let (opened, options) = (Arc::clone(&self.open_r2), self.options);
         let name = name.to_owned();
         let find = move || {
             let (opened, name, folder) = (Arc::clone(&opened), name.clone(), folder.clone());
-            let (now, path) = (clock.now_ms(), folder.clone());
-            let find = move || opened.get(&name, || SqliteR2::open(&folder, options, now));
+            let path = folder.clone();
+            let find = move || opened.get(&name, || SqliteR2::open(&folder, options));
             async {
                 match tokio::task::spawn_blocking(find).await {
                     Ok(found) => found.map(|store| store as Arc<dyn R2Store>),

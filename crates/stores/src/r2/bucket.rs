@@ -1,6 +1,14 @@
 //! A bucket as the platform sees it: limits, conditions, ranges and cursors over a store.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -23,8 +31,15 @@ type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn R2Store>, StoreError>>
 /// next.
 #[derive(Clone)]
 pub struct R2Bucket {
-    store: Arc<(OnceCell<Arc<dyn R2Store>>, Open)>,
+    shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
+}
+
+struct Shared {
+    store: OnceCell<Arc<dyn R2Store>>,
+    open: Open,
+    /// When uploads that take too long are next looked for, in milliseconds since the epoch.
+    sweep_due: AtomicI64,
 }
 
 impl fmt::Debug for R2Bucket {
@@ -41,7 +56,11 @@ impl R2Bucket {
     {
         let open: Open = Box::new(move || Box::pin(open()));
         Self {
-            store: Arc::new((OnceCell::new(), open)),
+            shared: Arc::new(Shared {
+                store: OnceCell::new(),
+                open,
+                sweep_due: AtomicI64::new(i64::MIN),
+            }),
             clock,
         }
     }
@@ -106,7 +125,7 @@ impl R2Bucket {
                 match store.upload_state(key, upload).await? {
                     None => return Err(R2Error::no_such_upload()),
                     Some(UploadState::Over) => {}
-                    Some(UploadState::Open) => store.abort(key, upload, self.now()).await?,
+                    Some(UploadState::Open { .. }) => store.abort(key, upload, self.now()).await?,
                 }
                 Ok(R2Answer::Done)
             }
@@ -149,10 +168,7 @@ impl R2Bucket {
             Operation::UploadPart { key, upload, number } => {
                 limits::check_key(key)?;
                 limits::check_size(length.unwrap_or(0))?;
-                let state = self.store().await?.upload_state(key, upload).await?;
-                if state != Some(UploadState::Open) {
-                    return Err(R2Error::no_such_upload());
-                }
+                self.check_upload(key, upload).await?;
                 Target::Part {
                     key: (*key).to_owned(),
                     upload: (*upload).to_owned(),
@@ -207,6 +223,7 @@ impl R2Bucket {
 
     async fn complete(&self, key: &str, upload: &str, parts: &[Part<'_>]) -> Result<R2Answer, R2Error> {
         limits::check_key(key)?;
+        self.check_upload(key, upload).await?;
         let completion = Completion {
             upload: upload.to_owned(),
             key: key.to_owned(),
@@ -226,12 +243,36 @@ impl R2Bucket {
         }
     }
 
+    /// An upload must be open, and not for too long.
+    async fn check_upload(&self, key: &str, upload: &str) -> Result<(), R2Error> {
+        match self.store().await?.upload_state(key, upload).await? {
+            Some(UploadState::Open { created }) if created >= self.now() - limits::UPLOAD_MS => Ok(()),
+            _ => Err(R2Error::no_such_upload()),
+        }
+    }
+
     async fn store(&self) -> Result<&Arc<dyn R2Store>, R2Error> {
-        let (store, open) = &*self.store;
-        store
-            .get_or_try_init(open)
+        let shared = &*self.shared;
+        let store = shared
+            .store
+            .get_or_try_init(&shared.open)
             .await
-            .map_err(|error| R2Error::unopened(&error))
+            .map_err(|error| R2Error::unopened(&error))?;
+        let (now, due) = (self.now(), shared.sweep_due.load(Ordering::Relaxed));
+        if now >= due {
+            let next = now + limits::UPLOAD_SWEEP_MS;
+            let claimed = shared
+                .sweep_due
+                .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed);
+            if claimed.is_ok() {
+                let store = Arc::clone(store);
+                tokio::spawn(async move {
+                    // What fails now is done the next time.
+                    let _ = store.abort_begun_before(now - limits::UPLOAD_MS, now).await;
+                });
+            }
+        }
+        Ok(store)
     }
 
     fn now(&self) -> i64 {

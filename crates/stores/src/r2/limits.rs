@@ -21,6 +21,11 @@ const MAX_LIST_KEYS_WITH_METADATA: usize = 100;
 /// The most keys that are deleted at once.
 pub const MAX_DELETED_KEYS: usize = 1000;
 
+/// An upload that isn't completed ends after so long, in milliseconds: a week.
+pub(super) const UPLOAD_MS: i64 = 7 * 24 * 3_600_000;
+/// Those that have are looked for so often, in milliseconds: what they hold of the disk is to be free some day.
+pub(super) const UPLOAD_SWEEP_MS: i64 = 3_600_000;
+
 pub(super) fn check_key(key: &str) -> Result<(), R2Error> {
     if key.len() > MAX_KEY_BYTES {
         return Err(R2Error::invalid_key());

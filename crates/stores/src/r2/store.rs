@@ -100,8 +100,11 @@ pub struct NewUpload {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UploadState {
     /// Parts may come.
-    Open,
-    /// It was completed or given up.
+    Open {
+        /// When it began, in milliseconds since the epoch.
+        created: i64,
+    },
+    /// It was completed or given up, or has taken too long.
     Over,
 }
 
@@ -150,4 +153,7 @@ pub trait R2Store: Send + Sync + 'static {
     /// Ends an upload that is open and removes its parts; `now` is in milliseconds since the epoch. Resolves when it is
     /// durable.
     fn abort<'a>(&'a self, key: &'a str, upload: &'a str, now: i64) -> StoreFuture<'a, ()>;
+
+    /// The same for all uploads that are open and began before a moment; `now` is that of their end.
+    fn abort_begun_before(&self, moment: i64, now: i64) -> StoreFuture<'_, ()>;
 }

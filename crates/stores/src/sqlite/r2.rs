@@ -127,11 +127,11 @@ struct Shared {
 }
 
 impl SqliteR2 {
-    /// Opens the bucket in `folder`, and makes it if it does not exist; `now` is in milliseconds since the epoch.
+    /// Opens the bucket in `folder`, and makes it if it does not exist.
     ///
     /// # Errors
     /// It can't be opened, is a database of something else, or was written by a newer Isthmus.
-    pub fn open(folder: &Path, options: SqliteOptions, now: u64) -> Result<Self, StoreError> {
+    pub fn open(folder: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         let path = folder.join(INDEX);
         let connection = database::open(&path, &SCHEMA, options)?;
         let bodies = folder.join(body_files::FOLDER);
@@ -146,9 +146,6 @@ impl SqliteR2 {
             reading: RwLock::default(),
             tidying: AtomicBool::new(false),
             untidy: AtomicBool::new(false),
-        });
-        shared.writer.post(R2Write::ForgetUploads {
-            before: now.cast_signed() - REMEMBERED,
         });
         shared.sweep();
         shared.tidy();
@@ -334,6 +331,21 @@ impl R2Store for SqliteR2 {
         let written = self.shared.writer.submit(write);
         Box::pin(async {
             written.await?;
+            self.shared.tidy();
+            Ok(())
+        })
+    }
+
+    fn abort_begun_before(&self, moment: i64, now: i64) -> StoreFuture<'_, ()> {
+        let aborted = self
+            .shared
+            .writer
+            .submit(R2Write::AbortBegunBefore { moment, now });
+        self.shared.writer.post(R2Write::ForgetUploads {
+            before: now - REMEMBERED,
+        });
+        Box::pin(async {
+            aborted.await?;
             self.shared.tidy();
             Ok(())
         })

@@ -189,7 +189,9 @@ impl R2Store for MemoryR2 {
                 if found.is_over {
                     UploadState::Over
                 } else {
-                    UploadState::Open
+                    UploadState::Open {
+                        created: found.of.created,
+                    }
                 }
             }))
         })
@@ -223,6 +225,18 @@ impl R2Store for MemoryR2 {
     fn abort<'a>(&'a self, key: &'a str, upload: &'a str, _: i64) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             if let Some(open) = self.contents().open_upload(key, upload) {
+                open.is_over = true;
+                open.parts.clear();
+            }
+            Ok(())
+        })
+    }
+
+    fn abort_begun_before(&self, moment: i64, _: i64) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let mut contents = self.contents();
+            let uploads = contents.uploads.values_mut();
+            for open in uploads.filter(|open| !open.is_over && open.of.created < moment) {
                 open.is_over = true;
                 open.parts.clear();
             }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use isthmus_protocol::r2::Operation;
+use isthmus_stores::r2::R2Answer;
 use isthmus_stores::sqlite::{SqliteOptions, SqliteR2, SqliteStores};
 use isthmus_stores::{Durability, StoreError};
 use tempfile::TempDir;
 
 use crate::conformance::r2::{self as suite, Store};
+use crate::support;
 
 struct Bench {
     folder: TempDir,
@@ -34,7 +36,7 @@ impl Bench {
     }
 
     fn try_open(&self) -> Result<SqliteR2, StoreError> {
-        SqliteR2::open(self.folder.path(), self.options, 0)
+        SqliteR2::open(self.folder.path(), self.options)
     }
 
     fn bodies(&self) -> Vec<PathBuf> {
@@ -214,6 +216,71 @@ fn a_file_that_is_no_bucket_is_named() {
         bench.try_open(),
         Err(StoreError::NewerSchema { found: 99, .. })
     ));
+}
+
+#[tokio::test]
+async fn an_upload_ends_after_a_week_and_its_parts_go() {
+    const WEEK: u64 = 7 * 24 * 3600;
+    let bench = support::Bench::new();
+    let bucket = bench.stores().r2("b").expect("a name");
+    let metadata = isthmus_protocol::r2::Metadata::default();
+    let create = Operation::CreateUpload { key: "k", metadata };
+    let Ok(R2Answer::Upload { id }) = bucket.execute(&create).await else {
+        panic!("it begins")
+    };
+    let part = async |number| {
+        let operation = Operation::UploadPart {
+            key: "k",
+            upload: &id,
+            number,
+        };
+        let mut upload = bucket.begin(&operation, Some(LONG as u64)).await?;
+        upload.push(vec![1; LONG].into()).await?;
+        upload.finish().await.map(drop)
+    };
+    let bodies = || {
+        let found = fs::read_dir(bench.folder.path().join("r2/b/bodies")).expect("a folder");
+        found.count()
+    };
+    part(1).await.expect("it is open");
+    bench.clock.advance(WEEK);
+    part(2).await.expect("a week is not over");
+    assert_eq!(bodies(), 2);
+    bench.clock.advance(1);
+    let refused = part(3).await.expect_err("it is over");
+    assert_eq!(refused.code, 10024);
+    let complete = Operation::CompleteUpload {
+        key: "k",
+        upload: &id,
+        parts: Vec::new(),
+    };
+    assert_eq!(
+        bucket.execute(&complete).await.err().map(|error| error.code),
+        Some(10024)
+    );
+    // Its parts are looked for now and then, by whatever is done with the bucket.
+    bench.clock.advance(3600);
+    for _ in 0..500 {
+        bucket
+            .execute(&Operation::Head { key: "k" })
+            .await
+            .map(drop)
+            .expect("it is read");
+        if bodies() == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(bodies(), 0);
+    let abort = Operation::AbortUpload {
+        key: "k",
+        upload: &id,
+    };
+    bucket
+        .execute(&abort)
+        .await
+        .map(drop)
+        .expect("it is over, which is all right");
 }
 
 #[tokio::test]

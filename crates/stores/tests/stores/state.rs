@@ -41,7 +41,7 @@ static BODY: [u8; 100_000] = [7; 100_000];
 
 fn bucket(root: &Path) -> Store {
     let folder = root.join("r2/bucket");
-    Arc::new(SqliteR2::open(&folder, SqliteOptions::default(), 0).expect("opens"))
+    Arc::new(SqliteR2::open(&folder, SqliteOptions::default()).expect("opens"))
 }
 
 /// The only body of a bucket.

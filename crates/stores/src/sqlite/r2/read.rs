@@ -147,12 +147,11 @@ pub(super) fn upload_state(
     upload: &str,
 ) -> rusqlite::Result<Option<UploadState>> {
     connection
-        .prepare_cached("SELECT ended IS NULL FROM uploads WHERE id = ?1 AND key = ?2")?
+        .prepare_cached("SELECT iif(ended IS NULL, created, NULL) FROM uploads WHERE id = ?1 AND key = ?2")?
         .query_row(params![upload, key.as_bytes()], |row| {
-            Ok(if row.get(0)? {
-                UploadState::Open
-            } else {
-                UploadState::Over
+            Ok(match row.get(0)? {
+                Some(created) => UploadState::Open { created },
+                None => UploadState::Over,
             })
         })
         .optional()

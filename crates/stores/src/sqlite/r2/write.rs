@@ -56,6 +56,10 @@ pub(super) enum R2Write {
         upload: String,
         now: i64,
     },
+    AbortBegunBefore {
+        moment: i64,
+        now: i64,
+    },
     ForgetUploads {
         before: i64,
     },
@@ -209,7 +213,7 @@ impl Write for R2Write {
                 body,
                 outcome,
             } => {
-                let is_open = read::upload_state(connection, key, upload)? == Some(UploadState::Open);
+                let is_open = is_open(connection, key, upload)?;
                 if is_open {
                     put_part(connection, upload, part, body)?;
                 }
@@ -226,6 +230,18 @@ impl Write for R2Write {
                         .execute([upload])?;
                 }
                 Ok(())
+            })?,
+            Self::AbortBegunBefore { moment, now } => atomically(connection, || {
+                connection
+                    .prepare_cached(
+                        "DELETE FROM parts WHERE upload IN
+                             (SELECT id FROM uploads WHERE ended IS NULL AND created < ?1)",
+                    )?
+                    .execute([moment])?;
+                connection
+                    .prepare_cached("UPDATE uploads SET ended = ?2 WHERE ended IS NULL AND created < ?1")?
+                    .execute([moment, now])
+                    .map(drop)
             })?,
             Self::ForgetUploads { before } => {
                 connection
@@ -340,6 +356,11 @@ fn put_part(
     Ok(())
 }
 
+fn is_open(connection: &Connection, key: &str, upload: &str) -> rusqlite::Result<bool> {
+    let state = read::upload_state(connection, key, upload)?;
+    Ok(matches!(state, Some(UploadState::Open { .. })))
+}
+
 /// Ends an upload; whether it was open.
 fn end(connection: &Connection, key: &str, upload: &str, now: i64) -> rusqlite::Result<bool> {
     let ended = connection
@@ -359,7 +380,7 @@ fn complete(
         version,
         uploaded,
     } = completion;
-    if read::upload_state(connection, key, upload)? != Some(UploadState::Open) {
+    if !is_open(connection, key, upload)? {
         return Ok(Ok(None));
     }
     let assembled = match assemble(parts, &read::parts(connection, upload)?) {

@@ -414,7 +414,7 @@ pub(crate) async fn parts_become_an_object(store: Store) {
     begin(&store, "u", "k").await;
     assert_eq!(
         store.upload_state("k", "u").await.expect("reads"),
-        Some(UploadState::Open)
+        Some(UploadState::Open { created: 1 })
     );
     assert_eq!(store.upload_state("other", "u").await.expect("reads"), None);
     assert_eq!(store.upload_state("k", "none").await.expect("reads"), None);
@@ -508,6 +508,23 @@ pub(crate) async fn an_upload_that_is_given_up_is_over(store: Store) {
     assert_eq!(value(&store, "k").await.as_deref(), Some(&b"of v"[..]));
 }
 
+pub(crate) async fn uploads_that_began_too_long_ago_end(store: Store) {
+    begin(&store, "completed", "k").await;
+    assert!(part(&store, "completed", "k", 1, "1", b"whole").await);
+    let done = store.complete(completion("completed", "k", &[(1, "1")])).await;
+    assert!(done.expect("answers").is_some());
+    begin(&store, "open", "k").await;
+    assert!(part(&store, "open", "k", 1, "1", &pattern(100_000, 1)).await);
+    let state = async |upload| store.upload_state("k", upload).await.expect("reads");
+    // Each began at 1.
+    store.abort_begun_before(1, 2).await.expect("looks");
+    assert_eq!(state("open").await, Some(UploadState::Open { created: 1 }));
+    store.abort_begun_before(2, 3).await.expect("looks");
+    assert_eq!(state("open").await, Some(UploadState::Over));
+    assert!(!part(&store, "open", "k", 2, "2", b"late").await);
+    assert_eq!(value(&store, "k").await.as_deref(), Some(&b"whole"[..]));
+}
+
 pub(crate) async fn an_object_of_no_parts_is_empty(store: Store) {
     begin(&store, "u", "k").await;
     let done = store.complete(completion("u", "k", &[])).await;
@@ -543,6 +560,7 @@ macro_rules! suite {
             lists_have_the_metadata_that_is_wanted
             parts_become_an_object
             an_upload_that_is_given_up_is_over
+            uploads_that_began_too_long_ago_end
             an_object_of_no_parts_is_empty
         }
     };
