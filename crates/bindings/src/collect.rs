@@ -19,6 +19,14 @@ pub(crate) fn collect<'js>(ctx: &Ctx<'js>, body: IncomingBody, done: Collected) 
         IncomingBody::None | IncomingBody::Socket(_) => done(ctx, Ok(Bytes::new())),
         IncomingBody::Bytes(bytes) => done(ctx, Ok(bytes)),
         IncomingBody::Source { source, length } => {
+            let kept = Rc::clone(&source);
+            let gathered: Collected = Box::new(move |ctx, whole| {
+                drop(kept);
+                done(ctx, whole);
+            });
+            let Err(done) = source.gather(ctx, gathered) else {
+                return;
+            };
             let expected = length
                 .and_then(|length| usize::try_from(length).ok())
                 .unwrap_or(0);

@@ -7,6 +7,7 @@
 mod copy;
 mod format;
 mod methods;
+mod pages;
 mod view;
 
 use pyo3::ffi;

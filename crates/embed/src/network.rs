@@ -135,7 +135,7 @@ impl Network {
                 return Ok(());
             };
             connection.fill()?;
-            while let Some(frame) = connection.next_frame()? {
+            while let Some(frame) = self.calls.link.next_frame(&connection)? {
                 self.calls.frame(ctx, &frame)?;
             }
             Ok(())

@@ -32,14 +32,14 @@ pub fn accompany(connection: OwnedFd, program: i32) -> io::Result<()> {
     let served = runtime.block_on(async {
         let connection = StdUnixStream::from(connection);
         connection.set_nonblocking(true)?;
-        let (reading, mut writing) = UnixStream::from_std(connection)?.into_split();
+        let (reading, writing) = UnixStream::from_std(connection)?.into_split();
         let (logs, _log_thread) = Logs::start(LogLevel::None, Arc::new(Nowhere))?;
         let grants = GrantTable::new(Network::new(AddressPolicy::Any, limits), None);
         let broker = Arc::new(Broker::new(Arc::new(grants), logs));
         // A descriptor of the connection may live on in a process that the program forked without Python's knowing.
         tokio::select! {
             served = broker.serve(Frames::new(reading)) => served.map_err(|violation| io::Error::other(violation.0)),
-            written = broker.outgoing().write_to(&mut writing) => written,
+            written = broker.outgoing().write_to(writing.as_ref()) => written,
             () = ended(program) => Ok(()),
         }
     });

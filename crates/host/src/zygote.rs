@@ -8,6 +8,7 @@ use std::time::Duration;
 use isthmus_protocol::control::{FromZygote, IsolateSpec, ToZygote};
 use isthmus_protocol::{FailureKind, FrameReader, decode, encode};
 use isthmus_sandbox::send_with_fds;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::unix::AsyncFd;
@@ -331,6 +332,10 @@ fn start(launcher: &dyn Launch, logs: &Logs, output: &stdio::Tail) -> io::Result
         .map(|process| (Arc::from(process), control, readers)))
 }
 
+/// How many bytes may be on their way from one process to the other: with little room, a large body wakes both again and
+/// again. Memory is taken only by what is under way, and credit bounds that.
+const SEND_BUFFER: usize = 1024 * 1024;
+
 /// A connected pair: the host's end, which doesn't block, and the other, which does.
 fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let (here, there) = socketpair(
@@ -340,6 +345,10 @@ fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
         None,
     )?;
     rustix::io::ioctl_fionbio(&here, true)?;
+    for end in [&here, &there] {
+        // The kernel gives what its own limit allows.
+        set_socket_send_buffer_size(end, SEND_BUFFER)?;
+    }
     Ok((here, there))
 }
 

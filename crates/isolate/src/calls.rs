@@ -79,7 +79,7 @@ impl Shared {
             return Ok(());
         };
         connection.fill()?;
-        while let Some(frame) = connection.next_frame()? {
+        while let Some(frame) = self.calls.link.next_frame(&connection)? {
             self.engine.with(py, |ctx| self.calls.frame(&ctx, &frame))?;
         }
         Ok(())

@@ -74,7 +74,7 @@ impl Shared {
             return Ok(());
         };
         connection.fill()?;
-        while let Some(frame) = connection.next_frame()? {
+        while let Some(frame) = self.events.next_frame(&connection)? {
             self.engine.with(py, |ctx| self.event_frame(py, &ctx, &frame))?;
         }
         Ok(())

@@ -4,8 +4,9 @@
 /// A body up to this many bytes travels in the frame of its head ([`crate::Body::Inline`]).
 pub const INLINE_MAX: usize = 64 * 1024;
 
-/// The largest chunk in one [`crate::Frame::Data`].
-pub const CHUNK_MAX: usize = 256 * 1024;
+/// The largest chunk in one [`crate::Frame::Data`]. Only a receiver that has granted more credit than
+/// [`INITIAL_CREDIT`] gets such.
+pub const CHUNK_MAX: usize = 1024 * 1024;
 
 /// What a sender may send of a [`crate::Body::Stream`] before the first credit. A
 /// [`crate::Body::Held`] begins with none.
@@ -118,6 +119,14 @@ impl ReceiveWindow {
         self.consumed -= u64::from(credit);
         self.granted += u64::from(credit);
         credit
+    }
+
+    /// Sees to it that `bytes` in all may be sent, for a reader that has room for them; the credit to grant now.
+    pub fn widen(&mut self, bytes: u32) -> u32 {
+        let missing = u64::from(bytes).saturating_sub(self.granted);
+        self.granted += missing;
+        // No more than `bytes`.
+        missing as u32
     }
 
     /// Grants the first credit of a held body that is to be read now.

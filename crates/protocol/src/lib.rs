@@ -39,4 +39,4 @@ pub use frame::{
     Message, Open, Operation, Outcome, RateLimit, Redirect, Reply, Report, RequestHead, ResponseHead,
     StreamId,
 };
-pub use wire::{FrameReader, MAX_FRAME, WireError, decode, encode};
+pub use wire::{FrameReader, MAX_FRAME, WireError, decode, encode, encode_chunk_head};

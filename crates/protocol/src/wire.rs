@@ -3,6 +3,10 @@
 use bytes::{Buf, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
+#[cfg(doc)]
+use crate::Frame;
+use crate::StreamId;
+
 /// The longest frame either side accepts, in bytes, without its length prefix.
 pub const MAX_FRAME: usize = 4 * 1024 * 1024;
 
@@ -44,6 +48,29 @@ pub fn encode<T: Serialize + ?Sized>(message: &T, out: &mut Vec<u8>) -> Result<(
     out[start..start + PREFIX].copy_from_slice(&(length as u32).to_le_bytes());
     Ok(())
 }
+
+/// Appends the head of a [`Frame::Data`] whose `length` bytes are to follow it on the wire, however they get there.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_chunk_head(stream: StreamId, length: usize, out: &mut Vec<u8>) -> Result<(), WireError> {
+    let start = out.len();
+    encode(&ChunkHead(CHUNK, stream, length), out)?;
+    let total = out.len() - start - PREFIX + length;
+    if total > MAX_FRAME {
+        out.truncate(start);
+        return Err(WireError::TooLong { length: total });
+    }
+    out[start..start + PREFIX].copy_from_slice(&(total as u32).to_le_bytes());
+    Ok(())
+}
+
+/// A [`Frame::Data`] without its bytes: postcard puts the variant, the stream and the length one behind the other.
+#[derive(Serialize, Deserialize)]
+struct ChunkHead(u32, StreamId, usize);
+
+/// Which variant of [`Frame`] that is.
+const CHUNK: u32 = 2;
 
 /// Lets postcard append to a borrowed vector.
 struct Appender<'a>(&'a mut Vec<u8>);
@@ -97,5 +124,31 @@ impl FrameReader {
         }
         self.buffer.advance(PREFIX);
         Ok(Some(self.buffer.split_to(length).freeze()))
+    }
+
+    /// If what has arrived is the beginning of a [`Frame::Data`]: its stream, the length of its chunk, and how much of
+    /// that is here.
+    pub fn begun_chunk(&self) -> Option<(StreamId, usize, usize)> {
+        let (head, begun) = self.chunk_head()?;
+        Some((head.1, head.2, begun.len()))
+    }
+
+    /// Gives up such a beginning to whoever reads the rest of the chunk by himself: the part of it that is here.
+    pub fn take_begun_chunk(&mut self) -> BytesMut {
+        let head = self
+            .chunk_head()
+            .map_or(0, |(_, begun)| self.buffer.len() - begun.len());
+        let mut begun = self.buffer.split();
+        begun.advance(head);
+        begun
+    }
+
+    fn chunk_head(&self) -> Option<(ChunkHead, &[u8])> {
+        let prefix = self.buffer.first_chunk::<PREFIX>()?;
+        let length = u32::from_le_bytes(*prefix) as usize;
+        let frame = &self.buffer[PREFIX..];
+        let (head, begun) = postcard::take_from_bytes::<ChunkHead>(frame).ok()?;
+        let is_sound = head.0 == CHUNK && length <= MAX_FRAME && frame.len() - begun.len() + head.2 == length;
+        (is_sound && begun.len() < head.2).then_some((head, begun))
     }
 }

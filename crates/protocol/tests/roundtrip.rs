@@ -188,6 +188,59 @@ fn frames_survive_any_fragmentation() {
 }
 
 #[test]
+fn a_chunk_that_follows_its_head_is_a_frame_and_can_be_taken_before_it_is_whole() {
+    let chunk: Vec<u8> = (0..300_000_u32).map(|number| (number % 253) as u8).collect();
+    for stream in [0, 300, u32::MAX] {
+        let (mut whole, mut head) = (Vec::new(), Vec::new());
+        encode(
+            &Frame::Data {
+                stream,
+                chunk: &chunk,
+            },
+            &mut whole,
+        )
+        .expect("fits");
+        encode_chunk_head(stream, chunk.len(), &mut head).expect("fits");
+        assert_eq!([&head[..], &chunk].concat(), whole);
+        for here in 0..head.len() + 5 {
+            let mut reader = FrameReader::new();
+            reader.buffer().extend_from_slice(&whole[..here]);
+            assert!(reader.next_frame().expect("well-formed").is_none());
+            let Some(begun) = here.checked_sub(head.len()) else {
+                assert_eq!(reader.begun_chunk(), None);
+                continue;
+            };
+            assert_eq!(reader.begun_chunk(), Some((stream, chunk.len(), begun)));
+            assert_eq!(&*reader.take_begun_chunk(), &chunk[..begun]);
+            // What comes behind the chunk is a frame again.
+            let mut next = Vec::new();
+            encode(&Frame::Ready, &mut next).expect("fits");
+            reader.buffer().extend_from_slice(&next);
+            assert!(reader.next_frame().expect("well-formed").is_some());
+        }
+    }
+    let mut out = vec![1];
+    let refused = encode_chunk_head(1, MAX_FRAME, &mut out);
+    assert!(matches!(refused, Err(WireError::TooLong { .. })) && out == [1]);
+}
+
+#[test]
+fn only_the_beginning_of_a_chunk_is_taken_for_one() {
+    for frame in frames() {
+        let mut wire = Vec::new();
+        encode(&frame, &mut wire).expect("fits");
+        for here in 0..wire.len() {
+            let mut reader = FrameReader::new();
+            reader.buffer().extend_from_slice(&wire[..here]);
+            assert!(
+                reader.begun_chunk().is_none() || matches!(frame, Frame::Data { .. }),
+                "{frame:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_frame_beyond_the_limit_is_refused_on_both_sides() {
     let big = vec![0; MAX_FRAME + 1];
     let mut out = vec![1, 2];

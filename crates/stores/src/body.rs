@@ -42,6 +42,13 @@ pub(crate) enum BodySource {
 }
 
 impl BodySource {
+    fn open(&self) -> Option<Arc<File>> {
+        match self {
+            Self::Open(file) => Some(Arc::clone(file)),
+            Self::Kept(kept) => File::open((**kept).as_ref()).ok().map(Arc::new),
+        }
+    }
+
     fn read(&self, length: usize, offset: u64) -> io::Result<Bytes> {
         let mut buffer = vec![0; length];
         match self {
@@ -86,6 +93,12 @@ fn read_now(_: &File, _: &mut [u8], _: u64) -> Option<usize> {
     None
 }
 
+/// Whether a read would find the beginning and the end of a part without waiting: so, in all likelihood, what is between.
+fn is_cached(file: &File, offset: u64, length: usize) -> bool {
+    let has = |at| read_now(file, &mut [0], at) == Some(1);
+    length > 0 && has(offset) && has(offset + length as u64 - 1)
+}
+
 impl Part {
     fn length(&self) -> u64 {
         match self {
@@ -93,6 +106,21 @@ impl Part {
             Self::File { start, end, .. } => end - start,
         }
     }
+}
+
+/// The next bytes of a body.
+pub enum StoredPiece {
+    /// Here they are.
+    Bytes(Bytes),
+    /// They are in a file, which never changes, and in all likelihood in the memory of the system.
+    File {
+        /// The file.
+        file: Arc<File>,
+        /// Where they begin in it.
+        offset: u64,
+        /// How many they are.
+        length: usize,
+    },
 }
 
 impl StoredBody {
@@ -135,6 +163,34 @@ impl StoredBody {
             }
             _ => None,
         }
+    }
+
+    /// As [`Self::poll_chunk`], for a caller that can do with what is still in a file.
+    pub fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        max: usize,
+    ) -> Poll<Option<Result<StoredPiece, String>>> {
+        if self.reading.is_none()
+            && let Some(Part::File { file, start, end }) = self.parts.front_mut()
+            && let Some(open) = file.open()
+        {
+            let (offset, length) = (*start, (*end - *start).min(max as u64) as usize);
+            if is_cached(&open, offset, length) {
+                *start += length as u64;
+                if start == end {
+                    self.parts.pop_front();
+                }
+                self.left -= length as u64;
+                return Poll::Ready(Some(Ok(StoredPiece::File {
+                    file: open,
+                    offset,
+                    length,
+                })));
+            }
+        }
+        let chunk = ready!(self.poll_chunk(cx, max));
+        Poll::Ready(chunk.map(|chunk| chunk.map(StoredPiece::Bytes)))
     }
 
     /// The next piece, of at most `max` bytes; `None` at the end, `Err` with the reason if the file is no good. Must be

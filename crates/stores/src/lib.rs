@@ -55,7 +55,7 @@ mod rate_limit;
 pub mod sqlite;
 pub mod state;
 
-pub use body::StoredBody;
+pub use body::{StoredBody, StoredPiece};
 pub use clock::{Clock, SystemClock};
 pub use error::{StoreError, WHAT_TO_DO};
 pub use rate_limit::RateLimiter;

@@ -26,6 +26,7 @@ mod database;
 mod failure;
 mod file_name;
 mod kv;
+mod large;
 mod log_room;
 mod opened;
 mod queue;

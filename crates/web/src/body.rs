@@ -8,6 +8,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use rquickjs::Ctx;
 
+pub use crate::buffer_source::room_for;
 use crate::fetch::Coding;
 use crate::websocket::Socket;
 
@@ -24,6 +25,10 @@ pub enum Pulled {
 
 /// Called exactly once with the answer to a pull, on the engine's thread; perhaps before the pull returns.
 pub type PullDone = Box<dyn for<'js> FnOnce(&Ctx<'js>, Pulled)>;
+
+/// Called exactly once with a whole body, or with the reason why it broke off, on the engine's thread; perhaps before
+/// [`ByteSource::gather`] returns.
+pub type GatherDone = Box<dyn for<'js> FnOnce(&Ctx<'js>, Result<Bytes, String>)>;
 
 /// A body that comes from outside JavaScript.
 pub trait ByteSource: 'static {
@@ -42,6 +47,16 @@ pub trait ByteSource: 'static {
     /// All of the body, if it is here and nothing of it has been read.
     fn whole(&self) -> Option<Bytes> {
         None
+    }
+
+    /// Asks for all of the body in one piece, which then comes with as few copies as can be: for a source of known length
+    /// of which nothing has been read, and that can do better than its pieces one after the other. Others give `done` back.
+    ///
+    /// # Errors
+    /// `done`, which was not called.
+    fn gather(&self, ctx: &Ctx<'_>, done: GatherDone) -> Result<(), GatherDone> {
+        let _ = ctx;
+        Err(done)
     }
 
     /// The body as it was sent, as long as nothing of it has been read: where its content coding is taken off as it is

@@ -1,7 +1,8 @@
 //! The bytes behind an `ArrayBuffer` or a view of one.
 //!
 //! rquickjs lends such bytes only through unsafe functions, since JavaScript may change, move or free
-//! them. This module lends them to what cannot run JavaScript, or copies them at once.
+//! them. This module lends them to what cannot run JavaScript, or copies them at once. It also has the memory that large
+//! buffers are made of.
 
 #![expect(unsafe_code, reason = "rquickjs has no safe way to read an ArrayBuffer")]
 
@@ -53,10 +54,58 @@ pub(crate) fn copy_bytes_with_room(value: &Value<'_>, room: usize) -> Vec<u8> {
 /// first (`shared.webidl.bytes`).
 pub(crate) fn copy_bytes(value: &Value<'_>) -> Option<Vec<u8>> {
     let bytes = locate(value)?;
+    let mut copy = Vec::with_capacity(roomy(bytes.len()));
+    prefer_huge_pages(copy.spare_capacity_mut());
     // SAFETY: pointer and length come from the engine in this very call and describe initialised
     // memory that `value` keeps alive. The engine belongs to this thread, and nothing runs JavaScript
     // before the copy is made.
-    Some(unsafe { bytes.as_ref() }.to_vec())
+    copy.extend_from_slice(unsafe { bytes.as_ref() });
+    Some(copy)
+}
+
+/// Memory for a body of `length` bytes, which are zero; `None` if there is none.
+pub fn room_for(length: usize) -> Option<Vec<u8>> {
+    let capacity = roomy(length);
+    // To fail is all right here, but not where the vector is made.
+    Vec::<u8>::new().try_reserve_exact(capacity).ok()?;
+    let mut memory = vec![0; capacity];
+    prefer_huge_pages(&mut memory);
+    memory.truncate(length);
+    Some(memory)
+}
+
+/// Blocks from this many bytes on are the kernel's own, and given back to it (`isthmus_sandbox::keep_freed_memory`).
+const LARGE: usize = 4 * 1024 * 1024;
+
+/// The size of a huge page, or a multiple of it, on all machines that have such.
+const HUGE_PAGE: usize = 2 * 1024 * 1024;
+
+/// What is to be allocated for `length` bytes: large blocks are, with what the allocator puts in front of them, whole huge
+/// pages, which the kernel then aligns as such.
+fn roomy(length: usize) -> usize {
+    const IN_FRONT: usize = 16;
+    if length < LARGE {
+        return length;
+    }
+    (length + IN_FRONT).next_multiple_of(HUGE_PAGE) - IN_FRONT
+}
+
+/// Has the kernel give large memory that is fresh and about to be filled in huge pages, where it has some: a fault for each
+/// small one costs several times what it takes to fill them. Nothing else changes.
+fn prefer_huge_pages<T>(memory: &mut [T]) {
+    #[cfg(target_os = "linux")]
+    if size_of_val(memory) >= LARGE {
+        use rustix::mm::{Advice, madvise};
+        const PAGE: usize = 4096;
+        let start = memory.as_mut_ptr().cast::<u8>();
+        let before = start.addr() % PAGE;
+        let length = (before + size_of_val(memory)) / PAGE * PAGE;
+        // SAFETY: the range lies within `memory`, but for what the allocator has on its first page; this advice changes
+        // neither what is in memory nor what may be done with it. It may be refused.
+        let _ = unsafe { madvise(start.sub(before).cast(), length, Advice::LinuxHugepage) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = memory;
 }
 
 /// Puts the bytes of a `Uint8Array` into `copy`, in place of what that held, if there are at most `most`; `false` for

@@ -7,10 +7,11 @@ use std::rc::{Rc, Weak};
 use bytes::Bytes;
 use isthmus_protocol::flow::{INLINE_MAX, Overrun, ReceiveWindow, SendWindow};
 use isthmus_protocol::{Body, Frame, StreamId};
-use isthmus_web::body::{ByteSink, ByteSource, IncomingBody, PullDone, Pulled, WriteDone};
+use isthmus_web::body::{ByteSink, ByteSource, GatherDone, IncomingBody, PullDone, Pulled, WriteDone};
 use isthmus_web::fetch::{Coding, Encoding};
 use rquickjs::Ctx;
 
+use super::gathering::{Gathering, Wanted};
 use super::{Link, Side};
 
 /// A body that comes from the host.
@@ -30,6 +31,10 @@ struct Arriving {
     end: Option<Result<(), String>>,
     waiting: Option<PullDone>,
     cancelled: bool,
+    /// Its length in bytes, where known.
+    length: Option<u64>,
+    /// All of it is wanted in one piece.
+    wanted: Option<Wanted>,
 }
 
 impl Incoming {
@@ -62,6 +67,8 @@ impl Incoming {
                 end: None,
                 waiting: None,
                 cancelled: false,
+                length,
+                wanted: None,
             }),
         });
         link.incoming
@@ -86,6 +93,10 @@ impl Incoming {
             if state.cancelled || chunk.is_empty() {
                 return Ok(());
             }
+            if let Some(Wanted { body: Some(body), .. }) = &mut state.wanted {
+                body.push(&chunk);
+                return Ok(());
+            }
             match state.waiting.take() {
                 None => {
                     state.chunks.push_back(chunk);
@@ -99,6 +110,24 @@ impl Incoming {
         Ok(())
     }
 
+    /// The memory of a body that is wanted as a whole, for its next chunk; `None` if it isn't, or has no room or credit for it.
+    pub(super) fn lend(&self, chunk: usize) -> Option<Gathering> {
+        let mut state = self.state.borrow_mut();
+        let Arriving { wanted, window, .. } = &mut *state;
+        let body = &mut wanted.as_mut()?.body;
+        if body.as_ref()?.missing() < chunk || window.received(chunk).is_err() {
+            return None;
+        }
+        body.take()
+    }
+
+    /// That chunk has arrived.
+    pub(super) fn landed(&self, body: Gathering) {
+        if let Some(wanted) = &mut self.state.borrow_mut().wanted {
+            wanted.body = Some(body);
+        }
+    }
+
     /// The host passes the held body on by itself: it must not hear of this one's end, which on the broker connection
     /// could come before the reply that names the body.
     pub(super) fn handed_over(&self) {
@@ -110,16 +139,22 @@ impl Incoming {
 
     /// The body is complete, or broke off; the first of several ends counts.
     pub(super) fn end(&self, ctx: &Ctx<'_>, end: Result<(), String>) {
-        let waiting = {
+        let (waiting, wanted) = {
             let mut state = self.state.borrow_mut();
             if state.end.is_some() {
                 return;
             }
-            let waiting = state.waiting.take();
             state.end = Some(end.clone());
             state.held = false;
-            waiting
+            (state.waiting.take(), state.wanted.take())
         };
+        if let Some(Wanted { body, done }) = wanted {
+            let whole = end.and_then(|()| match body {
+                Some(body) => body.finish(),
+                None => Err("it is shorter than was announced".to_owned()),
+            });
+            return done(ctx, whole);
+        }
         if let Some(waiting) = waiting {
             waiting(ctx, ended(end));
         }
@@ -180,19 +215,61 @@ impl ByteSource for Incoming {
     }
 
     fn cancel(&self) {
-        let finished = {
+        let (finished, given_up) = {
             let mut state = self.state.borrow_mut();
             let finished = state.end.is_some() || std::mem::replace(&mut state.cancelled, true);
             state.chunks.clear();
-            state.waiting = None;
-            finished
+            (finished, (state.waiting.take(), state.wanted.take()))
         };
+        // Not under the borrow: they may hold the source.
+        drop(given_up);
         if !finished {
             if let Some(link) = self.link.upgrade() {
                 link.incoming.borrow_mut().remove(&self.stream);
             }
             self.send(&Frame::Cancel { stream: self.stream });
         }
+    }
+
+    fn gather(&self, ctx: &Ctx<'_>, done: GatherDone) -> Result<(), GatherDone> {
+        let (credit, end) = {
+            let mut state = self.state.borrow_mut();
+            let (Some(length), None, false) = (state.length, &state.waiting, state.cancelled) else {
+                return Err(done);
+            };
+            // Below that the pieces are one, and come as they are.
+            let Some(mut body) = (length > INLINE_MAX as u64)
+                .then(|| Gathering::new(length))
+                .flatten()
+            else {
+                return Err(done);
+            };
+            for chunk in std::mem::take(&mut state.chunks) {
+                body.push(&chunk);
+            }
+            if let Some(end) = state.end.clone() {
+                (None, Some((end.and_then(|()| body.finish()), done)))
+            } else {
+                state.held = false;
+                // It fits: there would be no room otherwise.
+                let credit = state.window.widen(body.missing() as u32);
+                state.wanted = Some(Wanted {
+                    body: Some(body),
+                    done,
+                });
+                (Some(credit), None)
+            }
+        };
+        if let Some(bytes) = credit.filter(|bytes| *bytes > 0) {
+            self.send(&Frame::Credit {
+                stream: self.stream,
+                bytes,
+            });
+        }
+        if let Some((whole, done)) = end {
+            done(ctx, whole);
+        }
+        Ok(())
     }
 
     fn held(&self) -> Option<u32> {

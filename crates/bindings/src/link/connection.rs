@@ -1,7 +1,7 @@
 //! One socket to the host: frames in, frames out.
 
 use std::cell::{Cell, RefCell};
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,20 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::SendFlags;
 
+use super::gathering::Gathering;
+
 /// How much one read may bring.
 const READ_SIZE: usize = 256 * 1024;
+
+/// How much a read may bring behind the end of a chunk that goes to its body by itself: the head of the next one, which
+/// goes there too.
+const BEHIND: usize = 32;
+
+/// The rest of a chunk goes to its body by itself if it has at least so many bytes.
+const LANDS: usize = 16 * 1024;
+
+/// How much one turn of the event loop reads of such chunks.
+const TURN: usize = 4 * 1024 * 1024;
 
 /// Chunks of a body below this many bytes are put together, up to about as much.
 const SMALL: usize = 8 * 1024;
@@ -41,6 +53,8 @@ pub struct Connection {
     reader: RefCell<FrameReader>,
     /// What a read fills. Never cleared memory: its pages are this process's own from the first byte written.
     scratch: RefCell<Vec<u8>>,
+    /// A large chunk whose rest is read to where its body gathers.
+    landing: RefCell<Option<Landing>>,
     outgoing: RefCell<Vec<u8>>,
     /// Small chunks of one body that followed each other, to be sent as one frame after `outgoing`.
     joined: RefCell<Joined>,
@@ -48,6 +62,13 @@ pub struct Connection {
     blocked: Cell<bool>,
     /// When something was written last.
     flushed: Cell<Option<Instant>>,
+}
+
+struct Landing {
+    stream: StreamId,
+    /// How much of the chunk is still to come.
+    left: usize,
+    body: Gathering,
 }
 
 #[derive(Default)]
@@ -83,6 +104,7 @@ impl Connection {
             socket,
             reader: RefCell::default(),
             scratch: RefCell::new(Vec::with_capacity(READ_SIZE)),
+            landing: RefCell::default(),
             outgoing: RefCell::default(),
             joined: RefCell::default(),
             blocked: Cell::new(false),
@@ -162,11 +184,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads what has arrived; whole frames are then had from [`Self::next_frame`].
+    /// Reads what has arrived; whole frames are then had from [`super::Link::next_frame`].
     ///
     /// # Errors
     /// If the connection is broken.
     pub fn fill(&self) -> Result<(), ConnectionError> {
+        if let Some(landing) = &mut *self.landing.borrow_mut() {
+            return self.read_on(landing);
+        }
         let mut scratch = self.scratch.borrow_mut();
         loop {
             scratch.clear();
@@ -184,6 +209,64 @@ impl Connection {
         }
     }
 
+    /// Reads more of a chunk that goes to its body by itself, and a little of what is behind.
+    fn read_on(&self, landing: &mut Landing) -> Result<(), ConnectionError> {
+        let mut read = 0;
+        while landing.left > 0 && read < TURN {
+            let mut behind = [0; BEHIND];
+            let room = landing.body.room(landing.left);
+            let wanted = room.len();
+            let mut parts = [IoSliceMut::new(room), IoSliceMut::new(&mut behind)];
+            let count = match rustix::io::readv(self.socket.as_fd(), &mut parts) {
+                Ok(0) | Err(rustix::io::Errno::CONNRESET) => return Err(ConnectionError::Closed),
+                Ok(count) => count,
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(rustix::io::Errno::AGAIN) => return Ok(()),
+                Err(error) => return Err(io::Error::from(error).into()),
+            };
+            let landed = count.min(wanted);
+            landing.body.filled(landed);
+            landing.left -= landed;
+            read += count;
+            self.reader
+                .borrow_mut()
+                .buffer()
+                .extend_from_slice(&behind[..count - landed]);
+        }
+        Ok(())
+    }
+
+    /// The stream of which a large chunk has begun to arrive, and the chunk's length.
+    pub(super) fn begun_chunk(&self) -> Option<(StreamId, usize)> {
+        let (stream, length, here) = self.reader.borrow().begun_chunk()?;
+        (length - here >= LANDS).then_some((stream, length))
+    }
+
+    /// Has such a chunk go to `body`, which has room for it.
+    pub(super) fn land(&self, stream: StreamId, length: usize, mut body: Gathering) {
+        let begun = self.reader.borrow_mut().take_begun_chunk();
+        body.push(&begun);
+        self.landing.replace(Some(Landing {
+            stream,
+            left: length - begun.len(),
+            body,
+        }));
+    }
+
+    /// Whether the rest of such a chunk is awaited.
+    pub(super) fn is_landing(&self) -> bool {
+        self.landing
+            .borrow()
+            .as_ref()
+            .is_some_and(|landing| landing.left > 0)
+    }
+
+    /// The body whose chunk has arrived.
+    pub(super) fn landed(&self) -> Option<(StreamId, Gathering)> {
+        let landing = self.landing.borrow_mut().take_if(|landing| landing.left == 0)?;
+        Some((landing.stream, landing.body))
+    }
+
     /// Whether the other side has closed the socket, be there something left to read or not.
     pub fn is_ended(&self) -> bool {
         let mut polled = [PollFd::new(&self.socket, PollFlags::empty())];
@@ -197,7 +280,7 @@ impl Connection {
     ///
     /// # Errors
     /// If what arrived is no frame.
-    pub fn next_frame(&self) -> Result<Option<Bytes>, ConnectionError> {
+    pub(super) fn next_frame(&self) -> Result<Option<Bytes>, ConnectionError> {
         Ok(self.reader.borrow_mut().next_frame()?)
     }
 }

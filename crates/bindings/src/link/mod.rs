@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `connection` | [`Connection`]: frames in, frames out |
 //! | `bodies` | [`Incoming`], [`Outgoing`]: bodies under credit, both ways |
+//! | `gathering` | a body that is wanted as a whole |
 //! | `sockets` | [`SocketLink`]: WebSockets under credit |
 //! | `calls` | [`Calls`]: calls of capabilities and their answers |
 //!
@@ -13,6 +14,7 @@
 mod bodies;
 mod calls;
 mod connection;
+mod gathering;
 mod sockets;
 
 use std::cell::RefCell;
@@ -157,13 +159,45 @@ impl Link {
         }
     }
 
+    /// The next whole frame of what [`Connection::fill`] has read. Large chunks of a body that is wanted as a whole are none:
+    /// they are read to where it gathers.
+    ///
+    /// # Errors
+    /// If what arrived is no frame, or the connection is broken.
+    pub fn next_frame(&self, connection: &Connection) -> Result<Option<Bytes>, ConnectionError> {
+        loop {
+            if let Some((stream, body)) = connection.landed()
+                && let Some(incoming) = self.arriving(stream)
+            {
+                incoming.landed(body);
+            }
+            if connection.is_landing() {
+                return Ok(None);
+            }
+            if let Some(frame) = connection.next_frame()? {
+                return Ok(Some(frame));
+            }
+            let Some((stream, length)) = connection.begun_chunk() else {
+                return Ok(None);
+            };
+            let Some(body) = self.arriving(stream).and_then(|incoming| incoming.lend(length)) else {
+                return Ok(None);
+            };
+            connection.land(stream, length, body);
+            connection.fill()?;
+        }
+    }
+
+    fn arriving(&self, stream: StreamId) -> Option<Rc<Incoming>> {
+        self.incoming.borrow().get(&stream).and_then(Weak::upgrade)
+    }
+
     /// `Data`, `Message`, `End` and `Credit`, which both sides have. Frames for a stream that is over on this side are ignored: they
     /// crossed with its end.
     pub fn body_frame(&self, ctx: &Ctx<'_>, frame: Frame<'_>, bytes: &Bytes) {
         match frame {
             Frame::Data { stream, chunk } => {
-                let incoming = self.incoming.borrow().get(&stream).and_then(Weak::upgrade);
-                if let Some(incoming) = incoming {
+                if let Some(incoming) = self.arriving(stream) {
                     let chunk = bytes.slice_ref(chunk);
                     self.in_event(incoming.event(), &mut || {
                         if let Err(overrun) = incoming.data(ctx, chunk.clone()) {

@@ -7,7 +7,7 @@ use pyo3::ffi::{self, PyObject};
 use rquickjs::qjs::{self, JS_EXCEPTION, JS_FALSE, JS_TRUE, JSRuntime, JSValue};
 
 use super::format::{self, Format};
-use super::{array_over_steal, format_of, throw_text};
+use super::{array_over_steal, format_of, pages, throw_text};
 use crate::{error, state};
 
 /// A copy of a buffer: a typed array, for more dimensions nested arrays of typed arrays, for the format `?`
@@ -61,10 +61,11 @@ unsafe fn array_buffer_copy(start: *const u8, length: usize) -> JSValue {
         if !(LARGE..=i32::MAX as usize).contains(&length) {
             return qjs::JS_NewArrayBufferCopy(context, start, length as _);
         }
-        let memory = qjs::js_malloc(context, length as _).cast::<u8>();
+        let memory = qjs::js_malloc(context, pages::roomy(length) as _).cast::<u8>();
         if memory.is_null() {
             return JS_EXCEPTION;
         }
+        pages::prefer_huge(memory, pages::roomy(length));
         ptr::copy_nonoverlapping(start, memory, length);
         let free = Some(reallocate as unsafe extern "C" fn(_, _, _, _) -> _);
         let buffer = qjs::JS_NewArrayBuffer(context, memory, length as _, 0, free, ptr::null_mut(), false);

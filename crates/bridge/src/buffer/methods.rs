@@ -9,7 +9,7 @@ use std::{io, ptr, slice};
 use pyo3::ffi::{self, PyMethodDef, PyMethodDefPointer, PyObject, PyTypeObject};
 use rquickjs::qjs::JSValue;
 
-use super::{Bytes, bytes_of};
+use super::{Bytes, bytes_of, pages};
 use crate::jsproxy::methods::home_value;
 use crate::{error, state};
 
@@ -470,11 +470,12 @@ pub(crate) unsafe fn memoryview_of_copy(value: JSValue) -> *mut PyObject {
             error::raise();
             return ptr::null_mut();
         };
-        let start = ffi::PyMem_Malloc(bytes.length.max(1)).cast::<u8>();
+        let start = ffi::PyMem_Malloc(pages::roomy(bytes.length).max(1)).cast::<u8>();
         if start.is_null() {
             ffi::Py_DECREF(memory.cast());
             return ffi::PyErr_NoMemory();
         }
+        pages::prefer_huge(start, pages::roomy(bytes.length));
         ptr::copy_nonoverlapping(bytes.start, start, bytes.length);
         let size = bytes.element.map_or(1, |element| element.size);
         (*memory).start = start;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use isthmus_stores::StoredBody;
+use isthmus_stores::{StoredBody, StoredPiece};
 
 use crate::limits::HELD_BYTES_MAX;
 use crate::network::{Download, SocketReader};
@@ -84,6 +84,20 @@ impl HeldBody {
             Self::Network(download) => download.left(),
             Self::Tcp(_) => None,
             Self::Stored(body) => Some(body.left()),
+        }
+    }
+
+    /// As [`Self::poll_chunk`], for a connection to an isolate.
+    pub(crate) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        max: usize,
+    ) -> Poll<Option<Result<StoredPiece, String>>> {
+        match self {
+            Self::Stored(body) => body.poll_piece(cx, max),
+            other => other
+                .poll_chunk(cx, max)
+                .map(|chunk| chunk.map(|chunk| chunk.map(StoredPiece::Bytes))),
         }
     }
 

@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use isthmus_protocol::flow::{CHUNK_MAX, INLINE_MAX, ReceiveWindow};
 use isthmus_protocol::{Body, Call, Failure, FailureKind, Frame, Open, Operation, Reply, StreamId, decode};
+use isthmus_stores::StoredPiece;
 use isthmus_stores::kv::{KvNamespace, ValueBuffer};
 use tokio::task::AbortHandle;
 
@@ -453,17 +454,18 @@ impl Broker {
             let Some(length) = flow.next_chunk().await else {
                 return;
             };
-            let chunk = tokio::select! {
-                chunk = poll_fn(|cx| body.poll_chunk(cx, length)) => chunk,
+            let piece = tokio::select! {
+                piece = poll_fn(|cx| body.poll_piece(cx, length)) => piece,
                 () = flow.stopped() => return,
             };
-            match chunk {
-                Some(Ok(chunk)) => {
+            match piece {
+                Some(Ok(StoredPiece::Bytes(chunk))) => {
                     flow.sent(chunk.len());
-                    self.outgoing.send_short(&Frame::Data {
-                        stream,
-                        chunk: &chunk,
-                    });
+                    self.outgoing.send_chunk(stream, chunk);
+                }
+                Some(Ok(StoredPiece::File { file, offset, length })) => {
+                    flow.sent(length);
+                    self.outgoing.send_part(stream, file, offset, length);
                 }
                 Some(Err(reason)) => break Some(reason),
                 None => break None,

@@ -21,7 +21,7 @@ use crate::network::Upload;
 use crate::streams::keep;
 
 /// So many bytes of a value are in memory at most while it is stored.
-const BUFFERED: u64 = 1024 * 1024;
+const BUFFERED: u64 = 4 * 1024 * 1024;
 
 /// A bucket, and what was said of it last: a store that stays broken fills no log.
 pub(crate) struct R2Grant {

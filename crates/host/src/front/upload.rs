@@ -133,7 +133,7 @@ pub(super) async fn pump(
             };
             let part = chunk.split_to(length.min(chunk.len()));
             flow.sent(part.len());
-            isolate.send_chunk(stream, &part);
+            isolate.send_chunk(stream, part);
         }
         let piece = tokio::select! {
             piece = poll_fn(|cx| rest.poll_next(cx)) => piece,

@@ -210,8 +210,8 @@ impl Isolate {
     }
 
     /// Sends a chunk of a request's body, at most what its flow allows.
-    pub(crate) fn send_chunk(&self, stream: StreamId, chunk: &[u8]) {
-        self.events.send_short(&Frame::Data { stream, chunk });
+    pub(crate) fn send_chunk(&self, stream: StreamId, chunk: Bytes) {
+        self.events.send_chunk(stream, chunk);
     }
 
     /// Ends a request's body.

@@ -266,14 +266,14 @@ impl Isolate {
         }
     }
 
-    async fn write_events(self: Arc<Self>, mut half: OwnedWriteHalf) {
-        if self.events.write_to(&mut half).await.is_err() {
+    async fn write_events(self: Arc<Self>, half: OwnedWriteHalf) {
+        if self.events.write_to(half.as_ref()).await.is_err() {
             self.end_soon().await;
         }
     }
 
-    async fn write_broker(self: Arc<Self>, mut half: OwnedWriteHalf) {
-        if self.broker.outgoing().write_to(&mut half).await.is_err() {
+    async fn write_broker(self: Arc<Self>, half: OwnedWriteHalf) {
+        if self.broker.outgoing().write_to(half.as_ref()).await.is_err() {
             self.end_soon().await;
         }
     }

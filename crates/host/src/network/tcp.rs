@@ -11,7 +11,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use isthmus_protocol::flow::CHUNK_MAX;
 use rustix::net::Shutdown;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -21,6 +20,9 @@ use tokio_rustls::TlsConnector;
 
 use super::{LOST, Network};
 use crate::streams::lock;
+
+/// The most that one read brings, in bytes.
+const READ_MAX: usize = 64 * 1024;
 
 /// A connection, by which TLS can be put on it.
 #[derive(Clone)]
@@ -150,7 +152,7 @@ impl SocketReader {
         cx: &mut Context<'_>,
         max: usize,
     ) -> Poll<Option<Result<Bytes, String>>> {
-        let mut buffer = vec![0; max.min(CHUNK_MAX / 4)];
+        let mut buffer = vec![0; max.min(READ_MAX)];
         let mut read = ReadBuf::new(&mut buffer);
         let result = ready!(Pin::new(&mut self.0).poll_read(cx, &mut read));
         let length = read.filled().len();

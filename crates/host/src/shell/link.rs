@@ -87,8 +87,8 @@ impl Link {
     }
 
     /// Writes what is to be written, until the connection ends.
-    pub(super) async fn write(&self, mut writing: tokio::net::unix::OwnedWriteHalf) -> io::Result<()> {
-        self.outgoing.write_to(&mut writing).await
+    pub(super) async fn write(&self, writing: tokio::net::unix::OwnedWriteHalf) -> io::Result<()> {
+        self.outgoing.write_to(writing.as_ref()).await
     }
 
     fn broke(&self, reason: String) {

@@ -80,7 +80,7 @@ pub(super) async fn serve_connection(connection: UnixStream, stores: Arc<SqliteS
     let served = tokio::select! {
         served = broker.serve(frames) => served.map_err(|violation| violation.0),
         // The command is gone.
-        _ = broker.outgoing().write_to(&mut writing) => Ok(()),
+        _ = broker.outgoing().write_to(writing.as_ref()) => Ok(()),
     };
     if let Err(violation) = served {
         logs.host(

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::R2Error;
 
 /// So many bytes are digested at once on a thread of their own; what is shorter as a whole is digested where it is.
-const AT_ONCE: usize = 256 * 1024;
+const AT_ONCE: usize = 1024 * 1024;
 const SHORT: usize = 64 * 1024;
 
 /// The digests of a value that comes piece by piece: always its MD5, and one more if that is asked for.

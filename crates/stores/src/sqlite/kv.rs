@@ -9,12 +9,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, MAIN_DB, OptionalExtension, Row, params};
 
 use super::{
     SqliteOptions,
     database::{self, Schema},
     failure::Failure,
+    large,
     readers::Readers,
     writer::{Progress, Write, Writer},
 };
@@ -254,11 +255,20 @@ fn read_small(connection: &Connection, key: &str) -> rusqlite::Result<Found> {
     Ok(found.optional()?.unwrap_or(Found::Nothing))
 }
 
+/// The value is read from the database's file to where it stays: SQLite would have it in memory of its own before.
 fn read_whole(connection: &Connection, key: &str) -> rusqlite::Result<Option<KvEntry>> {
-    connection
-        .prepare_cached("SELECT expiration, metadata, value FROM entries WHERE key = ?1")?
-        .query_row([key.as_bytes()], |row| entry(row, row.get_ref(2)?.as_blob()?))
-        .optional()
+    // Both from one state.
+    let transaction = connection.unchecked_transaction()?;
+    let found = transaction
+        .prepare_cached("SELECT expiration, metadata, id FROM entries WHERE key = ?1")?
+        .query_row([key.as_bytes()], |row| Ok((row.get(2)?, entry(row, &[])?)))
+        .optional()?;
+    let Some((id, mut entry)) = found else {
+        return Ok(None);
+    };
+    let blob = transaction.blob_open(MAIN_DB, "entries", "value", id, true)?;
+    entry.value = large::filled(blob.len(), |memory| blob.read_at_exact(memory, 0))?;
+    Ok(Some(entry))
 }
 
 /// Reads entries in one transaction, so from one state; stops where their values get longer than `most` bytes.

@@ -2,7 +2,7 @@
 //!
 //! A body stays Rust bytes, or the Rust source it came from, until somebody asks for its stream.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -10,12 +10,12 @@ use rquickjs::class::{JsClass, Trace, Tracer};
 use rquickjs::function::Params;
 use rquickjs::{ArrayBuffer, Class, Ctx, Error, Exception, JsLifetime, Object, Result, Value};
 
-use super::interface::{Interface, receiver, settled, string};
-use crate::body::{ByteSource, IncomingBody, OutgoingBody};
+use super::interface::{Interface, receiver, settled, string, thrown};
+use crate::body::{ByteSource, GatherDone, IncomingBody, OutgoingBody};
 use crate::file_api::{self, BlobParts, Rope, utf8_decode};
 use crate::form_data;
 use crate::mime_type::MimeType;
-use crate::streams::{self, Held};
+use crate::streams::{self, Held, Ticket};
 
 const USED: &str =
     "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.";
@@ -167,7 +167,7 @@ impl<'js> Body<'js> {
     }
 
     /// A promise of the whole body as `kind`. Throws, rather than rejects, as the caller settles it.
-    fn consume(&self, ctx: &Ctx<'js>, kind: Kind) -> Result<Value<'js>> {
+    fn consume(&self, ctx: &Ctx<'js>, mut kind: Kind) -> Result<Value<'js>> {
         if let Err(error) = self.require_usable(ctx) {
             return settled(ctx, Err(error));
         }
@@ -175,6 +175,10 @@ impl<'js> Body<'js> {
             State::Null => return settled(ctx, kind.of(ctx, Bytes::new())),
             State::Bytes(bytes) => return settled(ctx, kind.of(ctx, bytes)),
             State::Source { source, length } => {
+                kind = match gather(ctx, &source, kind)? {
+                    Ok(promise) => return Ok(promise),
+                    Err(kind) => kind,
+                };
                 let stream = streams::readable(ctx, source, length)?;
                 *self.0.borrow_mut() = State::Stream {
                     stream: stream.clone(),
@@ -250,6 +254,57 @@ impl<'js> Body<'js> {
             },
             State::Spent => return Err(used(ctx)),
         })
+    }
+}
+
+/// A promise of all of a source as `kind`, without a stream in between. A source that has no way to that gives `kind` back.
+fn gather<'js>(
+    ctx: &Ctx<'js>,
+    source: &Rc<dyn ByteSource>,
+    kind: Kind,
+) -> Result<std::result::Result<Value<'js>, Kind>> {
+    let (promise, resolve, reject) = ctx.promise()?;
+    let ends = (
+        streams::keep(ctx, resolve.into_inner())?,
+        streams::keep(ctx, reject.into_inner())?,
+    );
+    let waiting = Rc::new(Cell::new(Some((kind, ends))));
+    let (settled, alive) = (Rc::clone(&waiting), Rc::clone(source));
+    let done: GatherDone = Box::new(move |ctx, whole| {
+        if let Some((kind, ends)) = settled.take()
+            && settle(ctx, &kind, ends, whole).is_err()
+        {
+            // Only the engine's limits (memory, stack) can have thrown; there is nobody here to tell.
+            ctx.catch();
+        }
+        drop(alive);
+    });
+    Ok(match (source.gather(ctx, done), waiting.take()) {
+        (Err(_), Some((kind, _))) => Err(kind),
+        (_, unsettled) => {
+            waiting.set(unsettled);
+            Ok(promise.into_value())
+        }
+    })
+}
+
+/// Resolves or rejects a promise of a whole body.
+fn settle<'js>(
+    ctx: &Ctx<'js>,
+    kind: &Kind,
+    (resolve, reject): (Ticket, Ticket),
+    whole: std::result::Result<Bytes, String>,
+) -> Result<()> {
+    let value = whole
+        .map_err(|reason| Exception::throw_type(ctx, &reason))
+        .and_then(|bytes| kind.of(ctx, bytes));
+    let (end, value) = match value {
+        Ok(value) => (resolve, value),
+        Err(error) => (reject, thrown(ctx, error)),
+    };
+    match end.redeem(ctx).and_then(|end| end.into_value().into_function()) {
+        Some(end) => end.call((value,)),
+        None => Ok(()),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::sqlite::failure::Failure;
 const SHORT: usize = 64 * 1024;
 
 /// So many bytes are gathered before they are written, while more come.
-const GATHERED: usize = 256 * 1024;
+const GATHERED: usize = 1024 * 1024;
 
 /// So many bytes are written before the disk is told to have them: it would be busy for long at the end otherwise.
 const FLUSHED: u64 = 64 * 1024 * 1024;
