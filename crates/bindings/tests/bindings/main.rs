@@ -7,6 +7,7 @@ mod d1_worker;
 mod engine;
 mod env;
 mod kv;
+mod link;
 mod queue;
 mod r2;
 mod recorded;
