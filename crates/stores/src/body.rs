@@ -36,15 +36,19 @@ pub(crate) enum Part {
 pub(crate) enum BodySource {
     /// In a file that is open, and so stays readable when it is deleted.
     Open(Arc<File>),
+    /// The same of a file that is not ours: it may change, or become shorter.
+    Foreign(Arc<File>),
     /// In a file that is opened for each reading, and not deleted as long as this is there: for bodies of so many files
     /// that not all can be open.
     Kept(Arc<dyn AsRef<Path> + Send + Sync>),
 }
 
 impl BodySource {
+    /// The file, if it never changes.
     fn open(&self) -> Option<Arc<File>> {
         match self {
             Self::Open(file) => Some(Arc::clone(file)),
+            Self::Foreign(_) => None,
             Self::Kept(kept) => File::open((**kept).as_ref()).ok().map(Arc::new),
         }
     }
@@ -52,7 +56,7 @@ impl BodySource {
     fn read(&self, length: usize, offset: u64) -> io::Result<Bytes> {
         let mut buffer = vec![0; length];
         match self {
-            Self::Open(file) => file.read_exact_at(&mut buffer, offset)?,
+            Self::Open(file) | Self::Foreign(file) => file.read_exact_at(&mut buffer, offset)?,
             Self::Kept(kept) => File::open((**kept).as_ref())?.read_exact_at(&mut buffer, offset)?,
         }
         Ok(buffer.into())
@@ -62,7 +66,7 @@ impl BodySource {
     fn read_cached(&self, length: usize, offset: u64) -> Option<Bytes> {
         let opened;
         let file = match self {
-            Self::Open(file) => &**file,
+            Self::Open(file) | Self::Foreign(file) => &**file,
             Self::Kept(kept) => {
                 opened = File::open((**kept).as_ref()).ok()?;
                 &opened
@@ -138,9 +142,9 @@ impl StoredBody {
         Self::new([Part::Bytes(bytes)])
     }
 
-    /// The bytes of a file from `start` to before `end`, which must be there.
+    /// The bytes of somebody's file from `start` to before `end`, which must be there.
     pub fn of_file(file: File, start: u64, end: u64) -> Self {
-        let file = BodySource::Open(Arc::new(file));
+        let file = BodySource::Foreign(Arc::new(file));
         Self::new([Part::File { file, start, end }])
     }
 

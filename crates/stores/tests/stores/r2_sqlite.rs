@@ -219,6 +219,29 @@ fn a_file_that_is_no_bucket_is_named() {
 }
 
 #[tokio::test]
+async fn a_piece_stays_in_its_file_if_that_never_changes() {
+    use isthmus_stores::{StoredBody, StoredPiece};
+    let bench = Bench::new();
+    let store = bench.open();
+    suite::put(&store, "a", "1", &[1; LONG]).await;
+    let found = store.get("a").await.expect("reads").expect("it is there");
+    let mut body = found.value.body(1000..LONG as u64);
+    let piece = std::future::poll_fn(|cx| body.poll_piece(cx, 100_000)).await;
+    let Some(Ok(StoredPiece::File { offset, length, .. })) = piece else {
+        panic!("it was written just now")
+    };
+    assert_eq!(
+        (offset, length, body.left()),
+        (1000, 100_000, LONG as u64 - 101_000)
+    );
+    // Somebody else's file may become shorter while it is sent.
+    let file = fs::File::open(&bench.bodies()[0]).expect("opens");
+    let mut body = StoredBody::of_file(file, 0, LONG as u64);
+    let piece = std::future::poll_fn(|cx| body.poll_piece(cx, 100_000)).await;
+    assert!(matches!(piece, Some(Ok(StoredPiece::Bytes(bytes))) if bytes.len() == 100_000));
+}
+
+#[tokio::test]
 async fn an_upload_ends_after_a_week_and_its_parts_go() {
     const WEEK: u64 = 7 * 24 * 3600;
     let bench = support::Bench::new();
