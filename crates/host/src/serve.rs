@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use isthmus_project::Project;
-use isthmus_stores::sqlite::{SqliteOptions, SqliteStores};
+use isthmus_stores::sqlite::{SqliteOptions, SqliteStores, wait_until_closed};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
@@ -105,8 +105,10 @@ pub fn serve(options: ServeOptions, sink: Arc<dyn LogSink>) -> Result<(), ServeE
         .map_err(ServeError::System)?;
     // Dropped last: what the end of the server has to say is written too.
     let (logs, _log_thread) = Logs::start(options.log_level, sink).map_err(ServeError::System)?;
+    let state = options.persist_to.clone();
     let result = runtime.block_on(run(options, logs, timeouts));
     runtime.shutdown_timeout(RUNTIME_WAIT);
+    wait_until_closed(&state, RUNTIME_WAIT);
     result
 }
 

@@ -28,6 +28,7 @@ mod file_name;
 mod kv;
 mod large;
 mod log_room;
+mod open;
 mod opened;
 mod queue;
 mod r2;
@@ -40,6 +41,7 @@ pub(crate) use r2::NamedBody;
 
 pub use d1::SqliteD1;
 pub use kv::SqliteKv;
+pub use open::wait_until_closed;
 pub use queue::SqliteQueue;
 pub use r2::SqliteR2;
 

@@ -10,7 +10,7 @@ use isthmus_protocol::flow::INLINE_MAX;
 use isthmus_protocol::shell::{Hello, Resource, Welcome};
 use isthmus_protocol::{Body, Call, ChannelId, FailureKind, Frame, Open, Operation, decode, encode};
 use isthmus_stores::WHAT_TO_DO;
-use isthmus_stores::sqlite::{SqliteOptions, SqliteStores};
+use isthmus_stores::sqlite::{SqliteOptions, SqliteStores, wait_until_closed};
 use isthmus_stores::state::StateError;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
@@ -31,6 +31,8 @@ const WELCOME_WAIT: Duration = Duration::from_secs(10);
 
 /// How long the stores may take to be closed at the end.
 const CLOSE_WAIT: Duration = Duration::from_secs(30);
+/// How long their databases may take after that to get what is in their logs.
+const LOGS_WAIT: Duration = Duration::from_secs(5);
 
 /// A connection to the stores of a state folder: those of the `isthmus dev` that runs there or, if none does, opened in
 /// this process.
@@ -40,6 +42,8 @@ pub struct StoresClient {
     link: Arc<Link>,
     /// The stores of this process.
     here: Option<JoinHandle<()>>,
+    /// The state folder.
+    state: PathBuf,
     /// Where the file of each resource is, if it has one.
     places: Vec<Option<PathBuf>>,
 }
@@ -175,6 +179,7 @@ impl StoresClient {
             runtime: Some(runtime),
             link,
             here,
+            state: state.to_owned(),
             places,
         })
     }
@@ -254,6 +259,8 @@ impl Drop for StoresClient {
         if let Some(here) = self.here.take() {
             // Whatever still hangs then ends with the process.
             let _ = runtime.block_on(async { timeout(CLOSE_WAIT, here).await });
+            // A thread that writes a database may hold its last handle.
+            wait_until_closed(&self.state, LOGS_WAIT);
         }
         // A reader may be waiting for a terminal.
         runtime.shutdown_background();

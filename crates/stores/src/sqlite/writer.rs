@@ -15,7 +15,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{SqliteOptions, failure::Failure, log_room};
+use super::{SqliteOptions, failure::Failure, log_room, open};
 use crate::{Durability, StoreError};
 
 /// A transaction takes no more writes than this …
@@ -66,6 +66,7 @@ impl<W: Write> Writer<W> {
             connection,
             commits: Arc::clone(&commits),
         };
+        let open = open::Mark::new(path);
         let log_of = (options.durability == Durability::Full).then(|| path.to_owned());
         let thread = thread::Builder::new()
             .name("sqlite-writer".to_owned())
@@ -74,6 +75,9 @@ impl<W: Write> Writer<W> {
                     log_room::reserve(&group.connection, &path);
                 }
                 group.run(&receiver);
+                // The last connection puts the log into the database.
+                drop(group);
+                drop(open);
             })
             .map_err(|source| StoreError::StartWriter {
                 path: path.to_owned(),
