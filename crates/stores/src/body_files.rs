@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::Durability;
+use crate::{Durability, folders::sync_folder};
 
 /// The name of the folder of the files, beside their database.
 pub(crate) const FOLDER: &str = "bodies";
@@ -83,7 +83,7 @@ impl BodyFiles {
     pub(crate) fn settle(&self, file: &BodyFile) -> io::Result<()> {
         if self.durability == Durability::Full {
             file.file.sync_all()?;
-            File::open(&self.folder)?.sync_all()?;
+            sync_folder(&self.folder)?;
         }
         Ok(())
     }

@@ -48,17 +48,20 @@ pub mod cache;
 mod clock;
 pub mod d1;
 mod error;
+mod folders;
 pub mod kv;
 pub mod queue;
 pub mod r2;
 mod rate_limit;
 pub mod sqlite;
 pub mod state;
+mod told;
 
 pub use body::{StoredBody, StoredPiece};
 pub use clock::{Clock, SystemClock};
 pub use error::{StoreError, WHAT_TO_DO};
 pub use rate_limit::RateLimiter;
+pub use told::Told;
 
 /// What an acknowledged write survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

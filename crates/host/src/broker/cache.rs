@@ -3,32 +3,32 @@
 //! A response that is stored may come from the isolate or be a body that the host holds; one that is found and long is
 //! held in its turn. The answer to a put comes when what it stored is durable, or when it was decided that nothing is.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::Body as _;
 use isthmus_protocol::{Body, FailureKind, Header, Reply, ResponseHead, StreamId, cache};
+use isthmus_stores::Told;
 use isthmus_stores::cache::{CacheError, CacheRequest, Caches, Found, Headers};
 
-use super::{Broker, CallFailure, lock};
+use super::{Broker, CallFailure, prompt};
 use crate::logs::LogLevel;
 use crate::network::Upload;
 
-/// The caches, and what was said of them last: a store that stays broken fills no log.
+/// The caches, and the error that the log was last told of.
 pub(crate) struct CacheGrant {
     caches: Caches,
-    said: Arc<Mutex<String>>,
+    told: Arc<Told<String>>,
 }
 
 impl CacheGrant {
     pub(super) fn new(caches: Caches) -> Self {
         Self {
             caches,
-            said: Arc::default(),
+            told: Arc::default(),
         }
     }
 }
@@ -67,7 +67,7 @@ impl Broker {
         body: &Body<'_>,
     ) -> Result<(), CallFailure> {
         let caches = grant.caches.clone();
-        let said = Arc::clone(&grant.said);
+        let told = Arc::clone(&grant.told);
         let asked = Asked {
             cache: call.cache.map(ToOwned::to_owned),
             key: call.key.to_owned(),
@@ -76,7 +76,7 @@ impl Broker {
         let broker = self.clone();
         match &call.operation {
             cache::Operation::Match => {
-                let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+                prompt::begin(async move {
                     let found = caches.find(asked.request()).await;
                     if !broker.outgoing.has_room() {
                         broker.outgoing.room().await;
@@ -84,20 +84,16 @@ impl Broker {
                     match found {
                         Ok(Some(found)) => broker.answer_found(stream, found),
                         Ok(None) => broker.answer(stream, Reply::Cache(cache::Reply::Nothing), None),
-                        Err(error) => broker.fail_cache(stream, &error, &said),
+                        Err(error) => broker.fail_cache(stream, &error, &told),
                     }
                 });
-                // What is short is found at the first look and costs no task.
-                if work.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Pending {
-                    tokio::spawn(work);
-                }
             }
             cache::Operation::Delete => {
                 tokio::spawn(async move {
                     match caches.remove(asked.request()).await {
                         Ok(true) => broker.answer(stream, Reply::Cache(cache::Reply::Done), None),
                         Ok(false) => broker.answer(stream, Reply::Cache(cache::Reply::Nothing), None),
-                        Err(error) => broker.fail_cache(stream, &error, &said),
+                        Err(error) => broker.fail_cache(stream, &error, &told),
                     }
                 });
             }
@@ -107,7 +103,7 @@ impl Broker {
                 tokio::spawn(async move {
                     match put(&caches, &asked, status, headers, upload).await {
                         Ok(()) => broker.answer(stream, Reply::Cache(cache::Reply::Done), None),
-                        Err(PutFailure::Store(error)) => broker.fail_cache(stream, &error, &said),
+                        Err(PutFailure::Store(error)) => broker.fail_cache(stream, &error, &told),
                         Err(PutFailure::Body(reason)) => {
                             broker.fail(stream, &CallFailure::new(FailureKind::User, reason), false);
                         }
@@ -136,17 +132,15 @@ impl Broker {
     }
 
     /// Names the folder in the log; the isolate hears what is wrong, not where.
-    fn fail_cache(&self, stream: StreamId, error: &CacheError, said: &Mutex<String>) {
+    fn fail_cache(&self, stream: StreamId, error: &CacheError, told: &Told<String>) {
         let text = error.to_string();
-        {
-            let mut said = lock(said);
-            if *said != text {
-                self.logs.host(
-                    LogLevel::Error,
-                    format_args!("{text}. It holds nothing that can't be had again: stop the server and delete the folder"),
-                );
-                *said = text;
-            }
+        if told.is_news(&text) {
+            self.logs.host(
+                LogLevel::Error,
+                format_args!(
+                    "{text}. It holds nothing that can't be had again: stop the server and delete the folder"
+                ),
+            );
         }
         let message = format!("The cache can't be used: {}", error.reason());
         self.fail(stream, &CallFailure::new(FailureKind::Internal, message), false);

@@ -2,30 +2,31 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use isthmus_protocol::d1::{Query, Reply as D1Reply};
 use isthmus_protocol::{Body, FailureKind, Reply, StreamId};
+use isthmus_stores::Told;
 use isthmus_stores::d1::{D1Database, D1Error};
 
-use super::{Broker, CallFailure, lock, prompt};
+use super::{Broker, CallFailure, prompt};
 use crate::logs::LogLevel;
 use crate::network::Upload;
 use crate::streams::keep;
 
-/// A database, and what was said of it last: one that stays broken fills no log.
+/// A database, and the error that the log was last told of.
 pub(crate) struct D1Grant {
     database: D1Database,
-    said: Arc<Mutex<String>>,
+    told: Arc<Told<String>>,
 }
 
 impl D1Grant {
     pub(crate) fn new(database: D1Database) -> Self {
         Self {
             database,
-            said: Arc::default(),
+            told: Arc::default(),
         }
     }
 }
@@ -41,7 +42,7 @@ impl Broker {
         body: &Body<'_>,
     ) -> Result<(), CallFailure> {
         let database = grant.database.clone();
-        let said = Arc::clone(&grant.said);
+        let told = Arc::clone(&grant.told);
         let broker = self.clone();
         if let Body::Inline(statements) = body {
             let statements = keep(raw, statements);
@@ -51,7 +52,7 @@ impl Broker {
                 .ok_or_else(CallFailure::no_room)?;
             prompt::begin(async move {
                 broker
-                    .execute_d1(stream, &database, query, statements, &said)
+                    .execute_d1(stream, &database, query, statements, &told)
                     .await;
                 drop(charge);
             });
@@ -73,7 +74,7 @@ impl Broker {
                 return broker.fail(stream, &failure, false);
             }
             broker
-                .execute_d1(stream, &database, query, statements.freeze(), &said)
+                .execute_d1(stream, &database, query, statements.freeze(), &told)
                 .await;
             drop(charge);
         });
@@ -86,7 +87,7 @@ impl Broker {
         database: &D1Database,
         query: Query,
         statements: Bytes,
-        said: &Mutex<String>,
+        told: &Told<String>,
     ) {
         let result = database.execute(query, statements).await;
         if !self.outgoing.has_room() {
@@ -112,21 +113,17 @@ impl Broker {
                 };
                 self.answer(stream, Reply::D1(reply), Some(&Bytes::from(message)));
             }
-            Err(error) => self.fail_d1(stream, error, said),
+            Err(error) => self.fail_d1(stream, error, told),
         }
     }
 
     /// Names the file in the log, if it is to blame; the isolate hears what is wrong, not where.
-    fn fail_d1(&self, stream: StreamId, error: D1Error, said: &Mutex<String>) {
+    fn fail_d1(&self, stream: StreamId, error: D1Error, told: &Told<String>) {
         let Some(report) = error.report else {
             return self.fail(stream, &CallFailure::new(FailureKind::User, error.message), false);
         };
-        {
-            let mut said = lock(said);
-            if *said != report {
-                self.logs.host(LogLevel::Error, format_args!("{report}"));
-                *said = report;
-            }
+        if told.is_news(&report) {
+            self.logs.host(LogLevel::Error, format_args!("{report}"));
         }
         self.fail(
             stream,

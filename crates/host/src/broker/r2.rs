@@ -3,19 +3,18 @@
 //! A value that is put may come from the isolate or be a body that the host holds; it goes to the store as it comes. One
 //! that is read and long is held in its turn: it is read from its file as it is asked for.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body::Body as _;
 use isthmus_protocol::flow::INLINE_MAX;
 use isthmus_protocol::{Body, Call, FailureKind, Frame, Open, Operation, Reply, StreamId, decode, r2};
 use isthmus_stores::r2::{R2Answer, R2Bucket, R2Error};
-use isthmus_stores::{StoredBody, WHAT_TO_DO};
+use isthmus_stores::{StoredBody, Told, WHAT_TO_DO};
 
-use super::{Broker, CallFailure, CallState, HeldBody, lock};
+use super::{Broker, CallFailure, CallState, HeldBody, lock, prompt};
 use crate::logs::{LogLevel, Logs};
 use crate::network::Upload;
 use crate::streams::keep;
@@ -23,11 +22,11 @@ use crate::streams::keep;
 /// So many bytes of a value are in memory at most while it is stored.
 const BUFFERED: u64 = 4 * 1024 * 1024;
 
-/// A bucket, and what was said of it last: a store that stays broken fills no log.
+/// A bucket, and the error that the log was last told of.
 pub(crate) struct R2Grant {
     bucket: R2Bucket,
     name: Arc<str>,
-    said: Arc<Mutex<String>>,
+    told: Arc<Told<String>>,
 }
 
 /// Why a value came to nothing.
@@ -47,7 +46,7 @@ impl R2Grant {
         Self {
             bucket,
             name: name.into(),
-            said: Arc::default(),
+            told: Arc::default(),
         }
     }
 
@@ -55,7 +54,7 @@ impl R2Grant {
         Self {
             bucket: self.bucket.clone(),
             name: Arc::clone(&self.name),
-            said: Arc::clone(&self.said),
+            told: Arc::clone(&self.told),
         }
     }
 
@@ -66,13 +65,11 @@ impl R2Grant {
             return CallFailure::new(FailureKind::User, error.message_of(operation));
         }
         let text = error.log.as_ref().unwrap_or(&error.message);
-        let mut said = lock(&self.said);
-        if *said != *text {
+        if self.told.is_news(text) {
             logs.host(
                 LogLevel::Error,
                 format_args!("the R2 bucket `{}`: {text}. {WHAT_TO_DO}", self.name),
             );
-            said.clone_from(text);
         }
         CallFailure::new(FailureKind::Internal, error.message_of(operation))
     }
@@ -108,7 +105,7 @@ impl Broker {
             }
         };
         let (broker, grant, frame) = (self.clone(), grant.clone_for_call(), keep(raw, raw));
-        let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+        prompt::begin(async move {
             // The operation borrows from the frame, which the task owns.
             let Some(operation) = operation_in(&frame) else {
                 return;
@@ -132,10 +129,6 @@ impl Broker {
                 }
             }
         });
-        // A quick read is ready at the first look and costs no task.
-        if work.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Pending {
-            tokio::spawn(work);
-        }
         Ok(())
     }
 

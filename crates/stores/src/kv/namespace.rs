@@ -1,15 +1,12 @@
 //! A namespace as the platform sees it: limits, expiry and cursors over a store.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use isthmus_protocol::kv::Operation;
 
 use super::{KvAnswer, KvEntry, KvError, KvRange, KvStore, ValueBuffer, limits};
-use crate::{Clock, WHAT_TO_DO};
+use crate::{Clock, Told, WHAT_TO_DO};
 
 /// A KV namespace. Clones share the store.
 #[derive(Clone)]
@@ -23,8 +20,7 @@ pub struct KvNamespace {
 struct Operator {
     /// What the namespace is called there.
     place: String,
-    /// What was told last: a namespace that stays broken fills no log.
-    told: Mutex<Option<KvError>>,
+    told: Told<KvError>,
 }
 
 impl fmt::Debug for KvNamespace {
@@ -41,7 +37,7 @@ impl KvNamespace {
             clock,
             operator: Arc::new(Operator {
                 place,
-                told: Mutex::default(),
+                told: Told::default(),
             }),
         }
     }
@@ -49,18 +45,13 @@ impl KvNamespace {
     /// What the server's log should say of an error of [`Self::execute`]: nothing if it is the caller's, or the same as the
     /// one before.
     pub fn news(&self, error: &KvError) -> Option<String> {
-        if !error.is_internal() {
-            return None;
-        }
-        let mut told = self.operator.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.as_ref() == Some(error) {
-            return None;
-        }
-        *told = Some(error.clone());
-        Some(format!(
-            "the database {}: {}. {WHAT_TO_DO}",
-            self.operator.place, error.message
-        ))
+        let is_news = error.is_internal() && self.operator.told.is_news(error);
+        is_news.then(|| {
+            format!(
+                "the database {}: {}. {WHAT_TO_DO}",
+                self.operator.place, error.message
+            )
+        })
     }
 
     /// Checks a put before its value arrives, so that what must fail fails early, and returns where to collect

@@ -1,9 +1,6 @@
 //! The platform's rules over a store: limits, delays, names, what wakes a consumer.
 
-use std::{
-    future::Future,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
 use isthmus_protocol::queue::{self, Metrics, Reply};
@@ -15,7 +12,7 @@ use super::{
     expiry::{self, Expiry},
     limits::{check_batch, check_delay, check_message, check_retention},
 };
-use crate::{Clock, WHAT_TO_DO};
+use crate::{Clock, Told, WHAT_TO_DO};
 
 /// No further message is leased with others whose bodies exceed this many bytes: a batch travels as one frame.
 const LEASE_BYTES: usize = 3 * 1024 * 1024;
@@ -39,8 +36,7 @@ pub struct Queue {
     clock: Arc<dyn Clock>,
     changes: Arc<watch::Sender<()>>,
     pub(super) expiry: Arc<Expiry>,
-    /// The error that the log was last told of.
-    told: Arc<Mutex<Option<QueueError>>>,
+    told: Arc<Told<QueueError>>,
 }
 
 impl Queue {
@@ -63,15 +59,8 @@ impl Queue {
 
     /// What the server's log should say of an error: nothing if it is the caller's, or the same as the one before.
     pub fn news(&self, error: &QueueError) -> Option<String> {
-        if !error.is_internal() {
-            return None;
-        }
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.as_ref() == Some(error) {
-            return None;
-        }
-        *told = Some(error.clone());
-        Some(format!("the queue {:?}: {error}. {WHAT_TO_DO}", self.name))
+        let is_news = error.is_internal() && self.told.is_news(error);
+        is_news.then(|| format!("the queue {:?}: {error}. {WHAT_TO_DO}", self.name))
     }
 
     /// The time of its clock, in milliseconds since the epoch.

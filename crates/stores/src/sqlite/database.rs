@@ -1,7 +1,7 @@
 //! Opens database files: what every one of ours has in common.
 
 use std::{
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -9,7 +9,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{SqliteOptions, failure::Failure};
-use crate::{Durability, StoreError};
+use crate::{Durability, StoreError, folders::sync_folder};
 
 /// The size of a page of every database of ours, in bytes.
 pub(super) const PAGE_BYTES: u32 = 4096;
@@ -122,10 +122,6 @@ fn create_folder(folder: &Path) -> Result<(), StoreError> {
             path: PathBuf::from(folder),
             source,
         })
-}
-
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 /// The version of a file of this kind; `None` if it is empty.

@@ -20,6 +20,7 @@ use super::{
     writer::Writer,
 };
 use crate::body_files::{self, BodyFiles, blocking};
+use crate::folders::sync_folder;
 use crate::r2::{
     Completion, Draft, Found, ListPage, ListRange, NewUpload, ObjectRecord, R2Error, R2Store, StoreFuture,
     UploadState,
@@ -161,7 +162,7 @@ impl SqliteR2 {
 /// The folder of the bodies is durable before anything in it is.
 fn sync_parents(folder: &Path, durability: Durability) -> io::Result<()> {
     if durability == Durability::Full {
-        std::fs::File::open(folder)?.sync_all()?;
+        sync_folder(folder)?;
     }
     Ok(())
 }

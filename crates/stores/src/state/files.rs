@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::folders::sync_folder;
+
 /// The ending of databases.
 const DATABASE: &str = "sqlite";
 
@@ -63,10 +65,6 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&new, path)?;
     sync_folder(path.parent().unwrap_or(Path::new(".")))
-}
-
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 /// Makes all folders in a tree durable, deepest first.

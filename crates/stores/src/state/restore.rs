@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     body_files,
+    folders::sync_folder,
     sqlite::{NamedBody, bodies_named_by, newest_version},
 };
 
@@ -130,7 +131,7 @@ pub fn restore(
     files::sync_folders(&staged).map_err(file_error(&staged))?;
     let hold = || -> io::Result<()> {
         fs::rename(&staged, state.join(READY))?;
-        files::sync_folder(state)
+        sync_folder(state)
     };
     hold().map_err(file_error(&staged))?;
     complete(state).map_err(file_error(state))?;
@@ -251,9 +252,9 @@ pub(super) fn complete(state: &Path) -> io::Result<()> {
                 remove(&state.join(name))?;
             }
         }
-        files::sync_folder(state)?;
+        sync_folder(state)?;
         fs::rename(&ready, &moving)?;
-        files::sync_folder(state)?;
+        sync_folder(state)?;
     }
     if moving.exists() {
         for name in entries(&moving)? {
@@ -261,7 +262,7 @@ pub(super) fn complete(state: &Path) -> io::Result<()> {
         }
         write_version(state)?;
         fs::remove_dir(&moving)?;
-        files::sync_folder(state)?;
+        sync_folder(state)?;
     }
     Ok(())
 }
