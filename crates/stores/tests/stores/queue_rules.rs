@@ -18,6 +18,15 @@ impl Bench {
     fn queue(&self) -> Queue {
         self.queue_stores(self.options).queue("jobs").expect("opens")
     }
+
+    /// A queue and that of its dead letters.
+    fn queue_and_letters(&self) -> (Queue, Queue) {
+        let stores = self.queue_stores(self.options);
+        (
+            stores.queue("jobs").expect("opens"),
+            stores.queue("dead").expect("opens"),
+        )
+    }
 }
 
 fn outgoing(body: &[u8], delay: Option<i32>) -> Outgoing<'_> {
@@ -204,11 +213,7 @@ async fn messages_and_leases_outlive_the_process() {
 #[tokio::test]
 async fn dead_letters_keep_their_names_and_times() {
     let bench = Bench::new();
-    let stores = bench.queue_stores(bench.options);
-    let (queue, letters) = (
-        stores.queue("jobs").expect("opens"),
-        stores.queue("dead").expect("opens"),
-    );
+    let (queue, letters) = bench.queue_and_letters();
     send(&queue, b"a", None).await.expect("sends");
     let dead = queue.lease(1, 1000, true).await.expect("leases");
     bench.clock.advance(5);
@@ -343,11 +348,7 @@ async fn how_long_messages_are_kept_can_be_set() {
 #[tokio::test]
 async fn a_dead_letter_is_kept_from_its_death_on() {
     let bench = Bench::new();
-    let stores = bench.queue_stores(bench.options);
-    let (queue, letters) = (
-        stores.queue("jobs").expect("opens"),
-        stores.queue("dead").expect("opens"),
-    );
+    let (queue, letters) = bench.queue_and_letters();
     send(&queue, b"a", None).await.expect("sends");
     bench.clock.advance(3 * DAY);
     let dead = queue.lease(1, 1000, true).await.expect("leases");
