@@ -60,6 +60,16 @@ pub(crate) fn cache_from_environment() -> Result<CacheLimits, String> {
     Ok(limits)
 }
 
+/// How long one statement of D1 may run, as `ISTHMUS_D1_TIMEOUT` (seconds) sets it; upstream's 30 s without it.
+///
+/// # Errors
+/// A sentence if the variable holds no positive number of seconds.
+pub(crate) fn d1_statement_time() -> Result<Duration, String> {
+    let mut time = Duration::from_secs(30);
+    read("ISTHMUS_D1_TIMEOUT", &mut time)?;
+    Ok(time)
+}
+
 /// Timeouts of outbound requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NetworkLimits {

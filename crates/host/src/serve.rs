@@ -118,7 +118,9 @@ async fn run(options: ServeOptions, logs: Logs, timeouts: Timeouts) -> Result<()
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::System)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::System)?;
     let stores = SqliteStores::open(&options.persist_to, SqliteOptions::default());
-    let stores = Arc::new(stores.map_err(|error| ServeError::State(error.to_string()))?);
+    let statement_time = limits::d1_statement_time().map_err(ServeError::Environment)?;
+    let stores = stores.map_err(|error| ServeError::State(error.to_string()))?;
+    let stores = Arc::new(stores.with_d1_statement_time(statement_time));
     let limits = NetworkLimits::from_environment().map_err(ServeError::Environment)?;
     let request_body_max = limits::request_body_max().map_err(ServeError::Environment)?;
     let cache = limits::cache_from_environment().map_err(ServeError::Environment)?;

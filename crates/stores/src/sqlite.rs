@@ -55,7 +55,7 @@ pub struct SqliteOptions {
     pub max_bytes: Option<u64>,
 }
 
-/// For how long one statement of D1 may run.
+/// For how long one statement of D1 may run, unless the caller says otherwise.
 const D1_STATEMENT_TIME: Duration = Duration::from_secs(30);
 
 /// All stores of one host, as files under one folder. The same id always gives the same open database.
@@ -64,6 +64,7 @@ pub struct SqliteStores {
     /// Held for its lock; `None` where the caller has none to share the folder with.
     folder: Option<StateFolder>,
     options: SqliteOptions,
+    d1_statement_time: Duration,
     clock: Arc<dyn Clock>,
     open_kv: Opened<SqliteKv>,
     open_d1: Opened<SqliteD1>,
@@ -103,6 +104,7 @@ impl SqliteStores {
             root,
             folder: None,
             options,
+            d1_statement_time: D1_STATEMENT_TIME,
             clock,
             open_kv: Opened::default(),
             open_d1: Opened::default(),
@@ -110,6 +112,16 @@ impl SqliteStores {
             open_r2: Arc::default(),
             open_secrets: Opened::default(),
             limiters: Mutex::default(),
+        }
+    }
+
+    /// The same stores, with another limit on how long one statement of D1 may run (usually 30 seconds). It counts for
+    /// databases that are opened from now on.
+    #[must_use]
+    pub fn with_d1_statement_time(self, time: Duration) -> Self {
+        Self {
+            d1_statement_time: time,
+            ..self
         }
     }
 
@@ -185,7 +197,7 @@ impl SqliteStores {
     pub fn d1(&self, id: &str) -> Result<D1Database, StoreError> {
         let open = || {
             let path = self.file("d1", id)?;
-            SqliteD1::open(&path, self.options, D1_STATEMENT_TIME, self.clock.now_ms())
+            SqliteD1::open(&path, self.options, self.d1_statement_time, self.clock.now_ms())
         };
         Ok(D1Database::new(self.open_d1.get(id, open)?))
     }

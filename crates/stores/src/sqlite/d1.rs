@@ -182,6 +182,7 @@ impl SqliteD1 {
             shared: Arc::clone(&self.shared),
             guard: Arc::clone(&self.writer_guard),
             outcome: Arc::clone(&outcome),
+            took_too_long: AtomicBool::new(false),
         });
         let written = written.await;
         let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -282,6 +283,8 @@ struct D1Write {
     guard: Arc<Guard>,
     /// What came of them; it counts once the transaction is committed.
     outcome: Arc<Mutex<Option<Outcome>>>,
+    /// A statement took all the time there is, which undid the transaction: it gets that time only once.
+    took_too_long: AtomicBool,
 }
 
 impl D1Write {
@@ -304,6 +307,7 @@ impl D1Write {
                 Ok(Ok(results))
             }
             Err(stopped) => {
+                self.took_too_long.store(self.guard.interrupted(), Relaxed);
                 if !connection.is_autocommit() {
                     ours("ROLLBACK TO request")?;
                     ours("RELEASE request")?;
@@ -319,6 +323,9 @@ impl D1Write {
 
 impl Write for D1Write {
     fn apply(&self, connection: &Connection) -> rusqlite::Result<Progress> {
+        if self.took_too_long.load(Relaxed) {
+            return Ok(Progress::Done);
+        }
         let outcome = self.run(connection)?;
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
         if connection.is_autocommit() {
