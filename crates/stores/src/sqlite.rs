@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -17,7 +18,7 @@ use crate::{
     kv::KvNamespace,
     queue::Queue,
     r2::{R2Bucket, R2Store},
-    state::{StateError, StateFolder},
+    state::{StateError, StateFolder, holds_stores},
 };
 
 pub(crate) mod cache_index;
@@ -170,6 +171,19 @@ impl SqliteStores {
             Resource::Queue { name } => ("queues", name),
         };
         Some(root.join(folder).join(file_name::of(id).ok()?))
+    }
+
+    /// Whether there is, in the state folder `root`, what a command asks for; of the folder itself, whether it holds any
+    /// store. What has no name that a file can have is nowhere.
+    ///
+    /// # Errors
+    /// It can't be looked for.
+    pub fn has(root: &Path, resource: &Resource<'_>) -> io::Result<bool> {
+        match (resource, Self::path_of(root, resource)) {
+            (Resource::State, _) => holds_stores(root),
+            (_, Some(path)) => path.try_exists(),
+            (_, None) => Ok(false),
+        }
     }
 
     /// The store of secrets `id`: its keys are their names. The file `secrets_store/ID.sqlite`, else as [`Self::kv`].

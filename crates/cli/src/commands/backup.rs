@@ -1,7 +1,9 @@
 //! `isthmus backup` and `isthmus restore`: all data of a state folder.
 
-use isthmus_host::shell::{Operation, Reply, Resource, Restored, Upload, restore as restore_state, state};
-use isthmus_project::Report;
+use isthmus_host::shell::{
+    Access, Operation, Reply, Resource, Restored, Upload, restore as restore_state, state,
+};
+use isthmus_project::{Report, display_path};
 use serde_json::json;
 
 use super::input;
@@ -16,7 +18,13 @@ pub(crate) fn backup(arguments: &BackupArguments, printer: &Printer) -> Result<(
     let Some(to) = to.to_str() else {
         return Err(failed(format!("the path {} is not valid UTF-8", to.display())));
     };
-    let client = state.connect(&[Resource::State])?;
+    let client = state.connect(Resource::State, Access::Existing)?;
+    if !client.existed() {
+        return Err(failed(format!(
+            "there is no data to back up in {}",
+            display_path(&state.folder)
+        )));
+    }
     let progress = printer.progress("Copying", None, Unit::Items);
     let operation = Operation::State(state::Operation::Backup { to });
     let answer = client

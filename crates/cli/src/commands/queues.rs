@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use isthmus_host::shell::state::StoreKind;
-use isthmus_host::shell::{Operation, Reply, Resource, StoresClient, Upload, queue};
-use isthmus_project::{ConsumerType, Project, QueueConsumer, Report};
+use isthmus_host::shell::{Access, Operation, Reply, Resource, StoresClient, Upload, queue};
+use isthmus_project::{ConsumerType, Diagnostic, Project, QueueConsumer, Report};
 use serde::Serialize;
 
 use super::input;
@@ -84,15 +84,17 @@ struct Queue {
 
 impl Queue {
     /// A queue that the project names or the state folder holds; another would be made by a slip of the hand.
-    fn open(arguments: &QueueArguments) -> Result<Self, Report> {
+    fn open(arguments: &QueueArguments, access: Access) -> Result<Self, Report> {
         let state = State::of(&arguments.state)?;
         let name = arguments.name.as_str();
-        let is_known = named(state.project.as_ref()).contains(&name)
-            || state.held(StoreKind::Queue)?.iter().any(|held| held == name);
+        let named = named(state.project.as_ref());
+        let is_known = named.contains(&name) || state.held(StoreKind::Queue)?.iter().any(|held| held == name);
         if !is_known {
-            return Err(failed(format!("Queue \"{name}\" does not exist.")));
+            let bound: Vec<_> = named.into_iter().map(|name| (name, None)).collect();
+            let unknown = Diagnostic::error(format!("Queue \"{name}\" does not exist."));
+            return Err(unknown.hint(state.offer(&bound)).into());
         }
-        let client = state.connect(&[Resource::Queue { name }])?;
+        let client = state.connect(Resource::Queue { name }, access)?;
         Ok(Self { client, state })
     }
 
@@ -168,7 +170,8 @@ fn list(arguments: &QueuesListArguments, printer: &Printer) -> Result<(), Report
     // One that is damaged doesn't hide the others.
     let mut broken = Report::default();
     for name in &names {
-        let contents = state.connect(&[Resource::Queue { name }]).and_then(|client| {
+        let client = state.connect(Resource::Queue { name }, Access::Existing);
+        let contents = client.and_then(|client| {
             let queue = Queue {
                 client,
                 state: State {
@@ -221,7 +224,7 @@ fn line(queue: &Shown<'_>) -> String {
 }
 
 fn info(arguments: &QueueArguments, printer: &Printer) -> Result<(), Report> {
-    let queue = Queue::open(arguments)?;
+    let queue = Queue::open(arguments, Access::Existing)?;
     let shown = Shown::new(&arguments.name, queue.contents()?, queue.state.project.as_ref());
     if arguments.state.project.json {
         return printer.json(&shown).map_err(failed);
@@ -250,7 +253,7 @@ fn info(arguments: &QueueArguments, printer: &Printer) -> Result<(), Report> {
 }
 
 fn send(arguments: &QueuesSendArguments, printer: &Printer) -> Result<(), Report> {
-    let queue = Queue::open(&arguments.queue)?;
+    let queue = Queue::open(&arguments.queue, Access::Make)?;
     let body = match arguments.message.as_str() {
         "-" => input::read(Path::new("-"))?,
         text => text.as_bytes().to_vec(),
@@ -286,7 +289,7 @@ fn send(arguments: &QueuesSendArguments, printer: &Printer) -> Result<(), Report
 }
 
 fn update(arguments: &QueuesUpdateArguments, printer: &Printer) -> Result<(), Report> {
-    let queue = Queue::open(&arguments.queue)?;
+    let queue = Queue::open(&arguments.queue, Access::Make)?;
     let seconds = arguments.message_retention_period_secs;
     queue.call(queue::Operation::Retain { seconds })?;
     let name = &arguments.queue.name;
@@ -301,7 +304,7 @@ fn update(arguments: &QueuesUpdateArguments, printer: &Printer) -> Result<(), Re
 }
 
 fn purge(arguments: &QueuesPurgeArguments, printer: &Printer) -> Result<(), Report> {
-    let queue = Queue::open(&arguments.queue)?;
+    let queue = Queue::open(&arguments.queue, Access::Existing)?;
     let name = &arguments.queue.name;
     let question = format!("This operation will permanently delete all the messages in queue {name}. Go on?");
     if !arguments.force && !input::confirm(printer, &question)? {
@@ -322,7 +325,7 @@ fn purge(arguments: &QueuesPurgeArguments, printer: &Printer) -> Result<(), Repo
 }
 
 fn pause(arguments: &QueueArguments, paused: bool, printer: &Printer) -> Result<(), Report> {
-    let queue = Queue::open(arguments)?;
+    let queue = Queue::open(arguments, Access::Make)?;
     queue.call(queue::Operation::Pause { paused })?;
     let name = &arguments.name;
     if arguments.state.project.json {

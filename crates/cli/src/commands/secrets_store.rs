@@ -2,7 +2,7 @@
 //! folder as the entries of a KV namespace are.
 
 use isthmus_host::shell::state::StoreKind;
-use isthmus_host::shell::{Answer, Operation, Reply, Resource, StoresClient, Upload, kv};
+use isthmus_host::shell::{Access, Answer, Operation, Reply, Resource, StoresClient, Upload, kv};
 use isthmus_project::Report;
 use serde_json::{Value, json};
 
@@ -36,10 +36,22 @@ struct Store<'a> {
 }
 
 impl<'a> Store<'a> {
-    fn open(arguments: &'a SecretsStoreArguments) -> Result<Self, Report> {
+    fn open(arguments: &'a SecretsStoreArguments, access: Access, printer: &Printer) -> Result<Self, Report> {
         let state = State::of(&arguments.state)?;
         let id = &arguments.store_id;
-        let client = state.connect(&[Resource::Secrets { id }])?;
+        let client = state.connect(Resource::Secrets { id }, access)?;
+        let mut bound = Vec::new();
+        for secret in state.project.iter().flat_map(|project| &project.stored_secrets) {
+            let store = (secret.store_id.as_str(), None);
+            if !bound.contains(&store) {
+                bound.push(store);
+            }
+        }
+        if !client.existed()
+            && let Some(doubt) = state.doubt(access, "store of secrets", id, &bound)
+        {
+            printer.report(&doubt);
+        }
         Ok(Self { client, arguments })
     }
 
@@ -103,7 +115,7 @@ fn shown(store: &str, name: &str) -> Value {
 }
 
 fn create(arguments: StoredSecretCreateArguments, printer: &Printer) -> Result<(), Report> {
-    let store = Store::open(&arguments.store)?;
+    let store = Store::open(&arguments.store, Access::Make, printer)?;
     let name = &arguments.name;
     if store.has(name)? {
         return Err(failed(format!(
@@ -116,7 +128,7 @@ fn create(arguments: StoredSecretCreateArguments, printer: &Printer) -> Result<(
 }
 
 fn update(arguments: StoredSecretUpdateArguments, printer: &Printer) -> Result<(), Report> {
-    let store = Store::open(&arguments.secret.store)?;
+    let store = Store::open(&arguments.secret.store, Access::Existing, printer)?;
     let name = arguments.secret.name();
     store.require(name)?;
     store.put(name, arguments.value, printer)?;
@@ -124,13 +136,13 @@ fn update(arguments: StoredSecretUpdateArguments, printer: &Printer) -> Result<(
 }
 
 fn get(arguments: &StoredSecretArguments, printer: &Printer) -> Result<(), Report> {
-    let store = Store::open(&arguments.store)?;
+    let store = Store::open(&arguments.store, Access::Existing, printer)?;
     store.require(arguments.name())?;
     print(&arguments.store, &[arguments.name().to_owned()], printer)
 }
 
 fn delete(arguments: &StoredSecretArguments, printer: &Printer) -> Result<(), Report> {
-    let store = Store::open(&arguments.store)?;
+    let store = Store::open(&arguments.store, Access::Existing, printer)?;
     let name = arguments.name();
     store.require(name)?;
     store.call(kv::Operation::Delete { key: name }, Upload::None)?;
@@ -138,7 +150,7 @@ fn delete(arguments: &StoredSecretArguments, printer: &Printer) -> Result<(), Re
 }
 
 fn list(arguments: &SecretsStoreArguments, printer: &Printer) -> Result<(), Report> {
-    let store = Store::open(arguments)?;
+    let store = Store::open(arguments, Access::Existing, printer)?;
     let mut names = Vec::new();
     let mut position: Option<String> = None;
     loop {

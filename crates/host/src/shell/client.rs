@@ -9,9 +9,11 @@ use bytes::Bytes;
 use isthmus_protocol::flow::INLINE_MAX;
 use isthmus_protocol::shell::{Hello, Resource, Welcome};
 use isthmus_protocol::{Body, Call, ChannelId, FailureKind, Frame, Open, Operation, decode, encode};
+use isthmus_stores::Durability;
 use isthmus_stores::WHAT_TO_DO;
 use isthmus_stores::sqlite::{SqliteOptions, SqliteStores, wait_until_closed};
 use isthmus_stores::state::StateError;
+use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -24,6 +26,7 @@ use super::link::{Link, OpenCall};
 use super::serve::{VERSION, serve_connection};
 use super::socket;
 use crate::isolate::Frames;
+use crate::limits::d1_statement_time;
 use crate::logs::{LogLevel, Logs, Nowhere};
 
 /// How long a running `dev` may take to answer the first frame.
@@ -42,10 +45,22 @@ pub struct StoresClient {
     link: Arc<Link>,
     /// The stores of this process.
     here: Option<JoinHandle<()>>,
-    /// The state folder.
-    state: PathBuf,
+    /// The folder of the stores.
+    folder: PathBuf,
+    /// The folder in place of the state folder, if what was asked for isn't there and isn't to be made.
+    _stand_in: Option<TempDir>,
+    existed: bool,
     /// Where the file of each resource is, if it has one.
     places: Vec<Option<PathBuf>>,
+}
+
+/// What a command means to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To read, or to remove what is there: a store that doesn't exist is an empty one, and nothing is made.
+    Existing,
+    /// To write: what doesn't exist is made.
+    Make,
 }
 
 /// Why the stores can't be reached.
@@ -80,6 +95,9 @@ pub enum ConnectError {
     /// The state folder can't be used.
     #[error(transparent)]
     State(#[from] StateError),
+    /// A variable of the environment can't be understood.
+    #[error("{0}")]
+    Environment(String),
     /// The operating system refused something.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -124,17 +142,32 @@ pub enum Upload {
 
 impl StoresClient {
     /// Connects; `resources[n]` is then reached through [`Self::call`] with `n`. Stores in this process live in `state`,
-    /// which is made if need be.
+    /// which is made if need be and `access` allows it.
     ///
     /// # Errors
     /// [`ConnectError`].
-    pub fn connect(state: &Path, resources: &[Resource<'_>]) -> Result<Self, ConnectError> {
+    pub fn connect(state: &Path, resources: &[Resource<'_>], access: Access) -> Result<Self, ConnectError> {
+        // What can't be looked for is told when it is opened.
+        let there = |resource| SqliteStores::has(state, resource).unwrap_or(true);
+        let existed = resources.iter().all(there);
+        // What can't be made is refused there too.
+        let is_nameless = |resource: &Resource<'_>| {
+            *resource != Resource::State && SqliteStores::path_of(state, resource).is_none()
+        };
+        let stays_away = (access == Access::Existing && !existed) || resources.iter().any(is_nameless);
+        let stand_in = stays_away.then(TempDir::new).transpose()?;
+        let folder = stand_in.as_ref().map_or(state, TempDir::path);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("isthmus-stores")
             .enable_all()
             .build()?;
-        let connected = socket::connect(state).map_err(|source| ConnectError::Unreachable {
+        let connected = if stand_in.is_some() {
+            Ok(None)
+        } else {
+            socket::connect(state)
+        };
+        let connected = connected.map_err(|source| ConnectError::Unreachable {
             path: state.to_owned(),
             source,
         })?;
@@ -147,7 +180,16 @@ impl StoresClient {
                 }
                 None => {
                     let (ours, theirs) = UnixStream::pair()?;
-                    let stores = SqliteStores::open(state, SqliteOptions::default())?;
+                    let statement_time = d1_statement_time().map_err(ConnectError::Environment)?;
+                    let options = SqliteOptions {
+                        durability: if stand_in.is_some() {
+                            Durability::Process
+                        } else {
+                            Durability::default()
+                        },
+                        ..SqliteOptions::default()
+                    };
+                    let stores = SqliteStores::open(folder, options)?.with_d1_statement_time(statement_time);
                     let (logs, _log_thread) = Logs::start(LogLevel::None, Arc::new(Nowhere))?;
                     let served = serve_connection(theirs, Arc::new(stores), logs);
                     (ours, Some(runtime.spawn(served)))
@@ -173,13 +215,15 @@ impl StoresClient {
         });
         let places = resources
             .iter()
-            .map(|resource| SqliteStores::path_of(state, resource))
+            .map(|resource| SqliteStores::path_of(folder, resource))
             .collect();
         Ok(Self {
             runtime: Some(runtime),
             link,
             here,
-            state: state.to_owned(),
+            folder: folder.to_owned(),
+            _stand_in: stand_in,
+            existed,
             places,
         })
     }
@@ -187,6 +231,11 @@ impl StoresClient {
     /// Whether a running `isthmus dev` serves the stores.
     pub fn is_served_by_dev(&self) -> bool {
         self.here.is_none()
+    }
+
+    /// Whether all that was asked for was there before.
+    pub fn existed(&self) -> bool {
+        self.existed
     }
 
     /// Runs a future that makes calls, to its end. Not from within such a future.
@@ -260,7 +309,7 @@ impl Drop for StoresClient {
             // Whatever still hangs then ends with the process.
             let _ = runtime.block_on(async { timeout(CLOSE_WAIT, here).await });
             // A thread that writes a database may hold its last handle.
-            wait_until_closed(&self.state, LOGS_WAIT);
+            wait_until_closed(&self.folder, LOGS_WAIT);
         }
         // A reader may be waiting for a terminal.
         runtime.shutdown_background();

@@ -13,7 +13,7 @@ mod serve;
 mod socket;
 
 pub use answer::Answer;
-pub use client::{CallError, ConnectError, StoresClient, Upload};
+pub use client::{Access, CallError, ConnectError, StoresClient, Upload};
 pub use isthmus_protocol::shell::Resource;
 pub use isthmus_protocol::{ChannelId, FailureKind, Operation, Reply, d1, kv, queue, r2, state};
 pub use isthmus_stores::d1::{Piece, pieces};

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 
 use crate::logs::{LogLevel, LogThread, Logs, Nowhere};
 use crate::shell::{
-    Answer, CallError, ConnectError, Operation, Reply, Resource, StoresClient, Upload, kv, state,
+    Access, Answer, CallError, ConnectError, Operation, Reply, Resource, StoresClient, Upload, kv, state,
 };
 
 /// What `dev` does for commands, without a Worker.
@@ -76,7 +76,7 @@ fn both(test: impl Fn(&StoresClient)) {
     for with_host in [false, true] {
         let folder = TempDir::new().expect("a folder");
         let _host = with_host.then(|| Host::on(folder.path()));
-        let client = StoresClient::connect(folder.path(), &KV).expect("connects");
+        let client = StoresClient::connect(folder.path(), &KV, Access::Make).expect("connects");
         assert_eq!(client.is_served_by_dev(), with_host);
         test(&client);
     }
@@ -198,17 +198,59 @@ fn the_state_tells_its_namespaces() {
 }
 
 #[test]
+fn what_is_only_read_is_not_made() {
+    for with_host in [false, true] {
+        let folder = TempDir::new().expect("a folder");
+        let state = folder.path().join("state");
+        let host = with_host.then(|| Host::on(&state));
+        let entries = || std::fs::read_dir(&state).map_or(0, |entries| entries.count());
+        let before = entries();
+        let resources = [
+            Resource::State,
+            Resource::Kv { id: "one" },
+            Resource::Secrets { id: "one" },
+            Resource::D1 { id: "one" },
+            Resource::R2 { name: "one" },
+            Resource::Queue { name: "one" },
+        ];
+        for resource in resources {
+            let client = StoresClient::connect(&state, &[resource], Access::Existing).expect("connects");
+            assert!(!client.existed(), "{resource:?}");
+        }
+        let client = StoresClient::connect(&state, &KV, Access::Existing).expect("connects");
+        assert_eq!(value(&client, "k"), None);
+        // No file can have no name.
+        for access in [Access::Existing, Access::Make] {
+            let nameless = Resource::Kv { id: "" };
+            let refused = StoresClient::connect(&state, &[nameless], access).err();
+            assert!(matches!(refused, Some(ConnectError::Refused(_))), "{refused:?}");
+        }
+        assert_eq!(entries(), before);
+        drop(host);
+
+        let client = StoresClient::connect(&state, &KV, Access::Make).expect("connects");
+        assert!(!client.existed());
+        call(&client, put("k"), Upload::Bytes(Bytes::from_static(b"v"))).expect("stored");
+        drop(client);
+        let _host = with_host.then(|| Host::on(&state));
+        let client = StoresClient::connect(&state, &KV, Access::Existing).expect("connects");
+        assert!(client.existed() && client.is_served_by_dev() == with_host);
+        assert_eq!(value(&client, "k").as_deref(), Some(&b"v"[..]));
+    }
+}
+
+#[test]
 fn a_command_sees_what_the_host_has_and_leaves_what_it_did() {
     let folder = TempDir::new().expect("a folder");
     {
-        let client = StoresClient::connect(folder.path(), &KV).expect("connects");
+        let client = StoresClient::connect(folder.path(), &KV, Access::Make).expect("connects");
         call(&client, put("early"), Upload::Bytes(Bytes::from_static(b"1"))).expect("stored");
     }
     // The last handle has put the log into the database.
     assert!(!folder.path().join("kv/one.sqlite-wal").exists());
     let host = Host::on(folder.path());
     let namespace = host.stores.kv("one").expect("opens");
-    let client = StoresClient::connect(folder.path(), &KV).expect("connects");
+    let client = StoresClient::connect(folder.path(), &KV, Access::Make).expect("connects");
     assert_eq!(value(&client, "early").as_deref(), Some(&b"1"[..]));
     call(&client, put("late"), Upload::Bytes(Bytes::from_static(b"2"))).expect("stored");
     let operation = kv::Operation::Get {
@@ -226,7 +268,7 @@ fn a_command_sees_what_the_host_has_and_leaves_what_it_did() {
 fn the_end_of_the_host_ends_calls_with_an_error() {
     let folder = TempDir::new().expect("a folder");
     let host = Host::on(folder.path());
-    let client = StoresClient::connect(folder.path(), &KV).expect("connects");
+    let client = StoresClient::connect(folder.path(), &KV, Access::Make).expect("connects");
     call(&client, put("k"), Upload::Bytes(Bytes::from(vec![1; 1_000_000]))).expect("stored");
     let mut answer = call(&client, get("k"), Upload::None).expect("answered");
     drop(host);
@@ -241,7 +283,7 @@ fn the_end_of_the_host_ends_calls_with_an_error() {
         Err(CallError::Broken(_))
     ));
     // The next one opens the stores itself.
-    let client = StoresClient::connect(folder.path(), &KV).expect("connects");
+    let client = StoresClient::connect(folder.path(), &KV, Access::Make).expect("connects");
     assert!(!client.is_served_by_dev());
     assert_eq!(value(&client, "k").map(|value| value.len()), Some(1_000_000));
 }
@@ -253,12 +295,12 @@ fn a_store_that_cannot_be_opened_is_named() {
         std::fs::create_dir(folder.path().join("kv")).expect("a folder");
         std::fs::write(folder.path().join("kv/one.sqlite"), "x".repeat(8192)).expect("a file");
         let _host = with_host.then(|| Host::on(folder.path()));
-        let Err(error) = StoresClient::connect(folder.path(), &KV) else {
+        let Err(error) = StoresClient::connect(folder.path(), &KV, Access::Make) else {
             panic!("it is no database");
         };
         assert!(error.to_string().contains("kv/one.sqlite"), "{error}");
         // The others are not concerned.
-        StoresClient::connect(folder.path(), &[Resource::Kv { id: "two" }]).expect("connects");
+        StoresClient::connect(folder.path(), &[Resource::Kv { id: "two" }], Access::Make).expect("connects");
     }
 }
 
@@ -301,7 +343,7 @@ fn strangers_at_the_socket_are_turned_away() {
     });
     isthmus_protocol::encode(&isthmus_protocol::Frame::Ready, &mut bytes).expect("short");
     say(&bytes);
-    StoresClient::connect(folder.path(), &KV).expect("the host is well");
+    StoresClient::connect(folder.path(), &KV, Access::Make).expect("the host is well");
 }
 
 #[test]
@@ -316,9 +358,9 @@ fn a_host_of_another_version_or_one_that_hangs_is_told_from_the_others() {
         // And one that just goes away.
         drop(listener.accept().expect("a command"));
     });
-    let error = StoresClient::connect(folder.path(), &KV).err();
+    let error = StoresClient::connect(folder.path(), &KV, Access::Make).err();
     assert!(matches!(error, Some(ConnectError::OtherVersion { theirs }) if theirs == "0.0.1"));
-    let error = StoresClient::connect(folder.path(), &KV).err();
+    let error = StoresClient::connect(folder.path(), &KV, Access::Make).err();
     assert!(matches!(error, Some(ConnectError::NoAnswer { .. })));
     old.join().expect("no panic");
 }

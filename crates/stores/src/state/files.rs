@@ -22,6 +22,16 @@ pub(super) fn is_store(name: &OsStr) -> bool {
     STORES.iter().any(|store| name == *store)
 }
 
+/// Whether a state folder holds the folder of any store.
+pub(super) fn holds_stores(folder: &Path) -> io::Result<bool> {
+    for store in STORES {
+        if folder.join(store).try_exists()? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The databases of all stores in a state folder, relative to it. All other data are bodies that they name.
 pub(super) fn databases_in(folder: &Path) -> io::Result<BTreeSet<PathBuf>> {
     let mut databases = BTreeSet::new();

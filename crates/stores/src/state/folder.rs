@@ -90,7 +90,13 @@ impl StateFolder {
             path: path.to_owned(),
             source,
         };
-        fs::create_dir_all(path).map_err(system)?;
+        fs::create_dir_all(path).map_err(|error| {
+            system(match error.kind() {
+                // What exists is something else.
+                io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+                _ => error,
+            })
+        })?;
         let lock = locked(path, File::try_lock_shared)?;
         let found = version_of(path)?;
         if found == VERSION && !restore::is_pending(path) {

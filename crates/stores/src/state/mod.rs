@@ -12,3 +12,11 @@ mod restore;
 pub use backup::{BackedUp, BackupError, backup};
 pub use folder::{StateError, StateFolder, VERSION};
 pub use restore::{RestoreError, Restored, restore};
+
+/// Whether a state folder holds any store; one that doesn't exist holds none.
+///
+/// # Errors
+/// It can't be looked at.
+pub fn holds_stores(folder: &std::path::Path) -> std::io::Result<bool> {
+    files::holds_stores(folder)
+}

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use isthmus_host::shell::Access;
 use isthmus_project::Report;
 use serde_json::{Map, Value as Json, json};
 
@@ -20,7 +21,7 @@ pub(super) fn execute(arguments: &D1ExecuteArguments, printer: &Printer) -> Resu
         (Some(file), _) => read(file)?,
         (None, command) => command.clone().unwrap_or_default(),
     };
-    let database = Database::open(&arguments.database)?;
+    let database = Database::open(&arguments.database, Access::Make)?;
     if !is_json {
         announce(&database, &arguments.database.database, "Executing on", printer);
     }
@@ -49,7 +50,7 @@ pub(super) fn execute(arguments: &D1ExecuteArguments, printer: &Printer) -> Resu
 pub(super) fn import(arguments: &D1ImportArguments, printer: &Printer) -> Result<(), Report> {
     let is_json = arguments.database.state.project.json;
     let sql = read(&arguments.file)?;
-    let database = Database::open(&arguments.database)?;
+    let database = Database::open(&arguments.database, Access::Make)?;
     if !is_json {
         announce(&database, &arguments.database.database, "Importing into", printer);
     }

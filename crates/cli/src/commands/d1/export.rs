@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 
+use isthmus_host::shell::Access;
 use isthmus_project::Report;
 use serde_json::json;
 
@@ -32,7 +33,7 @@ pub(super) fn run(arguments: &D1ExportArguments, printer: &Printer) -> Result<()
         ));
     }
     let name = &arguments.database.database;
-    let database = Database::open(&arguments.database)?;
+    let database = Database::open(&arguments.database, Access::Existing)?;
     let is_json = arguments.database.state.project.json;
     if !is_json {
         announce(&database, name, "Exporting", printer);

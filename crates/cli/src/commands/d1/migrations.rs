@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use isthmus_host::shell::d1::Value;
+use isthmus_host::shell::{Access, d1::Value};
 use isthmus_project::{D1Database, Project, Report, display_path};
 use serde_json::json;
 
@@ -55,7 +55,7 @@ fn create(arguments: &D1MigrationsCreateArguments, printer: &Printer) -> Result<
 }
 
 fn list(arguments: &D1DatabaseArguments, printer: &Printer) -> Result<(), Report> {
-    let migrations = Migrations::open(arguments)?;
+    let migrations = Migrations::open(arguments, Access::Existing)?;
     let pending = migrations.pending()?;
     if arguments.state.project.json {
         let names: Vec<_> = pending.iter().map(|name| json!({ "name": name })).collect();
@@ -72,7 +72,7 @@ fn list(arguments: &D1DatabaseArguments, printer: &Printer) -> Result<(), Report
 
 fn apply(arguments: &D1DatabaseArguments, printer: &Printer) -> Result<(), Report> {
     let is_json = arguments.state.project.json;
-    let migrations = Migrations::open(arguments)?;
+    let migrations = Migrations::open(arguments, Access::Make)?;
     let pending = migrations.pending()?;
     if !is_json && pending.is_empty() {
         printer.data("✅ No migrations to apply!\n");
@@ -126,11 +126,10 @@ struct Migrations {
 }
 
 impl Migrations {
-    fn open(arguments: &D1DatabaseArguments) -> Result<Self, Report> {
-        let database = Database::open(arguments)?;
-        let project = database.state.project(&arguments.state)?;
-        let configured = of_project(project, &arguments.database)?;
-        let folder = folder_of(project, configured);
+    fn open(arguments: &D1DatabaseArguments, access: Access) -> Result<Self, Report> {
+        let project = project::of(&arguments.state.project)?;
+        let configured = of_project(&project, &arguments.database)?;
+        let folder = folder_of(&project, configured);
         if !folder.is_dir() {
             return Err(failed(format!(
                 "No migrations present at {}.",
@@ -139,7 +138,7 @@ impl Migrations {
         }
         let table = format!("\"{}\"", configured.migrations_table.replace('"', "\"\""));
         Ok(Self {
-            database,
+            database: Database::open(arguments, access)?,
             folder,
             table,
         })

@@ -5,11 +5,13 @@ mod export;
 mod migrations;
 
 use isthmus_host::shell::d1::{BodyReader, BodyWriter, Malformed, Query, Value};
-use isthmus_host::shell::{CallError, Operation, Piece, Reply, Resource, StoresClient, Upload, pieces};
-use isthmus_project::{D1Database, Project, Report};
+use isthmus_host::shell::{
+    Access, CallError, Operation, Piece, Reply, Resource, StoresClient, Upload, pieces,
+};
+use isthmus_project::{D1Database, Diagnostic, Project, Report};
 use serde_json::Value as Json;
 
-use super::state::{State, failed};
+use super::state::{State, offer};
 use crate::args::{D1Command, D1DatabaseArguments};
 use crate::printer::Printer;
 
@@ -83,12 +85,12 @@ struct Database {
 }
 
 impl Database {
-    fn open(arguments: &D1DatabaseArguments) -> Result<Self, Report> {
+    fn open(arguments: &D1DatabaseArguments, access: Access) -> Result<Self, Report> {
         let state = State::of(&arguments.state)?;
         let id = of_project(state.project(&arguments.state)?, &arguments.database)?
             .id
             .clone();
-        let client = state.connect(&[Resource::D1 { id: &id }])?;
+        let client = state.connect(Resource::D1 { id: &id }, access)?;
         Ok(Self { client, id, state })
     }
 
@@ -223,9 +225,18 @@ fn of_project<'a>(project: &'a Project, name: &str) -> Result<&'a D1Database, Re
             .unwrap_or_default()
             .display()
             .to_string();
-        failed(format!(
+        let databases = project.d1_databases.iter();
+        let bound: Vec<_> = databases
+            .map(|database| {
+                let binding = database.binding.as_str();
+                (database.name.as_deref().unwrap_or(binding), Some(binding))
+            })
+            .collect();
+        Diagnostic::error(format!(
             "Couldn't find a D1 DB with the name or binding '{name}' in your {file} file."
         ))
+        .hint(offer(&bound))
+        .into()
     })
 }
 

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use isthmus_host::shell::{Reply, Upload, kv};
+use isthmus_host::shell::{Access, Reply, Upload, kv};
 use isthmus_project::{Diagnostic, Report};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -67,7 +67,7 @@ fn put(arguments: &KvBulkArguments, printer: &Printer) -> Result<(), Report> {
         );
         printer.report(&Diagnostic::warning(message).into());
     }
-    let namespace = Namespace::open(&arguments.namespace)?;
+    let namespace = Namespace::open(&arguments.namespace, Access::Make, printer)?;
     let count = items.len();
     let progress = printer.progress("Writing", Some(count as u64), Unit::Items);
     let puts = items.into_iter().map(|item| put_one(&namespace, item, &progress));
@@ -135,7 +135,7 @@ fn key_values(path: &Path) -> Result<(Vec<Item>, Vec<String>), Report> {
 
 fn get(arguments: &KvBulkArguments, printer: &Printer) -> Result<(), Report> {
     let keys = keys(&arguments.file)?;
-    let namespace = Namespace::open(&arguments.namespace)?;
+    let namespace = Namespace::open(&arguments.namespace, Access::Existing, printer)?;
     let progress = printer.progress("Reading", Some(keys.len() as u64), Unit::Items);
     let gets = keys.into_iter().map(|key| get_one(&namespace, key, &progress));
     let values: Vec<_> = namespace
@@ -170,7 +170,7 @@ async fn get_one(namespace: &Namespace, key: String, progress: &Progress) -> Res
 fn delete(arguments: &KvBulkDeleteArguments, printer: &Printer) -> Result<(), Report> {
     let file = &arguments.file;
     let json_only = arguments.namespace.state.project.json;
-    let namespace = Namespace::open(&arguments.namespace)?;
+    let namespace = Namespace::open(&arguments.namespace, Access::Existing, printer)?;
     let question = format!(
         "Are you sure you want to delete all the keys read from \"{}\" from kv-namespace {}?",
         file.display(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use isthmus_host::shell::{Reply, Upload, kv};
+use isthmus_host::shell::{Access, Reply, Upload, kv};
 use isthmus_project::Report;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -23,7 +23,6 @@ pub(super) fn run(command: KvKeyCommand, printer: &Printer) -> Result<(), Report
 }
 
 fn put(arguments: &KvPutArguments, printer: &Printer) -> Result<(), Report> {
-    let namespace = Namespace::open(&arguments.namespace)?;
     let key = &arguments.key;
     let metadata = arguments.metadata.as_ref().map(Value::to_string);
     let progress;
@@ -40,6 +39,7 @@ fn put(arguments: &KvPutArguments, printer: &Printer) -> Result<(), Report> {
             (format!("value \"{value}\" to"), Upload::Bytes(value.into()))
         }
     };
+    let namespace = Namespace::open(&arguments.namespace, Access::Make, printer)?;
     let json_only = arguments.namespace.state.project.json;
     if !json_only {
         let with = metadata
@@ -70,7 +70,7 @@ fn contents_of(path: &Path) -> String {
 }
 
 fn get(arguments: &KvGetArguments, printer: &Printer) -> Result<(), Report> {
-    let namespace = Namespace::open(&arguments.namespace)?;
+    let namespace = Namespace::open(&arguments.namespace, Access::Existing, printer)?;
     let key = &arguments.key;
     namespace.client.block_on(async {
         let operation = kv::Operation::Get { key, cache_ttl: None };
@@ -114,7 +114,7 @@ struct Listed<'a> {
 }
 
 fn list(arguments: &KvListArguments, printer: &Printer) -> Result<(), Report> {
-    let namespace = Namespace::open(&arguments.namespace)?;
+    let namespace = Namespace::open(&arguments.namespace, Access::Existing, printer)?;
     let mut list = printer.json_list();
     let mut position: Option<String> = None;
     namespace.client.block_on(async {
@@ -146,7 +146,7 @@ fn list(arguments: &KvListArguments, printer: &Printer) -> Result<(), Report> {
 }
 
 fn delete(arguments: &KvDeleteArguments, printer: &Printer) -> Result<(), Report> {
-    let namespace = Namespace::open(&arguments.namespace)?;
+    let namespace = Namespace::open(&arguments.namespace, Access::Existing, printer)?;
     let key = &arguments.key;
     let json_only = arguments.namespace.state.project.json;
     if !json_only {

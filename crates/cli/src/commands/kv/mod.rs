@@ -4,10 +4,10 @@ mod bulk;
 mod key;
 mod namespace;
 
-use isthmus_host::shell::{Answer, Operation, Resource, StoresClient, Upload, kv};
-use isthmus_project::Report;
+use isthmus_host::shell::{Access, Answer, Operation, Resource, StoresClient, Upload, kv};
+use isthmus_project::{Diagnostic, Report};
 
-use super::state::{State, failed};
+use super::state::{State, failed, offer};
 use crate::args::{KvCommand, KvNamespaceArguments};
 use crate::printer::Printer;
 
@@ -31,8 +31,12 @@ struct Namespace {
 }
 
 impl Namespace {
-    fn open(arguments: &KvNamespaceArguments) -> Result<Self, Report> {
+    fn open(arguments: &KvNamespaceArguments, access: Access, printer: &Printer) -> Result<Self, Report> {
         let state = State::of(&arguments.state)?;
+        let namespaces = state.project.iter().flat_map(|project| &project.kv_namespaces);
+        let bound: Vec<_> = namespaces
+            .map(|namespace| (namespace.id.as_str(), Some(namespace.binding.as_str())))
+            .collect();
         let (id, shown) = match (&arguments.namespace_id, &arguments.binding) {
             (Some(id), _) => (id.clone(), format!("id: \"{id}\"")),
             (None, binding) => {
@@ -46,15 +50,21 @@ impl Namespace {
                 }
                 let found = namespaces.iter().find(|namespace| namespace.binding == binding);
                 let id = found.map(|namespace| namespace.id.clone()).ok_or_else(|| {
-                    failed(format!(
+                    Diagnostic::error(format!(
                         "A namespace with binding name \"{binding}\" was not found in the configured \"kv_namespaces\"."
                     ))
+                    .hint(offer(&bound))
                 })?;
                 let shown = format!("binding: \"{binding}\" (id: \"{id}\")");
                 (id, shown)
             }
         };
-        let client = state.connect(&[Resource::Kv { id: &id }])?;
+        let client = state.connect(Resource::Kv { id: &id }, access)?;
+        if !client.existed()
+            && let Some(doubt) = state.doubt(access, "KV namespace", &id, &bound)
+        {
+            printer.report(&doubt);
+        }
         Ok(Self { client, id, shown })
     }
 

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
-use isthmus_host::shell::{Answer, Operation, Reply, Resource, StoresClient, Upload, r2};
+use isthmus_host::shell::{Access, Answer, Operation, Reply, Resource, StoresClient, Upload, r2};
 use isthmus_project::Report;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -30,20 +30,32 @@ pub(super) fn run(command: R2ObjectCommand, printer: &Printer) -> Result<(), Rep
 struct Bucket(StoresClient);
 
 impl Bucket {
-    fn open(name: &str, arguments: &StateArguments) -> Result<Self, Report> {
+    fn open(
+        name: &str,
+        arguments: &StateArguments,
+        access: Access,
+        printer: &Printer,
+    ) -> Result<Self, Report> {
         let state = State::of(arguments)?;
+        let buckets = state.project.iter().flat_map(|project| &project.r2_buckets);
+        let bound: Vec<_> = buckets
+            .map(|bucket| (bucket.name.as_str(), Some(bucket.binding.as_str())))
+            .collect();
         // A bucket without a name of its own is known by that of its binding.
-        let is_bound = state
-            .project
-            .iter()
-            .any(|project| project.r2_buckets.iter().any(|bucket| bucket.name == name));
+        let is_bound = bound.iter().any(|(known, _)| *known == name);
         if !is_bound && !isthmus_project::is_bucket_name(name) {
             return Err(failed(format!(
                 "The bucket name \"{name}\" is invalid. Bucket names must begin and end with an alphanumeric character, \
                  only contain lowercase letters, numbers, and hyphens, and be between 3 and 63 characters long."
             )));
         }
-        state.connect(&[Resource::R2 { name }]).map(Self)
+        let client = state.connect(Resource::R2 { name }, access)?;
+        if !client.existed()
+            && let Some(doubt) = state.doubt(access, "R2 bucket", name, &bound)
+        {
+            printer.report(&doubt);
+        }
+        Ok(Self(client))
     }
 
     async fn call(&self, operation: r2::Operation<'_>, value: Upload) -> Result<Answer, Report> {
@@ -78,7 +90,7 @@ fn get(arguments: &R2GetArguments, printer: &Printer) -> Result<(), Report> {
         (None, true) => None,
         (None, false) => Some(file_of(key)?),
     };
-    let bucket = Bucket::open(name, &arguments.object.state)?;
+    let bucket = Bucket::open(name, &arguments.object.state, Access::Existing, printer)?;
     if !arguments.pipe && !json_only {
         printer.data(&format!("Downloading \"{key}\" from \"{name}\".\n"));
     }
@@ -140,7 +152,7 @@ fn put(arguments: &R2PutArguments, printer: &Printer) -> Result<(), Report> {
     // Standard input has no length, and isn't gathered to have one.
     let path = arguments.file.as_deref().unwrap_or(Path::new("-"));
     let input = input::open(path)?;
-    let bucket = Bucket::open(name, &arguments.object.state)?;
+    let bucket = Bucket::open(name, &arguments.object.state, Access::Make, printer)?;
     if !json_only {
         let class = arguments
             .storage_class
@@ -188,7 +200,7 @@ fn put(arguments: &R2PutArguments, printer: &Printer) -> Result<(), Report> {
 fn delete(arguments: &R2DeleteArguments, printer: &Printer) -> Result<(), Report> {
     let (name, key) = parts_of(&arguments.object)?;
     let json_only = arguments.object.state.project.json;
-    let bucket = Bucket::open(name, &arguments.object.state)?;
+    let bucket = Bucket::open(name, &arguments.object.state, Access::Existing, printer)?;
     if !json_only {
         printer.data(&format!("Deleting object \"{key}\" from bucket \"{name}\".\n"));
     }
@@ -204,7 +216,7 @@ fn delete(arguments: &R2DeleteArguments, printer: &Printer) -> Result<(), Report
 }
 
 fn list(arguments: &R2ListArguments, printer: &Printer) -> Result<(), Report> {
-    let bucket = Bucket::open(&arguments.bucket, &arguments.state)?;
+    let bucket = Bucket::open(&arguments.bucket, &arguments.state, Access::Existing, printer)?;
     let mut list = printer.json_list();
     let mut position: Option<String> = None;
     bucket.0.block_on(async {
