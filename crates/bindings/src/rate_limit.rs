@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use isthmus_protocol::{ChannelId, Operation, RateLimit, Reply};
 use isthmus_web::body::IncomingBody;
-use rquickjs::{Coerced, Ctx, Function, Promise, Result, Value};
+use rquickjs::{Ctx, Function, Promise, Result, Value};
 
+use crate::convert::lossy_text;
 use crate::settle::Settler;
 use crate::{Broker, CallBody, exchange};
 
@@ -22,10 +23,11 @@ pub(crate) fn open<'js>(
     broker: Rc<dyn Broker>,
 ) -> Result<Value<'js>> {
     let count = move |ctx: Ctx<'js>,
-                      key: Coerced<String>,
+                      key: Value<'js>,
                       limit: Option<f64>,
                       period: Option<u32>|
           -> Result<Promise<'js>> {
+        let key = lossy_text(&ctx, &key)?;
         let (promise, settler) = Settler::promise(&ctx)?;
         let done = Box::new(move |ctx: &Ctx<'_>, reply: Reply<'_>, _: IncomingBody| {
             let is_within = match reply {
@@ -35,7 +37,7 @@ pub(crate) fn open<'js>(
             settler.settle(ctx, is_within);
         });
         let operation = Operation::RateLimit(RateLimit {
-            key: &key.0,
+            key: &key,
             limit,
             period,
         });

@@ -11,7 +11,7 @@ use rquickjs::{Ctx, Exception, Object, Promise, Result, String as JsString, Valu
 use super::{KvNamespace, check_key, failed, options, required};
 use crate::{
     CallBody, CallDone,
-    convert::{self, integer_option},
+    convert::{self, integer_option, json},
     settle::{Settler, rejecting},
     upload,
 };
@@ -137,7 +137,7 @@ fn finished<'js>(ctx: &Ctx<'js>, reply: &Reply<'_>) -> Result<Value<'js>> {
 
 /// What has no JSON goes out as upstream sends it; the host refuses it.
 fn to_json<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<String> {
-    ctx.json_stringify(value)?
+    json(ctx, value)?
         .as_ref()
         .map_or_else(|| Ok("undefined".to_owned()), JsString::to_string)
 }

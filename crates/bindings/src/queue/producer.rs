@@ -299,13 +299,7 @@ fn finished<'js>(ctx: &Ctx<'js>, reply: &Reply<'_>, finish: Finish) -> Result<Ob
 
 /// JSON, of what has any.
 fn to_json<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Vec<u8>> {
-    if value.is_big_int() {
-        return Err(Exception::throw_type(
-            ctx,
-            "Do not know how to serialize a BigInt",
-        ));
-    }
-    match ctx.json_stringify(value.clone())? {
+    match convert::json(ctx, value.clone())? {
         Some(text) => convert::text(ctx, text.as_value()),
         None => Err(Exception::throw_type(
             ctx,

@@ -30,6 +30,7 @@ class Default(WorkerEntrypoint):
             "past": await refusal(kv.put("k", "x", expiration=1)),
             "limit 1001": await refusal(kv.list(limit=1001)),
             "metadata": await refusal(kv.put("k", "x", metadata="m" * 1023)),
+            "metadata with a whole number that is too large": await refusal(kv.put("k", "x", metadata={"n": [10**30]})),
             "cache ttl": await refusal(kv.get("k", cacheTtl=1)),
             "type": await refusal(kv.get("k", "number")),
             "bad json": (await refusal(kv.get("k", "json")))[:11],

@@ -25,6 +25,7 @@ class Default(WorkerEntrypoint):
                 "text": [await told(queue.send("é" * n, contentType="text")) for n in (64_000, 64_001)],
                 "json": [await told(queue.send("x" * n)) for n in (127_998, 127_999)],
                 "bytes": [await told(queue.send(b"x" * n, contentType="bytes")) for n in (128_000, 128_001)],
+                "whole number": await told(queue.send({"n": [10**30]})),
                 "delay": [await told(queue.send("x", delaySeconds=n)) for n in (0, 86_400, 86_401, -1, 1.5)],
                 "count": [await told(batch(n, 1)) for n in (100, 101)],
                 "size": [await told(batch(n, 96_000)) for n in (3, 4)],

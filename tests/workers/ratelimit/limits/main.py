@@ -33,6 +33,7 @@ class Default(WorkerEntrypoint):
                 "none at all": (await env.OTHER.limit(key="a"))["success"],
                 "no options": await failure(),
                 "unknown": await failure(key="a", delta=1, x=2),
+                "key half a character": (await env.LIMIT.limit(key="a\ud800"))["success"],
                 "key": await failure(key=5),
                 "limit": await failure(limit="5"),
                 "period": await failure(period=11),
