@@ -30,7 +30,7 @@ if [ $# -eq 0 ]; then
 	# Left out is what repeats by the 10^5 or takes texts of megabytes.
 	tests=(tests/bridge/test_reentry.py tests/bridge/test_hostile.py tests/bridge/test_many.py
 		tests/bridge/test_leaks.py tests/bridge/test_run_sync_engine.py
-		tests/bridge/test_fork.py tests/bridge/test_thread_ends.py tests/bridge/test_fuzz.py
+		tests/bridge/test_fork.py tests/bridge/test_thread_ends.py tests/bridge/test_places.py tests/bridge/test_fuzz.py
 		-k "not large and not any_length and not 2_to_the_16 and not switch_interval and not two_hundred")
 fi
 exec .venv/bin/python -m pytest -q -p no:cacheprovider --timeout 3600 -o timeout_func_only=true "${tests[@]}"
