@@ -4,7 +4,7 @@
   "use strict";
 
   const {
-    Error, Number, RangeError, String, TypeError, Uint8Array, construct, dateGetTime, defineProperty, endsWith,
+    Error, RangeError, String, TypeError, Uint8Array, construct, dateGetTime, defineProperty, endsWith,
     getOwnPropertyDescriptor, indexOf, isArray, isInteger, ownKeys, regExpExec, startsWith, stringSlice, trunc,
     typedArrayByteLength, uncurryThis,
   } = shared.primordials;
@@ -40,11 +40,18 @@
     return value;
   };
 
-  const double = (value) => (isAbsent(value) ? undefined : Number(value));
+  // `Number` would take a BigInt, which whole numbers of Python beyond 2^53 are.
+  const toNumber = (value) => {
+    if (typeof value === "bigint" || typeof value === "symbol") {
+      throw new TypeError(`Cannot convert a ${typeof value === "bigint" ? "BigInt" : "Symbol"} value to a number`);
+    }
+    return +value;
+  };
+  const double = (value) => (isAbsent(value) ? undefined : toNumber(value));
 
   // A 32-bit integer.
   const integer = (value) => {
-    const number = Number(value);
+    const number = toNumber(value);
     if (number !== number || number === Infinity || number === -Infinity) return 0;
     if (number < -2147483648 || number > 2147483647) {
       throw new TypeError("Value out of range. Must be between -2147483648 and 2147483647 (inclusive).");
