@@ -19,6 +19,7 @@ use super::{files, folder::VERSION};
 use crate::{
     WHAT_TO_DO,
     body_files::{self, Hold},
+    folders::make_folder,
     sqlite::{NamedBody, bodies_named_by},
 };
 
@@ -50,6 +51,14 @@ pub enum BackupError {
     Inside {
         /// The target.
         path: PathBuf,
+    },
+    /// The target can't be made or read.
+    #[error("{} can't be used: {source}", path.display())]
+    Target {
+        /// The target.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// A database can't be copied: damaged, in use for too long, no room …
     #[error("the database {} can't be copied: {source}. {WHAT_TO_DO}", path.display())]
@@ -106,13 +115,20 @@ pub fn backup(from: &Path, to: &Path, mut done: impl FnMut(usize, usize)) -> Res
         let path = path.to_owned();
         move |source| BackupError::File { path, source }
     };
-    fs::create_dir_all(to).map_err(file_error(to))?;
-    if fs::read_dir(to).map_err(file_error(to))?.next().is_some() {
-        return Err(BackupError::NotEmpty { path: to.to_owned() });
-    }
-    let inside = |path: &Path| fs::canonicalize(path).map_err(file_error(path));
-    if inside(to)?.starts_with(inside(from)?) {
+    let target_error = |source| BackupError::Target {
+        path: to.to_owned(),
+        source,
+    };
+    // Of a target that isn't there yet, what it will lie in.
+    let absolute = std::path::absolute(to).map_err(target_error)?;
+    let place = absolute.ancestors().find_map(|path| fs::canonicalize(path).ok());
+    let state = fs::canonicalize(from).map_err(file_error(from))?;
+    if place.is_some_and(|place| place.starts_with(state)) {
         return Err(BackupError::Inside { path: to.to_owned() });
+    }
+    make_folder(to).map_err(target_error)?;
+    if fs::read_dir(to).map_err(target_error)?.next().is_some() {
+        return Err(BackupError::NotEmpty { path: to.to_owned() });
     }
     let mut copy = Copy {
         from,

@@ -10,6 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{files, restore};
+use crate::folders::make_folder;
 
 /// The version of the layout that this Isthmus makes and reads. Version 0 is a folder without a version file, from before
 /// there was one; its layout is that of version 1.
@@ -90,13 +91,7 @@ impl StateFolder {
             path: path.to_owned(),
             source,
         };
-        fs::create_dir_all(path).map_err(|error| {
-            system(match error.kind() {
-                // What exists is something else.
-                io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
-                _ => error,
-            })
-        })?;
+        make_folder(path).map_err(system)?;
         let lock = locked(path, File::try_lock_shared)?;
         let found = version_of(path)?;
         if found == VERSION && !restore::is_pending(path) {

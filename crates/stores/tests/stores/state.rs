@@ -343,6 +343,16 @@ async fn a_backup_goes_to_an_empty_folder_elsewhere() {
     let inside = folder.path().join("kv/copy");
     let error = state::backup(folder.path(), &inside, |_, _| {}).expect_err("inside");
     assert!(matches!(error, BackupError::Inside { .. }));
+    assert!(!inside.exists());
+    let file = to.path().join("mine");
+    for to in [file.clone(), file.join("below")] {
+        let error = state::backup(folder.path(), &to, |_, _| {}).expect_err("a file");
+        let said = format!("{} can't be used: not a directory", to.display());
+        assert!(
+            error.to_string().to_lowercase().starts_with(&said.to_lowercase()),
+            "{error}"
+        );
+    }
     // A damaged database is named, and what was copied so far is no backup.
     fs::write(folder.path().join("kv/bad.sqlite"), "x".repeat(8192)).expect("a file");
     let to = TempDir::new().expect("a folder");
