@@ -3,7 +3,7 @@
 //! One thing is our own: `null` is as good as `undefined` for every option, since that is what Python's `None`
 //! may come as.
 
-use rquickjs::{Coerced, Ctx, Error, Exception, Object, Result, String as JsString, Value};
+use rquickjs::{Coerced, Ctx, Exception, Object, Result, String as JsString, Value};
 
 /// The bytes of a string as the engine's `ToString` makes it: UTF-8, but a lone surrogate is three bytes that no
 /// valid UTF-8 holds.
@@ -27,27 +27,6 @@ pub(crate) fn lossy_text<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Stri
     let bytes = text(ctx, value)?;
     Ok(String::from_utf8(bytes)
         .unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned()))
-}
-
-/// A value as JSON, if it has any.
-///
-/// # Errors
-/// It can't be written, which is told in upstream's words; the engine has others for a BigInt.
-pub(crate) fn json<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<Option<JsString<'js>>> {
-    match ctx.json_stringify(value) {
-        Err(Error::Exception) => {
-            let thrown = ctx.catch();
-            let message = thrown.as_exception().and_then(Exception::message);
-            if message.as_deref() == Some("BigInt are forbidden in JSON.stringify") {
-                return Err(Exception::throw_type(
-                    ctx,
-                    "Do not know how to serialize a BigInt",
-                ));
-            }
-            Err(ctx.throw(thrown))
-        }
-        written => written,
-    }
 }
 
 /// An option that is a string; `None` if it is absent.

@@ -40,6 +40,7 @@ mod env;
 mod exchange;
 mod fetcher;
 mod interface;
+mod json;
 mod kv;
 pub mod link;
 pub mod modules;

@@ -6,12 +6,13 @@ use isthmus_web::{
     body::{IncomingBody, OutgoingBody},
     streams,
 };
-use rquickjs::{Ctx, Exception, Object, Promise, Result, String as JsString, Value};
+use rquickjs::{Ctx, Exception, Object, Promise, Result, Value};
 
 use super::{KvNamespace, check_key, failed, options, required};
 use crate::{
     CallBody, CallDone,
-    convert::{self, integer_option, json},
+    convert::{self, integer_option},
+    json,
     settle::{Settler, rejecting},
     upload,
 };
@@ -137,7 +138,6 @@ fn finished<'js>(ctx: &Ctx<'js>, reply: &Reply<'_>) -> Result<Value<'js>> {
 
 /// What has no JSON goes out as upstream sends it; the host refuses it.
 fn to_json<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<String> {
-    json(ctx, value)?
-        .as_ref()
-        .map_or_else(|| Ok("undefined".to_owned()), JsString::to_string)
+    let text = json::stringify(ctx, &value)?.unwrap_or_else(|| b"undefined".to_vec());
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }

@@ -15,7 +15,7 @@ use rquickjs::{
 
 use super::consumer::metrics;
 use crate::settle::{self, Settler, rejecting};
-use crate::{Broker, CallBody, convert, exchange, interface};
+use crate::{Broker, CallBody, convert, exchange, interface, json};
 
 /// One queue.
 #[derive(Trace, JsLifetime)]
@@ -299,8 +299,8 @@ fn finished<'js>(ctx: &Ctx<'js>, reply: &Reply<'_>, finish: Finish) -> Result<Ob
 
 /// JSON, of what has any.
 fn to_json<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<Vec<u8>> {
-    match convert::json(ctx, value.clone())? {
-        Some(text) => convert::text(ctx, text.as_value()),
+    match json::stringify(ctx, value)? {
+        Some(text) => Ok(text),
         None => Err(Exception::throw_type(
             ctx,
             "Content Type \"json\" requires a value that can be written as JSON",
