@@ -10,6 +10,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use crate::linger;
 use crate::shared::{Attached, Shared};
 use crate::workers::Workers;
 
@@ -141,7 +142,7 @@ impl Isolate {
         };
         let sockets = [events.as_fd(), broker.as_fd()];
         let patience = &self.shared.patience;
-        py.detach(|| patience.linger(sockets));
+        py.detach(|| linger::linger(patience, sockets));
     }
 
     /// The descriptors of the events and the broker connection.

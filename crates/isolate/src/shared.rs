@@ -9,13 +9,12 @@ use isthmus_bindings::link::{Calls, Connection, Link, LinkOwner, Side};
 use isthmus_bindings::{CallDone, Events as _};
 use isthmus_bridge::{EngineHandle, Rejection};
 use isthmus_jobs::Pool;
-use isthmus_protocol::StreamId;
+use isthmus_protocol::{Patience, StreamId};
 use isthmus_web::{Job, JobDone};
 use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::events::OpenEvent;
-use crate::linger::Patience;
 use crate::workers::Waiting;
 
 /// Python's side, from when it serves.

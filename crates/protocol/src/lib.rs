@@ -18,6 +18,8 @@
 //!
 //! An isolate holds [`ChannelId`]s, never a name, path, URL, store or socket: the host's grant table
 //! says what a channel is.
+//!
+//! How long an end may wait awake for the other is the same question for both: [`Patience`].
 
 #![warn(missing_docs)]
 
@@ -27,6 +29,7 @@ pub mod d1;
 pub mod flow;
 mod frame;
 pub mod kv;
+mod patience;
 pub mod queue;
 pub mod r2;
 pub mod shell;
@@ -39,4 +42,5 @@ pub use frame::{
     Message, Open, Operation, Outcome, RateLimit, Redirect, Reply, Report, RequestHead, ResponseHead,
     StreamId,
 };
+pub use patience::Patience;
 pub use wire::{FrameReader, MAX_FRAME, WireError, decode, encode, encode_chunk_head};

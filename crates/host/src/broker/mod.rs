@@ -20,6 +20,7 @@ mod secret;
 mod socket;
 mod state;
 mod tcp;
+mod vigil;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
+use super::vigil::Waits;
+
 /// Waits that end within so short a time of each other, on one thread, belong to one transaction.
 const TOGETHER: Duration = Duration::from_micros(100);
 
@@ -37,6 +39,7 @@ pub(super) fn begin(work: impl Future<Output = ()> + Send + 'static) {
         work: Mutex::new(None),
         woken: AtomicBool::new(false),
         runtime: Handle::current(),
+        _waits: Waits::begin(),
     });
     waiting.clone().wait_for(work);
 }
@@ -51,6 +54,7 @@ struct Waiting {
     work: Mutex<Option<Work>>,
     woken: AtomicBool,
     runtime: Handle,
+    _waits: Waits,
 }
 
 impl Waiting {

@@ -196,9 +196,8 @@ impl Group {
 
     fn transaction<W: Write>(&self, batch: &[Request<W>]) -> Result<Vec<Result<Progress, Failure>>, Aborted> {
         let connection = &self.connection;
-        connection
-            .execute_batch("BEGIN IMMEDIATE")
-            .map_err(|error| Aborted::AtBegin(error.into()))?;
+        let ours = |sql| connection.prepare_cached(sql)?.execute([]).map(drop);
+        ours("BEGIN IMMEDIATE").map_err(|error| Aborted::AtBegin(error.into()))?;
         let mut results = Vec::with_capacity(batch.len());
         for request in batch {
             let result = request.write.apply(connection);
@@ -212,10 +211,10 @@ impl Group {
                 results.push(result.map_err(Failure::from));
             }
         }
-        if let Err(error) = connection.execute_batch("COMMIT") {
+        if let Err(error) = ours("COMMIT") {
             if !connection.is_autocommit() {
                 // If even this fails, the next BEGIN fails too, and says so.
-                let _ = connection.execute_batch("ROLLBACK");
+                let _ = ours("ROLLBACK");
             }
             return Err(Aborted::Later(error.into()));
         }
