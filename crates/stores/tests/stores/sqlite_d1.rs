@@ -344,3 +344,31 @@ async fn nothing_leads_out_of_the_file() {
     let left = fs::read_dir(bench.folder.path()).expect("reads").count();
     assert_eq!(left, 1, "only the folder of databases");
 }
+
+#[tokio::test]
+async fn a_transaction_of_ours_can_be_neither_ended_nor_begun() {
+    let bench = Bench::new();
+    let database = bench.database();
+    run(&database, "CREATE TABLE t (a)", &[]).await.expect("made");
+    for sql in [
+        "BEGIN",
+        "BEGIN IMMEDIATE",
+        "COMMIT",
+        "ROLLBACK",
+        "SAVEPOINT request",
+        "RELEASE request",
+        "ROLLBACK TO request",
+    ] {
+        // By now the writer has said each of these itself.
+        run(&database, "INSERT INTO t VALUES (1)", &[])
+            .await
+            .expect("written");
+        let failed = run(&database, sql, &[]).await.expect_err(sql);
+        assert!(
+            failed.message.starts_with("To execute a transaction"),
+            "{sql}: {}",
+            failed.message
+        );
+    }
+    assert_eq!(value(&database, "SELECT count(*) FROM t").await, Cell::Integer(7));
+}
