@@ -77,6 +77,16 @@ class _Handler(BaseHTTPRequestHandler):
     def at_back(self, _: dict[str, str]) -> None:
         self._answer(self._body())
 
+    def at_mirror(self, _: dict[str, str]) -> None:
+        """Answers with the body while it comes."""
+        left = int(self.headers["content-length"])
+        self.send_response(200)
+        self.send_header("content-length", str(left))
+        self.end_headers()
+        while left and (piece := self.rfile.read1(1 << 16)):
+            self.wfile.write(piece)
+            left -= len(piece)
+
     def at_redirect(self, query: dict[str, str]) -> None:
         self._body()
         self._answer(b"moved", int(query.get("status", "302")), location=query["to"])

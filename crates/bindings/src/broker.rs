@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use isthmus_protocol::{ChannelId, Operation, Reply, StreamId};
-use isthmus_web::body::{ByteSink, IncomingBody};
+use isthmus_web::body::{ByteSink, ByteSource, HeldName, IncomingBody};
 use rquickjs::Ctx;
 
 /// The body that goes with a call.
@@ -14,10 +14,12 @@ pub enum CallBody {
     None,
     /// All of it, of any length: the broker cuts it into chunks.
     Bytes(Bytes),
-    /// The host has it: the body of an earlier call's answer, of which nothing was read.
+    /// The host has it, and nothing of it was read: the broker hands it over.
     Held {
-        /// That call.
-        call: StreamId,
+        /// What [`ByteSource::held`] answered.
+        name: HeldName,
+        /// Whose name it is.
+        source: Rc<dyn ByteSource>,
         /// Its length in bytes, where known beforehand.
         length: Option<u64>,
     },

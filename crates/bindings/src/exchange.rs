@@ -28,7 +28,9 @@ pub(crate) fn begin(
         UploadBody::Stream { length } => (CallBody::Stream { length }, None),
         UploadBody::Source { source, length } => {
             let body = match source.held() {
-                Some(call) => CallBody::Held { call, length },
+                Some(name) => {
+                    return broker.call(channel, operation, CallBody::Held { name, source, length }, done);
+                }
                 None => CallBody::Stream { length },
             };
             (body, Some(source))
@@ -36,7 +38,6 @@ pub(crate) fn begin(
     };
     let Opened { call, sink } = broker.call(channel, operation, body, done);
     let sink = match (sink, source) {
-        // A source that is held has been handed over by now: letting go of it earlier would cancel it.
         (Some(sink), Some(source)) => {
             pump(ctx, source, sink);
             None

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use isthmus_protocol::{Event, Outcome};
 
+use crate::client_body::ClientBody;
 use crate::isolate::{Answer, Broken, EventEnd, EventFailure, EventHandle, RequestBody};
 use crate::logs::{LogLevel, Logs};
 use crate::pool::{Pool, Unavailable};
@@ -24,6 +25,8 @@ pub(crate) enum Sent {
         /// Its length in bytes, where known.
         length: Option<u64>,
     },
+    /// It waits to be asked for; gone once an isolate may do so.
+    Held(Option<Box<ClientBody>>),
 }
 
 /// Why an event didn't reach an isolate, or not its end there.
@@ -48,7 +51,7 @@ impl fmt::Display for Undelivered {
 pub(crate) async fn open<'a>(
     pool: &Pool,
     event: impl Fn() -> Event<'a>,
-    body: &Sent,
+    body: &mut Sent,
 ) -> Result<EventHandle, Undelivered> {
     let mut broken = None;
     for _ in 0..TRIES {
@@ -58,6 +61,7 @@ pub(crate) async fn open<'a>(
             Sent::None => RequestBody::None,
             Sent::Inline(bytes) => RequestBody::Inline(bytes),
             Sent::Stream { length } => RequestBody::Stream { length: *length },
+            Sent::Held(body) => RequestBody::Held(body),
         };
         match isolate.open(event(), body) {
             Ok(handle) => return Ok(handle),
@@ -86,7 +90,7 @@ impl Courier {
         what: &str,
         event: impl Fn() -> Event<'a>,
     ) -> Result<EventEnd, Undelivered> {
-        let end = match open(&self.pool, event, &Sent::None).await {
+        let end = match open(&self.pool, event, &mut Sent::None).await {
             Ok(handle) => self.follow(what, handle).await.map_err(Undelivered::Broken),
             Err(why) => Err(why),
         };

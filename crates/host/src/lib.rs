@@ -27,6 +27,7 @@
 
 mod assets;
 mod broker;
+mod client_body;
 mod companion;
 mod cron;
 mod delivery;

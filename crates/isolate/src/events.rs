@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use isthmus_bindings::link::{ConnectionError, Incoming, Outgoing, SocketLink, announce, coded};
+use isthmus_bindings::link::{ConnectionError, Incoming, Outgoing, SocketLink, announce, coded, named};
 use isthmus_protocol::{
     Body, Event, Failure, Frame, Header, Open, Outcome, Reply, RequestHead, ResponseHead, StreamId, decode,
 };
@@ -249,22 +249,25 @@ impl Shared {
                 Body::Stream { length } => streamed(length).send_all(bytes),
                 inline => reply(inline),
             },
-            OutgoingBody::Source { source, length } => match source.held() {
-                Some(held) => {
-                    self.calls.link.hand_over(held);
-                    reply(Body::Held { stream: held, length });
-                }
-                None => {
-                    let outgoing = streamed(length);
-                    match coded(&outgoing, &parts.codings) {
-                        Ok(sink) => pump(ctx, source, sink),
-                        Err(reason) => {
-                            outgoing.abort(&reason);
-                            source.cancel();
+            // What has codings to be put on can't be passed on as it is.
+            OutgoingBody::Source { source, length } => {
+                match source.held().filter(|_| parts.codings.is_empty()) {
+                    Some(name) => {
+                        source.hand_over();
+                        reply(named(name, length));
+                    }
+                    None => {
+                        let outgoing = streamed(length);
+                        match coded(&outgoing, &parts.codings) {
+                            Ok(sink) => pump(ctx, source, sink),
+                            Err(reason) => {
+                                outgoing.abort(&reason);
+                                source.cancel();
+                            }
                         }
                     }
                 }
-            },
+            }
             OutgoingBody::Stream {
                 stream: readable,
                 length,

@@ -9,7 +9,7 @@ pub const INLINE_MAX: usize = 64 * 1024;
 pub const CHUNK_MAX: usize = 1024 * 1024;
 
 /// What a sender may send of a [`crate::Body::Stream`] before the first credit. A
-/// [`crate::Body::Held`] begins with none.
+/// [`crate::Body::Held`] and a [`crate::Body::Request`] begin with none.
 pub const INITIAL_CREDIT: u32 = 256 * 1024;
 
 /// What each [`crate::Message`] costs beside its bytes.
@@ -32,7 +32,7 @@ impl SendWindow {
         }
     }
 
-    /// The window of a [`crate::Body::Held`].
+    /// The window of a [`crate::Body::Held`] or a [`crate::Body::Request`].
     pub fn held() -> Self {
         Self { available: 0 }
     }
@@ -85,7 +85,7 @@ impl ReceiveWindow {
         }
     }
 
-    /// The window of a [`crate::Body::Held`] before the first credit.
+    /// The window of a [`crate::Body::Held`] or a [`crate::Body::Request`] before the first credit.
     pub fn held() -> Self {
         Self {
             granted: 0,

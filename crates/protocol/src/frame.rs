@@ -297,10 +297,19 @@ pub enum Body<'a> {
         length: Option<u64>,
     },
     /// The host holds the body of this *broker* stream. In a host's reply it names the reply's own
-    /// stream: nothing is sent until the isolate grants credit. In an isolate's reply to an event it
+    /// stream: nothing is sent until the isolate grants credit. In an isolate's call or reply to an event it
     /// names a body the isolate was given that way and never read: the host moves it by itself.
     Held {
         /// The broker stream whose body it is.
+        stream: StreamId,
+        /// The length in bytes, where it is known beforehand.
+        length: Option<u64>,
+    },
+    /// The host holds the body of this *event's* request. With an event it names the event's own stream: nothing is sent
+    /// until the isolate grants credit. In an isolate's call or reply it names the body of an event that isn't over, of
+    /// which the isolate read nothing: the host moves it by itself, as long as it comes.
+    Request {
+        /// The event whose request's body it is.
         stream: StreamId,
         /// The length in bytes, where it is known beforehand.
         length: Option<u64>,

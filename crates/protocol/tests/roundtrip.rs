@@ -68,6 +68,14 @@ fn frames() -> Vec<Frame<'static>> {
             },
         },
         Frame::Reply {
+            stream: 2,
+            reply: Reply::Finished,
+            body: Body::Request {
+                stream: 1,
+                length: Some(1 << 40),
+            },
+        },
+        Frame::Reply {
             stream: 3,
             reply: Reply::Kv(kv::Reply::List {
                 keys: vec![kv::ListedKey {

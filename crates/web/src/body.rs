@@ -30,6 +30,15 @@ pub type PullDone = Box<dyn for<'js> FnOnce(&Ctx<'js>, Pulled)>;
 /// [`ByteSource::gather`] returns.
 pub type GatherDone = Box<dyn for<'js> FnOnce(&Ctx<'js>, Result<Bytes, String>)>;
 
+/// The name of a body that the host holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldName {
+    /// That of the answer to a call on this broker stream (`protocol::Body::Held`).
+    Answer(u32),
+    /// That of the request of the event on this stream (`protocol::Body::Request`).
+    Request(u32),
+}
+
 /// A body that comes from outside JavaScript.
 pub trait ByteSource: 'static {
     /// Asks for the next piece. At most one pull is under way at a time.
@@ -38,11 +47,15 @@ pub trait ByteSource: 'static {
     /// The reader wants no more; a pull under way is answered with [`Pulled::End`] or never.
     fn cancel(&self);
 
-    /// Names the broker stream whose body this is, as long as nothing of it has been read:
-    /// such a body can be answered to the host by its name alone (`protocol::Body::Held`).
-    fn held(&self) -> Option<u32> {
+    /// The name by which the host knows this body, as long as nothing of it has been read: such a body can be given to the
+    /// host by its name alone.
+    fn held(&self) -> Option<HeldName> {
         None
     }
+
+    /// It was given to the host by the name that [`Self::held`] just answered: nothing can be read of it any more, and
+    /// letting go of it does not cancel it.
+    fn hand_over(&self) {}
 
     /// All of the body, if it is here and nothing of it has been read.
     fn whole(&self) -> Option<Bytes> {

@@ -7,7 +7,9 @@ use std::rc::{Rc, Weak};
 use bytes::Bytes;
 use isthmus_protocol::flow::{INLINE_MAX, Overrun, ReceiveWindow, SendWindow};
 use isthmus_protocol::{Body, Frame, StreamId};
-use isthmus_web::body::{ByteSink, ByteSource, GatherDone, IncomingBody, PullDone, Pulled, WriteDone};
+use isthmus_web::body::{
+    ByteSink, ByteSource, GatherDone, HeldName, IncomingBody, PullDone, Pulled, WriteDone,
+};
 use isthmus_web::fetch::{Coding, Encoding};
 use rquickjs::Ctx;
 
@@ -50,7 +52,7 @@ impl Incoming {
             Body::None => return IncomingBody::None,
             Body::Inline(inline) => return IncomingBody::Bytes(bytes.slice_ref(inline)),
             Body::Stream { length } => (*length, false),
-            Body::Held { length, .. } => (*length, true),
+            Body::Held { length, .. } | Body::Request { length, .. } => (*length, true),
         };
         let incoming = Rc::new(Self {
             link: Rc::downgrade(link),
@@ -126,15 +128,6 @@ impl Incoming {
         if let Some(wanted) = &mut self.state.borrow_mut().wanted {
             wanted.body = Some(body);
         }
-    }
-
-    /// The host passes the held body on by itself: it must not hear of this one's end, which on the broker connection
-    /// could come before the reply that names the body.
-    pub(super) fn handed_over(&self) {
-        let mut state = self.state.borrow_mut();
-        state.held = false;
-        state.cancelled = true;
-        state.end = Some(Err("this body is another response's".to_owned()));
     }
 
     /// The body is complete, or broke off; the first of several ends counts.
@@ -272,9 +265,26 @@ impl ByteSource for Incoming {
         Ok(())
     }
 
-    fn held(&self) -> Option<u32> {
-        let named = self.link.upgrade().is_some_and(|link| link.side == Side::Broker);
-        (named && self.state.borrow().held).then_some(self.stream)
+    fn held(&self) -> Option<HeldName> {
+        if !self.state.borrow().held {
+            return None;
+        }
+        Some(match self.link.upgrade()?.side {
+            Side::Broker => HeldName::Answer(self.stream),
+            Side::Events => HeldName::Request(self.stream),
+        })
+    }
+
+    /// The host must not hear of the end here: on this connection that could come before the frame that names the body
+    /// comes on the other.
+    fn hand_over(&self) {
+        if let Some(link) = self.link.upgrade() {
+            link.incoming.borrow_mut().remove(&self.stream);
+        }
+        let mut state = self.state.borrow_mut();
+        state.held = false;
+        state.cancelled = true;
+        state.end = Some(Err("this body was passed on".to_owned()));
     }
 }
 
@@ -498,6 +508,14 @@ pub fn coded(outgoing: &Rc<Outgoing>, codings: &[Coding]) -> Result<Rc<dyn ByteS
         end = Box::new(move |last| encoding.end_with(last));
     }
     Ok(sink)
+}
+
+/// A body that the host has, by its name.
+pub fn named(name: HeldName, length: Option<u64>) -> Body<'static> {
+    match name {
+        HeldName::Answer(stream) => Body::Held { stream, length },
+        HeldName::Request(stream) => Body::Request { stream, length },
+    }
 }
 
 /// The body to announce for bytes that are all there, and whether they go with the frame itself.

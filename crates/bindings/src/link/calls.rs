@@ -11,7 +11,7 @@ use isthmus_protocol::{
 use isthmus_web::body::{ByteSource, IncomingBody};
 use rquickjs::Ctx;
 
-use super::{ConnectionError, Incoming, Link, LinkOwner, Outgoing, Side, SocketLink, announce};
+use super::{ConnectionError, Incoming, Link, LinkOwner, Outgoing, Side, SocketLink, announce, named};
 use crate::{CallBody, CallDone, Opened};
 
 /// The calls of a process.
@@ -94,9 +94,9 @@ impl Calls {
                 open(Body::Stream { length });
                 opened.sink = Some(Outgoing::open(&self.link, stream, event));
             }
-            CallBody::Held { call, length } => {
-                self.link.hand_over(call);
-                open(Body::Held { stream: call, length });
+            CallBody::Held { name, source, length } => {
+                source.hand_over();
+                open(named(name, length));
             }
             CallBody::Bytes(bytes) => match announce(&bytes) {
                 body @ Body::Stream { .. } => {

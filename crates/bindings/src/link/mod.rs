@@ -25,7 +25,7 @@ use bytes::Bytes;
 use isthmus_protocol::{Frame, Message, StreamId};
 use rquickjs::Ctx;
 
-pub use bodies::{Incoming, Outgoing, announce, coded};
+pub use bodies::{Incoming, Outgoing, announce, coded, named};
 pub use calls::Calls;
 pub use connection::{Connection, ConnectionError};
 pub use sockets::SocketLink;
@@ -243,14 +243,6 @@ impl Link {
             self.in_event(outgoing.event(), &mut || outgoing.refuse(ctx, reason));
         }
         outgoing.is_some()
-    }
-
-    /// The host passes on by itself the body that it holds on `stream`.
-    pub fn hand_over(&self, stream: StreamId) {
-        let incoming = self.incoming.borrow_mut().remove(&stream);
-        if let Some(incoming) = incoming.and_then(|incoming| incoming.upgrade()) {
-            incoming.handed_over();
-        }
     }
 
     /// The connection is lost: every body breaks off.

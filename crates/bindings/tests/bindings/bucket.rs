@@ -15,7 +15,7 @@ use isthmus_protocol::{
 use isthmus_stores::Durability;
 use isthmus_stores::r2::{R2Answer, R2Bucket, R2Error};
 use isthmus_stores::sqlite::{SqliteOptions, SqliteStores};
-use isthmus_web::body::{ByteSink, ByteSource, IncomingBody, PullDone, Pulled, WriteDone};
+use isthmus_web::body::{ByteSink, ByteSource, HeldName, IncomingBody, PullDone, Pulled, WriteDone};
 use rquickjs::Ctx;
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -179,7 +179,10 @@ impl Broker for Handle {
         let value = match body {
             CallBody::None => None,
             CallBody::Bytes(bytes) => Some(bytes),
-            CallBody::Held { call, .. } => {
+            CallBody::Held { name, .. } => {
+                let HeldName::Answer(call) = name else {
+                    panic!("there is no request")
+                };
                 broker.passed_on.set(broker.passed_on.get() + 1);
                 let held = broker.held.borrow_mut().remove(&call);
                 Some(held.expect("nothing of it was read"))
@@ -272,7 +275,8 @@ impl ByteSource for Chunks {
         self.held.borrow_mut().remove(&self.call);
     }
 
-    fn held(&self) -> Option<u32> {
-        self.begun.borrow().is_none().then_some(self.call)
+    fn held(&self) -> Option<HeldName> {
+        let is_unread = self.begun.borrow().is_none();
+        is_unread.then_some(HeldName::Answer(self.call))
     }
 }

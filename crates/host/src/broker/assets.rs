@@ -50,6 +50,7 @@ impl Broker {
         match body {
             Body::Stream { .. } => self.outgoing.send_short(&Frame::Cancel { stream }),
             Body::Held { stream: held, .. } => drop(self.take_held(*held)),
+            Body::Request { stream: event, .. } => drop(self.take_request(*event)),
             Body::None | Body::Inline(_) => {}
         }
         let reply = Reply::Response(ResponseHead {

@@ -8,20 +8,10 @@ use bytes::Bytes;
 use isthmus_protocol::{Body, FailureKind, Frame, Reply, RequestHead, ResponseHead, StreamId};
 use tokio::task::AbortHandle;
 
-use super::{Broker, CallFailure, CallState, HeldBody, lock};
+use super::{Broker, CallFailure, CallState, GONE, HeldBody, Origin, lock};
 use crate::headers;
 use crate::network::{LOST, Network, NetworkAnswer, NetworkBody, Upload, UploadEvent};
 use crate::streams::{BodyQueue, keep};
-
-/// Where an event comes from, as far as its own requests need to know.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Origin {
-    /// Through how many Workers its request came.
-    pub(crate) depth: u32,
-    /// Its client takes bodies in the codings `gzip` and `br`. An answer may be passed on to it as it comes.
-    pub(crate) gzip: bool,
-    pub(crate) brotli: bool,
-}
 
 /// A failure whose message `fetch` rejects with.
 pub(super) fn failure(message: impl Into<String>) -> CallFailure {
@@ -33,57 +23,6 @@ pub(super) fn failure(message: impl Into<String>) -> CallFailure {
 }
 
 impl Broker {
-    /// An event begins.
-    pub(crate) fn event_begins(&self, event: StreamId, origin: Origin) {
-        lock(&self.calls).events.insert(event, origin);
-    }
-
-    /// An event is over: what it asked of the network is given up.
-    pub(crate) fn event_is_over(self: &Arc<Self>, event: StreamId) {
-        let (over, connections) = {
-            let mut calls = lock(&self.calls);
-            if calls.events.remove(&event).is_none()
-                || (calls.open.is_empty() && calls.connections.is_empty())
-            {
-                return;
-            }
-            // A body of which nothing was read may be about to become another event's answer; it is let go of when
-            // the isolate does. Not so a connection.
-            let of_event = |state: &CallState| match state {
-                CallState::Fetching { event: of, .. }
-                | CallState::Sending { event: of, .. }
-                | CallState::Socket { event: of, .. }
-                | CallState::Held {
-                    body: HeldBody::Tcp(_),
-                    event: of,
-                } => *of == Some(event),
-                _ => false,
-            };
-            // Made in the course of no event, as by a timer of the top level: such a connection ends with the last one.
-            let is_last = calls.events.is_empty();
-            let is_over = |of: Option<StreamId>| of.map_or(is_last, |of| of == event);
-            let connections: Vec<_> = calls
-                .connections
-                .iter()
-                .filter(|(_, connection)| is_over(connection.event))
-                .map(|(stream, _)| *stream)
-                .collect();
-            let over: Vec<_> = calls
-                .open
-                .iter()
-                .filter(|(stream, state)| of_event(state) && !connections.contains(stream))
-                .map(|(stream, _)| *stream)
-                .collect();
-            (over, connections)
-        };
-        for stream in over {
-            self.end_call(stream);
-        }
-        if !connections.is_empty() {
-            self.end_connections(connections);
-        }
-    }
-
     /// Gives up a call whose event is over.
     pub(super) fn end_call(&self, stream: StreamId) {
         let (state, is_sending) = self.forget(stream);
@@ -146,7 +85,7 @@ impl Broker {
         let origin = {
             let calls = lock(&self.calls);
             match event.map(|event| calls.events.get(&event)) {
-                Some(Some(origin)) => *origin,
+                Some(Some(open)) => open.origin,
                 // It was made while the event was open; that it is over came first, on the other connection.
                 Some(None) => return Err(failure(LOST)),
                 // A call that belongs to no event may belong to any.
@@ -154,7 +93,7 @@ impl Broker {
                     depth: calls
                         .events
                         .values()
-                        .map(|origin| origin.depth)
+                        .map(|open| open.origin.depth)
                         .max()
                         .unwrap_or(0),
                     ..Origin::default()
@@ -213,6 +152,10 @@ impl Broker {
                     let text = format!("the host doesn't hold the body of call {held}");
                     return Err(CallFailure::new(FailureKind::Internal, text));
                 }
+            },
+            Body::Request { stream: event, .. } => match self.take_request(event) {
+                Some(body) => Upload::held(HeldBody::Request(body)),
+                None => return Err(CallFailure::new(FailureKind::User, GONE)),
             },
             Body::Stream { length } => self.receive_upload(stream, length),
         })

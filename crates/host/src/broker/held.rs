@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use isthmus_stores::{StoredBody, StoredPiece};
 
+use crate::client_body::ClientBody;
 use crate::limits::HELD_BYTES_MAX;
 use crate::network::{Download, SocketReader};
 
@@ -69,6 +70,8 @@ pub(crate) enum HeldBody {
     Tcp(SocketReader),
     /// It lies in a cache or a bucket.
     Stored(StoredBody),
+    /// A client sends it.
+    Request(Box<ClientBody>),
 }
 
 impl HeldBody {
@@ -84,6 +87,7 @@ impl HeldBody {
             Self::Network(download) => download.left(),
             Self::Tcp(_) => None,
             Self::Stored(body) => Some(body.left()),
+            Self::Request(body) => body.left(),
         }
     }
 
@@ -113,6 +117,7 @@ impl HeldBody {
             Self::Network(download) => download.poll_chunk(cx, max),
             Self::Tcp(reader) => reader.poll_chunk(cx, max),
             Self::Stored(body) => body.poll_chunk(cx, max),
+            Self::Request(body) => body.poll_chunk(cx, max),
         }
     }
 }

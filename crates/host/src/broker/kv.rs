@@ -43,7 +43,7 @@ impl Broker {
             }
             (kv::Operation::Put { .. }, Body::Inline(bytes)) => keep(raw, bytes),
             (_, Body::None) => Bytes::new(),
-            (_, Body::Inline(_) | Body::Stream { .. } | Body::Held { .. }) => {
+            (_, Body::Inline(_) | Body::Stream { .. } | Body::Held { .. } | Body::Request { .. }) => {
                 return Err(CallFailure::new(
                     FailureKind::Internal,
                     "the body of this call doesn't fit its operation",

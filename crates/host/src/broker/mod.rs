@@ -8,6 +8,7 @@
 mod assets;
 mod cache;
 mod d1;
+mod events;
 mod fetch;
 mod grants;
 mod held;
@@ -35,7 +36,7 @@ use isthmus_stores::kv::{KvNamespace, ValueBuffer};
 use tokio::task::AbortHandle;
 
 pub(crate) use d1::D1Grant;
-pub(crate) use fetch::Origin;
+pub(crate) use events::{GONE, Origin};
 pub(crate) use grants::{Grant, GrantTable};
 pub(crate) use held::HeldBody;
 pub(crate) use queue::QueueGrant;
@@ -48,6 +49,7 @@ use crate::limits::OPEN_CALLS_MAX;
 use crate::logs::Logs;
 use crate::streams::{BodyQueue, SendFlow, keep, lock};
 use crate::websocket::{Gone, MessageQueue};
+use events::OpenEvent;
 use held::{Account, Charge};
 use tcp::OpenConnection;
 
@@ -68,7 +70,7 @@ struct Calls {
     /// Connections that the isolate sends to.
     connections: HashMap<StreamId, OpenConnection>,
     /// Events that are not over.
-    events: HashMap<StreamId, Origin>,
+    events: HashMap<StreamId, OpenEvent>,
     closed: bool,
 }
 
@@ -173,11 +175,12 @@ impl Broker {
 
     /// The isolate has ended: whatever is under way goes nowhere. Writes that began are finished.
     pub(crate) fn close(&self) {
-        let open = {
+        let (open, events) = {
             let mut calls = lock(&self.calls);
             calls.closed = true;
-            std::mem::take(&mut calls.open)
+            (std::mem::take(&mut calls.open), std::mem::take(&mut calls.events))
         };
+        drop(events);
         for state in open.into_values() {
             state.give_up();
         }

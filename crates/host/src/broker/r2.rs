@@ -90,7 +90,9 @@ impl Broker {
                 let length = match *body {
                     Body::None => Some(0),
                     Body::Inline(bytes) => Some(bytes.len() as u64),
-                    Body::Stream { length } | Body::Held { length, .. } => length,
+                    Body::Stream { length } | Body::Held { length, .. } | Body::Request { length, .. } => {
+                        length
+                    }
                 };
                 let buffered = length.unwrap_or(BUFFERED).min(BUFFERED) as usize;
                 let charge = self.account.charge(buffered).ok_or_else(CallFailure::no_room)?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -20,7 +21,8 @@ use super::body::{ResponseBody, StreamBody};
 use super::queues;
 use super::target::Target;
 use super::upgrade;
-use super::upload::{self, Upload};
+use super::upload::Upload;
+use crate::client_body::{self, drain};
 use crate::cron;
 use crate::delivery::{self, Sent};
 use crate::isolate::{Answer, AnswerBody, AnswerHead, Broken, EventFailure, EventHandle};
@@ -42,7 +44,7 @@ pub(super) async fn answer(
     let target = match Target::read(&head, &front.local) {
         Ok(target) => target,
         Err(page) => {
-            tokio::spawn(upload::drain(body));
+            tokio::spawn(drain(body));
             let response = page_response(page);
             log_request(front, began, &head, head.uri.path(), &response);
             return response;
@@ -56,7 +58,7 @@ pub(super) async fn answer(
                 .and_then(|assets| assets::answer(assets, &head, &target));
             match asset {
                 Some(answer) => {
-                    tokio::spawn(upload::drain(body));
+                    tokio::spawn(drain(body));
                     answer.unwrap_or_else(page_response)
                 }
                 None => fetch(front, &head, &target, body, upgrade).await,
@@ -64,7 +66,7 @@ pub(super) async fn answer(
         }
         Ok(Some(Admin::Queues(route))) => queues::answer(&front.reach, &front.logs, route, body).await,
         Ok(Some(Admin::Refused(refusal))) => {
-            tokio::spawn(upload::drain(body));
+            tokio::spawn(drain(body));
             refusal.response()
         }
         Ok(Some(Admin::Test)) => test(front).await,
@@ -84,31 +86,28 @@ async fn fetch(
     upgrade: Option<OnUpgrade>,
 ) -> Response<ResponseBody> {
     let max = front.request_body_max.unwrap_or(u64::MAX);
-    let upload = match Upload::take(body, max).await {
+    let expects = head.headers.contains_key(header::EXPECT);
+    let upload = match Upload::take(body, max, expects).await {
         Ok(upload) => upload,
         Err(body) => {
-            tokio::spawn(upload::drain(body));
+            tokio::spawn(drain(body));
             return page_response(Page::body_too_large(max));
         }
     };
-    let (sent, rest) = match upload {
+    let (mut sent, streamed) = match upload {
         Upload::None => (Sent::None, None),
         Upload::Whole(bytes) => (Sent::Inline(bytes), None),
-        Upload::Stream { begun, rest, length } => (Sent::Stream { length }, Some((begun, rest))),
+        Upload::Stream { body, length } => (Sent::Stream { length }, Some(body)),
+        Upload::Held(body) => (Sent::Held(Some(Box::new(body))), None),
     };
-    let mut event = match delivery::open(&front.courier.pool, || fetch_event(head, target), &sent).await {
+    let mut event = match delivery::open(&front.courier.pool, || fetch_event(head, target), &mut sent).await {
         Ok(event) => event,
         Err(why) => return page_response(Page::undelivered(&why)),
     };
-    if let (Some((begun, rest)), Some(flow)) = (rest, event.flow()) {
-        tokio::spawn(upload::pump(
-            event.isolate().clone(),
-            event.stream(),
-            flow,
-            begun,
-            rest,
-            max,
-        ));
+    if let (Some(mut body), Some(flow)) = (streamed, event.flow()) {
+        let (isolate, stream) = (event.isolate().clone(), event.stream());
+        body.of_event(Arc::downgrade(&isolate), stream);
+        tokio::spawn(client_body::send(isolate, stream, flow, body));
     }
     match event.answer().await {
         Ok(Answer::Response { head: answer, body }) => respond(front, head, answer, body, event),
@@ -145,7 +144,7 @@ async fn fetch(
 
 /// Runs the Worker's `test` handler.
 async fn test(front: &Front) -> Response<ResponseBody> {
-    let mut event = match delivery::open(&front.courier.pool, || Event::Test, &Sent::None).await {
+    let mut event = match delivery::open(&front.courier.pool, || Event::Test, &mut Sent::None).await {
         Ok(event) => event,
         Err(why) => return page_response(Page::undelivered(&why)),
     };

@@ -16,7 +16,8 @@ use super::{
     Answer, AnswerBody, AnswerHead, Broken, EndReason, EventEnd, EventFailure, EventHandle, Isolate,
     RequestBody, Violation,
 };
-use crate::broker::Origin;
+use crate::broker::{GONE, HeldBody, Origin};
+use crate::client_body;
 use crate::limits::OPEN_EVENTS_MAX;
 use crate::network::{LOOP_HEADER, accepts, depth_of};
 use crate::streams::{BodyQueue, SendFlow, keep, lock};
@@ -172,7 +173,22 @@ impl Isolate {
             self.open.store(table.open.len(), Ordering::Relaxed);
             (stream, table.open.len() == 1)
         };
-        self.broker.event_begins(stream, origin(&event));
+        let mut kept = None;
+        let (body, held) = match body {
+            RequestBody::None => (Body::None, None),
+            RequestBody::Inline(bytes) => (Body::Inline(bytes), None),
+            RequestBody::Stream { length } => (Body::Stream { length }, None),
+            RequestBody::Held(body) => {
+                let held = body.take().map(|mut body| {
+                    body.of_event(Arc::downgrade(self), stream);
+                    body
+                });
+                kept = Some(body);
+                let length = held.as_ref().and_then(|body| body.left());
+                (Body::Request { stream, length }, held)
+            }
+        };
+        self.broker.event_begins(stream, origin(&event), held);
         if first {
             self.vitals.wake();
         }
@@ -184,11 +200,6 @@ impl Isolate {
             flow,
             settled: false,
         };
-        let body = match body {
-            RequestBody::None => Body::None,
-            RequestBody::Inline(bytes) => Body::Inline(bytes),
-            RequestBody::Stream { length } => Body::Stream { length },
-        };
         let frame = Frame::Open {
             stream,
             open: Open::Event(event),
@@ -196,6 +207,9 @@ impl Isolate {
         };
         // The limits of the front keep a head far below the longest frame.
         if let Err(error) = self.events.send(&frame) {
+            if let Some(kept) = kept {
+                *kept = self.broker.take_request(stream);
+            }
             self.forget(stream);
             return Err(Broken::Ended(error.to_string()));
         }
@@ -260,6 +274,8 @@ impl Isolate {
         }
         if over {
             self.broker.event_is_over(stream);
+        } else {
+            drop(self.broker.take_request(stream));
         }
         self.events.send_short(&Frame::Cancel { stream });
     }
@@ -285,7 +301,7 @@ impl Isolate {
     ///
     /// # Errors
     /// [`Violation`] if no honest isolate would send it.
-    pub(super) fn take_event_frame(&self, raw: &Bytes) -> Result<(), Violation> {
+    pub(super) fn take_event_frame(self: &Arc<Self>, raw: &Bytes) -> Result<(), Violation> {
         match decode::<Frame<'_>>(raw)? {
             Frame::Ready => {
                 if std::mem::replace(&mut lock(&self.table).ready, true) {
@@ -302,14 +318,16 @@ impl Isolate {
                 Ok(())
             }
             Frame::Credit { stream, bytes } => {
-                if let Some(flow) = self.request_flow(stream) {
-                    flow.credit(bytes);
+                match self.request_flow(stream) {
+                    Some(flow) => flow.credit(bytes),
+                    None => self.send_request(stream, bytes),
                 }
                 Ok(())
             }
             Frame::Cancel { stream } => {
-                if let Some(flow) = self.request_flow(stream) {
-                    flow.stop();
+                match self.request_flow(stream) {
+                    Some(flow) => flow.stop(),
+                    None => drop(self.broker.take_request(stream)),
                 }
                 if let Some(queue) = self.socket(stream) {
                     queue.finish(Gone::GaveUp);
@@ -369,6 +387,18 @@ impl Isolate {
                     ))
                 })?)
             }
+            // Of an event that is over it is gone, and the answer may be late.
+            Body::Request { stream, length } => match self.broker.take_request(stream) {
+                Some(body) => AnswerBody::Held(HeldBody::Request(body)),
+                None => {
+                    let gone = BodyQueue::stream();
+                    gone.finish(Err(GONE.to_owned()));
+                    AnswerBody::Stream {
+                        queue: Arc::new(gone),
+                        length,
+                    }
+                }
+            },
         };
         let mut socket = None;
         let answer = match reply {
@@ -423,7 +453,11 @@ impl Isolate {
                     body.stop();
                 }
             }
+            let is_upgraded = state.upgraded;
             drop(table);
+            if is_upgraded {
+                drop(self.broker.take_request(stream));
+            }
             // If the client goes away at this moment, the handle's drop cancels the event.
             let _ = waiter.send(Ok(answer));
             if unread {
@@ -504,6 +538,24 @@ impl Isolate {
             let _ = waiter.send(Err(Broken::NoAnswer));
         }
         Ok(())
+    }
+
+    /// The isolate begins to read a request's body that the host holds, with so much credit.
+    fn send_request(self: &Arc<Self>, stream: StreamId, credit: u32) {
+        let Some(body) = self.broker.take_request(stream) else {
+            return;
+        };
+        let flow = Arc::new(SendFlow::held());
+        flow.credit(credit);
+        {
+            let mut table = lock(&self.table);
+            // It may have ended just now; the body is dropped then.
+            let Some(state) = table.open.get_mut(&stream) else {
+                return;
+            };
+            state.request = Some(flow.clone());
+        }
+        tokio::spawn(client_body::send(self.clone(), stream, flow, *body));
     }
 
     fn request_flow(&self, stream: StreamId) -> Option<Arc<SendFlow>> {

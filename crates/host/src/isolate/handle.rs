@@ -7,6 +7,7 @@ use isthmus_protocol::StreamId;
 use tokio::sync::oneshot;
 
 use super::{Answer, AnswerBody, EventEnd, Isolate};
+use crate::client_body::ClientBody;
 use crate::streams::SendFlow;
 
 /// Why an event has no answer.
@@ -44,6 +45,8 @@ pub(crate) enum RequestBody<'a> {
         /// Its length in bytes, where known.
         length: Option<u64>,
     },
+    /// It waits to be asked for. Taken out once the isolate may do so.
+    Held(&'a mut Option<Box<ClientBody>>),
 }
 
 /// The host's hold on an open event: dropping it before the answer is complete cancels the event.

@@ -53,7 +53,7 @@ impl Answer {
                 window: ReceiveWindow::held(),
                 held: true,
             },
-            Body::Held { .. } => return Err(unfit()),
+            Body::Held { .. } | Body::Request { .. } => return Err(unfit()),
         };
         call.over = !matches!(body, AnswerBody::Coming { .. });
         Ok(Self { call, frame, body })
@@ -72,7 +72,7 @@ impl Answer {
         match decode::<Frame<'_>>(&self.frame) {
             Ok(Frame::Reply { body, .. }) => match body {
                 Body::Inline(bytes) => Some(bytes.len() as u64),
-                Body::Stream { length } | Body::Held { length, .. } => length,
+                Body::Stream { length } | Body::Held { length, .. } | Body::Request { length, .. } => length,
                 Body::None => None,
             },
             _ => None,

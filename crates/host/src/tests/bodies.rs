@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::fake::{FakeIsolate, FakeLauncher};
+use super::fake::{FakeIsolate, FakeLauncher, Seen};
 use super::rig::{Options, PATIENCE, Rig, eventually, whole};
 
 const LARGE: usize = 8 * 1024 * 1024 + 17;
@@ -49,8 +49,14 @@ fn send_body(isolate: &mut FakeIsolate, stream: StreamId, body: &[u8], mut sent:
 }
 
 /// Reads a request's body, granting credit as it goes.
-fn read_body(isolate: &mut FakeIsolate, stream: StreamId) -> Result<Vec<u8>, String> {
+fn read_body(isolate: &mut FakeIsolate, event: &Seen) -> Result<Vec<u8>, String> {
+    let stream = event.stream;
     let mut window = ReceiveWindow::stream();
+    if event.is_held {
+        window = ReceiveWindow::held();
+        let bytes = window.open();
+        isolate.events.send(&Frame::Credit { stream, bytes });
+    }
     let mut body = Vec::new();
     loop {
         let raw = isolate.events.next().ok_or("hung up")?;
@@ -79,7 +85,7 @@ async fn a_large_upload_and_a_large_download_arrive_whole() {
         isolate.ready();
         while let Some(event) = isolate.next_event() {
             assert_eq!(event.streamed_length, Some(LARGE as u64));
-            let body = read_body(&mut isolate, event.stream).expect("a whole body");
+            let body = read_body(&mut isolate, &event).expect("a whole body");
             isolate.reply(event.stream, 200, &[], Body::Stream { length: None });
             // The event may be over before its body is.
             isolate.done(event.stream);
@@ -105,6 +111,15 @@ async fn an_isolate_that_does_not_read_gets_no_more_than_its_credit() {
         while let Some(event) = isolate.next_event() {
             let mut got = 0;
             let mut pinged = false;
+            assert!(event.is_held);
+            isolate.events.send(&Frame::Ping { nonce: 6 });
+            let raw = isolate.events.next().expect("the host is there");
+            let unasked = decode::<Frame<'_>>(&raw).expect("the host is honest");
+            assert_eq!(unasked, Frame::Pong { nonce: 6 }, "nothing comes unasked");
+            isolate.events.send(&Frame::Credit {
+                stream: event.stream,
+                bytes: INITIAL_CREDIT,
+            });
             // All credit is used; a ping goes there and back; nothing more has come meanwhile.
             loop {
                 let raw = isolate.events.next().expect("the host is there");
@@ -328,7 +343,7 @@ async fn a_request_beyond_the_limit_is_told_of_it() {
         isolate.ready();
         while let Some(event) = isolate.next_event() {
             // Whoever read to the end would answer; the host does so before.
-            if read_body(&mut isolate, event.stream).is_ok() {
+            if read_body(&mut isolate, &event).is_ok() {
                 isolate.answer(event.stream, "read");
             }
         }
@@ -360,7 +375,7 @@ async fn an_upload_that_breaks_off_is_told_to_the_isolate() {
     let rig = Rig::new(move |mut isolate: FakeIsolate| {
         isolate.ready();
         while let Some(event) = isolate.next_event() {
-            let _ = told.send(read_body(&mut isolate, event.stream));
+            let _ = told.send(read_body(&mut isolate, &event));
             isolate.done(event.stream);
         }
     })

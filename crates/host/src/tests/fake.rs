@@ -81,6 +81,8 @@ pub(crate) struct Seen {
     /// `None` if it is streamed.
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) streamed_length: Option<u64>,
+    /// The host holds the body until it is asked for.
+    pub(crate) is_held: bool,
     pub(crate) is_test: bool,
     /// The expression and the time of a cron trigger.
     pub(crate) scheduled: Option<(String, i64)>,
@@ -175,7 +177,14 @@ impl FakeIsolate {
                         Body::None => seen.body = Some(Vec::new()),
                         Body::Inline(bytes) => seen.body = Some(bytes.to_vec()),
                         Body::Stream { length } => seen.streamed_length = length,
-                        Body::Held { .. } => panic!("a request is never held"),
+                        Body::Request {
+                            stream: named,
+                            length,
+                        } => {
+                            assert_eq!(named, stream, "its own");
+                            (seen.is_held, seen.streamed_length) = (true, length);
+                        }
+                        Body::Held { .. } => panic!("a request is no answer"),
                     }
                     match event {
                         Event::Test => seen.is_test = true,

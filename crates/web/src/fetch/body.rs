@@ -217,7 +217,7 @@ impl<'js> Body<'js> {
             State::Stream { length, .. } => *length,
             _ => None,
         };
-        let [first, second] = streams::tee(ctx, stream)?;
+        let [first, second] = streams::tee(ctx, stream, length)?;
         *self.0.borrow_mut() = State::Stream {
             stream: first,
             length,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use rquickjs::Ctx;
 
-use crate::body::{ByteSink, ByteSource, PullDone, Pulled, WriteDone};
+use crate::body::{ByteSink, ByteSource, HeldName, PullDone, Pulled, WriteDone};
 use crate::host::Connection;
 use crate::streams::Ticket;
 
@@ -203,8 +203,15 @@ impl ByteSource for Reader {
         }
     }
 
-    fn held(&self) -> Option<u32> {
+    fn held(&self) -> Option<HeldName> {
         self.0.source.borrow().as_ref()?.held()
+    }
+
+    fn hand_over(&self) {
+        let source = self.0.source.borrow().clone();
+        if let Some(source) = source {
+            source.hand_over();
+        }
     }
 }
 

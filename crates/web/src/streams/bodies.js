@@ -112,8 +112,10 @@
       return (reader === null ? 0 : 1) | (disturbed ? 2 : 0);
     },
 
-    teeBody(object) {
+    // `length` is that of each in bytes, undefined where it isn't known.
+    teeBody(object, length) {
       const branches = tee(stateOf(object), true);
+      branches[0].length = branches[1].length = length;
       return [objectOf(branches[0]), objectOf(branches[1])];
     },
 

@@ -288,10 +288,10 @@ pub(crate) fn spent<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     spent.call(())
 }
 
-/// Two streams of the bytes of `stream`, which must not be locked, and is from then on.
-pub(crate) fn tee<'js>(ctx: &Ctx<'js>, stream: Object<'js>) -> Result<[Object<'js>; 2]> {
+/// Two streams of the bytes of `stream`, which must not be locked, and is from then on; `length` bytes if that is known.
+pub(crate) fn tee<'js>(ctx: &Ctx<'js>, stream: Object<'js>, length: Option<u64>) -> Result<[Object<'js>; 2]> {
     let tee = Streams::of(ctx)?.tee_body.clone();
-    let branches: rquickjs::Array = tee.call((stream,))?;
+    let branches: rquickjs::Array = tee.call((stream, length.map(|length| length as f64)))?;
     Ok([branches.get(0)?, branches.get(1)?])
 }
 
