@@ -89,9 +89,9 @@ impl BodyFiles {
     }
 
     /// Has the disk write what there is of a file that is to become durable, so that less is left to do in the end.
-    pub(crate) fn flush(&self, file: &BodyFile) -> io::Result<()> {
+    pub(crate) fn flush(&self, file: &File) -> io::Result<()> {
         if self.durability == Durability::Full {
-            file.file.sync_data()?;
+            file.sync_data()?;
         }
         Ok(())
     }

@@ -42,6 +42,7 @@
 
 #![warn(missing_docs)]
 
+mod beside;
 mod body;
 mod body_files;
 pub mod cache;

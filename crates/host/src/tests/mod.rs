@@ -8,6 +8,7 @@ mod fake;
 mod life;
 mod load;
 mod queues;
+mod request_bodies;
 mod rig;
 mod shell;
 mod violations;

@@ -5,19 +5,18 @@ use isthmus_protocol::r2::Algorithm;
 use md5::{Digest, Md5};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
-use tokio::task::JoinHandle;
 
 use super::R2Error;
+use crate::beside::Beside;
 
-/// So many bytes are digested at once on a thread of their own; what is shorter as a whole is digested where it is.
+/// So many bytes are digested at once, on another thread; what is shorter as a whole is digested where it is.
 const AT_ONCE: usize = 1024 * 1024;
 const SHORT: usize = 64 * 1024;
 
 /// The digests of a value that comes piece by piece: always its MD5, and one more if that is asked for.
 pub(super) struct Digests {
-    /// `None` while a thread has it.
-    state: Option<State>,
-    running: Option<JoinHandle<State>>,
+    digesting: Beside<State>,
+    is_begun: bool,
     waiting: Vec<Bytes>,
     waiting_bytes: usize,
 }
@@ -80,11 +79,17 @@ impl Digests {
             Some(Algorithm::Sha512) => Other::Sha512(Sha512::new()),
         };
         Self {
-            state: Some(State {
-                md5: Md5::new(),
-                other,
-            }),
-            running: None,
+            digesting: Beside::new(
+                State {
+                    md5: Md5::new(),
+                    other,
+                },
+                |state, chunks| {
+                    state.update(&chunks);
+                    Ok(())
+                },
+            ),
+            is_begun: false,
             waiting: Vec::new(),
             waiting_bytes: 0,
         }
@@ -95,41 +100,24 @@ impl Digests {
         self.waiting_bytes += chunk.len();
         self.waiting.push(chunk);
         if self.waiting_bytes >= AT_ONCE {
-            let mut state = self.state().await?;
-            let chunks = self.take_waiting();
-            self.running = Some(tokio::task::spawn_blocking(move || {
-                state.update(&chunks);
-                state
-            }));
+            self.give().await?;
         }
         Ok(())
     }
 
     pub(super) async fn finish(mut self) -> Result<Digested, R2Error> {
-        let mut state = self.state().await?;
-        let is_short = self.waiting_bytes <= SHORT;
-        let chunks = self.take_waiting();
-        let rest = move || {
-            state.update(&chunks);
-            state.finish()
-        };
-        if is_short {
-            return Ok(rest());
+        if self.is_begun || self.waiting_bytes > SHORT {
+            self.give().await?;
         }
-        tokio::task::spawn_blocking(rest).await.map_err(R2Error::store)
+        let mut state = self.digesting.finish().await.map_err(R2Error::store)?;
+        state.update(&self.waiting);
+        Ok(state.finish())
     }
 
-    fn take_waiting(&mut self) -> Vec<Bytes> {
+    async fn give(&mut self) -> Result<(), R2Error> {
+        self.is_begun = true;
         self.waiting_bytes = 0;
-        std::mem::take(&mut self.waiting)
-    }
-
-    async fn state(&mut self) -> Result<State, R2Error> {
-        if let Some(running) = self.running.take() {
-            return running.await.map_err(R2Error::store);
-        }
-        self.state
-            .take()
-            .ok_or_else(|| R2Error::store("the digest of the value was given up"))
+        let chunks = std::mem::take(&mut self.waiting);
+        self.digesting.give(chunks).await.map_err(R2Error::store)
     }
 }

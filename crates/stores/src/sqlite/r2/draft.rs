@@ -1,13 +1,16 @@
 //! A value on its way into a bucket: in memory as long as it is short, then in a file.
 
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, IoSlice, Write as _};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::Shared;
 use super::write::{self, NewObject, R2Write, Slot};
+use crate::beside::Beside;
 use crate::body_files::{BodyFile, blocking};
 use crate::r2::{Condition, Draft, ObjectRecord, R2Error, StoreFuture, StoredPart};
 use crate::sqlite::failure::Failure;
@@ -18,16 +21,66 @@ const SHORT: usize = 64 * 1024;
 /// So many bytes are gathered before they are written, while more come.
 const GATHERED: usize = 1024 * 1024;
 
-/// So many bytes are written before the disk is told to have them: it would be busy for long at the end otherwise.
+/// So many bytes are written before the disk is told to have them: it would be busy for long at the end otherwise. As many
+/// may be written meanwhile.
 const FLUSHED: u64 = 64 * 1024 * 1024;
 
 pub(super) struct SqliteDraft {
     shared: Arc<Shared>,
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
-    written: u64,
+    writing: Option<Beside<Writing>>,
+    /// All of it, once it is durable.
     file: Option<BodyFile>,
-    writing: Option<JoinHandle<io::Result<BodyFile>>>,
+}
+
+/// A file that is being written.
+struct Writing {
+    shared: Arc<Shared>,
+    /// `None` before there was anything to write.
+    file: Option<BodyFile>,
+    written: u64,
+    /// The disk is told to have what was written.
+    flushing: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Writing {
+    fn write(&mut self, chunks: Vec<Bytes>) -> io::Result<()> {
+        let file = match &self.file {
+            Some(file) => file,
+            None => self.file.insert(self.shared.files.create()?),
+        };
+        let before = self.written / FLUSHED;
+        self.written += write_all(&file.file, &chunks)?;
+        if self.written / FLUSHED == before {
+            return Ok(());
+        }
+        let runtime = Handle::current();
+        // A disk that is slower than the client sets the pace.
+        if let Some(flushing) = self.flushing.take() {
+            runtime.block_on(flushing).map_err(io::Error::other)??;
+        }
+        let (shared, file) = (Arc::clone(&self.shared), file.file.try_clone()?);
+        self.flushing = Some(runtime.spawn_blocking(move || shared.files.flush(&file)));
+        Ok(())
+    }
+}
+
+/// Writes all of the chunks; how many bytes they are.
+fn write_all(mut file: &File, chunks: &[Bytes]) -> io::Result<u64> {
+    let mut slices: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
+    let mut left = &mut slices[..];
+    // Empty ones at the front would look like the end.
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        match file.write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut left, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(chunks.iter().map(|chunk| chunk.len() as u64).sum())
 }
 
 /// Where the bytes of a complete draft are.
@@ -42,9 +95,8 @@ impl SqliteDraft {
             shared,
             gathered: Vec::new(),
             gathered_bytes: 0,
-            written: 0,
-            file: None,
             writing: None,
+            file: None,
         }
     }
 
@@ -52,59 +104,49 @@ impl SqliteDraft {
         self.gathered_bytes += chunk.len();
         self.gathered.push(chunk);
         if self.gathered_bytes >= GATHERED {
-            self.written_out().await?;
-            self.write_out();
+            self.write_out().await?;
         }
         Ok(())
     }
 
-    /// Waits until what was given to a thread is written.
-    async fn written_out(&mut self) -> Result<(), R2Error> {
-        if let Some(writing) = self.writing.take() {
-            let file = writing.await.map_err(R2Error::store)?;
-            self.file = Some(file.map_err(unwritten)?);
-        }
-        Ok(())
-    }
-
-    /// Gives what is gathered to a thread.
-    fn write_out(&mut self) {
-        let (shared, file) = (Arc::clone(&self.shared), self.file.take());
-        let chunks = std::mem::take(&mut self.gathered);
-        let before = self.written / FLUSHED;
-        self.written += self.gathered_bytes as u64;
+    /// Has what is gathered written; waits while too much is waiting for that.
+    async fn write_out(&mut self) -> Result<(), R2Error> {
         self.gathered_bytes = 0;
-        let flush = self.written / FLUSHED != before;
-        self.writing = Some(tokio::task::spawn_blocking(move || {
-            let file = match file {
-                Some(file) => file,
-                None => shared.files.create()?,
+        let chunks = std::mem::take(&mut self.gathered);
+        let writing = self.writing.get_or_insert_with(|| {
+            let writing = Writing {
+                shared: Arc::clone(&self.shared),
+                file: None,
+                written: 0,
+                flushing: None,
             };
-            for chunk in chunks {
-                (&file.file).write_all(&chunk)?;
-            }
-            if flush {
-                shared.files.flush(&file)?;
-            }
-            Ok(file)
-        }));
+            Beside::new(writing, Writing::write)
+        });
+        writing.give(chunks).await.map_err(unwritten)
     }
 
     /// All of it, durable if it lies in a file. The file is deleted with the draft unless it is kept.
     async fn settled(&mut self) -> Result<NewBody, R2Error> {
-        self.written_out().await?;
-        if self.file.is_none() && self.gathered_bytes <= SHORT {
+        if self.writing.is_none() && self.gathered_bytes <= SHORT {
             return Ok(NewBody::Bytes(joined(std::mem::take(&mut self.gathered))));
         }
         if self.gathered_bytes > 0 {
-            self.write_out();
-            self.written_out().await?;
+            self.write_out().await?;
         }
-        let Some(file) = self.file.take() else {
+        let Some(writing) = self.writing.take() else {
+            return Err(R2Error::store("the value was given up"));
+        };
+        let written = writing.finish().await.map_err(unwritten)?;
+        let Some(file) = written.file else {
             return Err(R2Error::store("the file of the value is gone"));
         };
         let shared = Arc::clone(&self.shared);
         let settled = blocking(move || shared.files.settle(&file).map(|()| file)).await;
+        // A failure is told to one of them only.
+        if let Some(flushing) = written.flushing {
+            let flushed = flushing.await.map_err(R2Error::store)?;
+            flushed.map_err(unwritten)?;
+        }
         let file = self.file.insert(settled.map_err(unwritten)?);
         Ok(NewBody::File(file.name()))
     }
