@@ -106,8 +106,9 @@ impl Broker {
                 ));
             }
         };
+        let is_at_hand = matches!(body, Body::None | Body::Inline(_));
         let (broker, grant, frame) = (self.clone(), grant.clone_for_call(), keep(raw, raw));
-        prompt::begin(async move {
+        let work = async move {
             // The operation borrows from the frame, which the task owns.
             let Some(operation) = operation_in(&frame) else {
                 return;
@@ -130,7 +131,13 @@ impl Broker {
                     broker.fail(stream, &CallFailure::new(FailureKind::User, text), false);
                 }
             }
-        });
+        };
+        if is_at_hand {
+            prompt::begin(work);
+        } else {
+            // It waits for who sends the value, and long.
+            tokio::spawn(work);
+        }
         Ok(())
     }
 
