@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
 
 /// The most that is read of a file at once, in bytes.
@@ -19,7 +19,8 @@ const READ_MAX: usize = 256 * 1024;
 /// What is said of a file that ends too early or can't be read.
 const BROKEN: &str = "the stored body can't be read";
 
-/// A body that a store holds. It stays whole if what it belongs to is removed or replaced meanwhile.
+/// A body that a store holds; by default an empty one. It stays whole if what it belongs to is removed or replaced meanwhile.
+#[derive(Default)]
 pub struct StoredBody {
     parts: VecDeque<Part>,
     left: u64,
@@ -38,21 +39,12 @@ pub(crate) enum BodySource {
     Open(Arc<File>),
     /// The same of a file that is not ours: it may change, or become shorter.
     Foreign(Arc<File>),
-    /// In a file that is opened for each reading, and not deleted as long as this is there: for bodies of so many files
-    /// that not all can be open.
+    /// In a file that is opened when it is read, and not deleted as long as this is there: not all can be open that may be
+    /// asked for.
     Kept(Arc<dyn AsRef<Path> + Send + Sync>),
 }
 
 impl BodySource {
-    /// The file, if it never changes.
-    fn open(&self) -> Option<Arc<File>> {
-        match self {
-            Self::Open(file) => Some(Arc::clone(file)),
-            Self::Foreign(_) => None,
-            Self::Kept(kept) => File::open((**kept).as_ref()).ok().map(Arc::new),
-        }
-    }
-
     fn read(&self, length: usize, offset: u64) -> io::Result<Bytes> {
         let mut buffer = vec![0; length];
         match self {
@@ -148,6 +140,45 @@ impl StoredBody {
         Self::new([Part::File { file, start, end }])
     }
 
+    /// What is left of it, if all of that is in memory and in one piece.
+    pub fn in_memory(&self) -> Option<Bytes> {
+        match (self.parts.len(), self.parts.front()) {
+            (0, _) if self.reading.is_none() => Some(Bytes::new()),
+            (1, Some(Part::Bytes(bytes))) => Some(bytes.clone()),
+            _ => None,
+        }
+    }
+
+    /// How many bytes of it are in memory.
+    pub fn bytes_in_memory(&self) -> usize {
+        let in_memory = self.parts.iter().map(|part| match part {
+            Part::Bytes(bytes) => bytes.len(),
+            Part::File { .. } => 0,
+        });
+        in_memory.sum()
+    }
+
+    /// Bodies of which nothing was taken, one behind the other.
+    pub(crate) fn joined(bodies: impl IntoIterator<Item = Self>) -> Self {
+        Self::new(bodies.into_iter().flat_map(|body| body.parts))
+    }
+
+    /// All that is left of it. Must be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// The reason, if the file is no good.
+    pub async fn read_all(mut self) -> Result<Bytes, String> {
+        if let Some(bytes) = self.in_memory() {
+            return Ok(bytes);
+        }
+        // What is left is in files that are there, or in memory already.
+        let mut all = BytesMut::with_capacity(usize::try_from(self.left).unwrap_or(0));
+        while let Some(chunk) = poll_fn(|cx| self.poll_chunk(cx, READ_MAX)).await {
+            all.extend_from_slice(&chunk?);
+        }
+        Ok(all.freeze())
+    }
+
     /// How many bytes are left.
     pub fn left(&self) -> u64 {
         self.left
@@ -159,13 +190,21 @@ impl StoredBody {
             return None;
         }
         match (self.parts.len(), self.parts.front()) {
-            (0, _) => Some(Bytes::new()),
-            (1, Some(Part::Bytes(bytes))) => Some(bytes.clone()),
             (1, Some(Part::File { file, start, .. })) => {
                 let read = file.read_cached(self.left as usize, *start);
                 read.filter(|read| read.len() as u64 == self.left)
             }
-            _ => None,
+            _ => self.in_memory(),
+        }
+    }
+
+    /// What is read next stays open from here on, if it can be opened.
+    fn open_front(&mut self) {
+        if let Some(Part::File { file, .. }) = self.parts.front_mut()
+            && let BodySource::Kept(kept) = file
+            && let Ok(open) = File::open((**kept).as_ref())
+        {
+            *file = BodySource::Open(Arc::new(open));
         }
     }
 
@@ -175,22 +214,23 @@ impl StoredBody {
         cx: &mut Context<'_>,
         max: usize,
     ) -> Poll<Option<Result<StoredPiece, String>>> {
+        self.open_front();
         if self.reading.is_none()
-            && let Some(Part::File { file, start, end }) = self.parts.front_mut()
-            && let Some(open) = file.open()
+            && let Some(Part::File {
+                file: BodySource::Open(file),
+                start,
+                end,
+            }) = self.parts.front_mut()
         {
             let (offset, length) = (*start, (*end - *start).min(max as u64) as usize);
-            if is_cached(&open, offset, length) {
+            if is_cached(file, offset, length) {
+                let file = Arc::clone(file);
                 *start += length as u64;
                 if start == end {
                     self.parts.pop_front();
                 }
                 self.left -= length as u64;
-                return Poll::Ready(Some(Ok(StoredPiece::File {
-                    file: open,
-                    offset,
-                    length,
-                })));
+                return Poll::Ready(Some(Ok(StoredPiece::File { file, offset, length })));
             }
         }
         let chunk = ready!(self.poll_chunk(cx, max));
@@ -200,6 +240,7 @@ impl StoredBody {
     /// The next piece, of at most `max` bytes; `None` at the end, `Err` with the reason if the file is no good. Must be
     /// called in a tokio runtime.
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Option<Result<Bytes, String>>> {
+        self.open_front();
         if self.reading.is_none() {
             match self.parts.front_mut() {
                 None => return Poll::Ready(None),

@@ -10,12 +10,19 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::{Durability, folders::sync_folder};
 
-/// The name of the folder of the files, beside their database.
-pub(crate) const FOLDER: &str = "bodies";
+/// The folder of the files that a database names: `bodies` beside one that has a folder of its own and is called `index.sqlite`
+/// there, `NAME.bodies` beside `NAME.sqlite`.
+pub(crate) fn folder_of(database: &Path) -> PathBuf {
+    if database.file_stem().is_some_and(|name| name == "index") {
+        database.with_file_name("bodies")
+    } else {
+        database.with_extension("bodies")
+    }
+}
 
 /// Keeps all files of a folder that rows have named, until it is dropped.
 #[derive(Debug)]
@@ -40,17 +47,30 @@ pub(crate) struct BodyFiles {
     folder: PathBuf,
     durability: Durability,
     made: AtomicU64,
+    /// Whether the folder itself is durable.
+    is_settled: AtomicBool,
 }
 
 impl BodyFiles {
-    /// Makes the folder if it does not exist.
-    pub(crate) fn open(folder: PathBuf, durability: Durability) -> io::Result<Self> {
-        fs::create_dir_all(&folder)?;
-        Ok(Self {
+    /// The folder is made with the first file, if it does not exist.
+    pub(crate) fn new(folder: PathBuf, durability: Durability) -> Self {
+        Self {
             folder,
             durability,
             made: AtomicU64::new(0),
-        })
+            is_settled: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes the folder if it does not exist.
+    pub(crate) fn open(folder: PathBuf, durability: Durability) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        Ok(Self::new(folder, durability))
+    }
+
+    /// Whether there is a folder: without one there are no files.
+    pub(crate) fn has_folder(&self) -> bool {
+        self.folder.is_dir()
     }
 
     /// Where the file called `name` is.
@@ -64,10 +84,19 @@ impl BodyFiles {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         // Keyed at random; a name that exists all the same is refused when the file is made.
         let random = std::hash::RandomState::new().hash_one((number, std::process::id()));
-        if !self.folder.is_dir() {
+        if !self.has_folder() {
+            self.is_settled.store(false, Ordering::SeqCst);
             fs::create_dir_all(&self.folder)?;
         }
         BodyFile::create(self.path(&format!("{random:016x}-{number:x}")))
+    }
+
+    /// Whether there is a file called `name`, of this length.
+    pub(crate) fn has_body(&self, name: &str, length: u64) -> io::Result<bool> {
+        match fs::metadata(self.path(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            found => Ok(found?.len() == length),
+        }
     }
 
     /// Opens the file called `name`; `None` if there is none, or not of this length.
@@ -84,6 +113,10 @@ impl BodyFiles {
         if self.durability == Durability::Full {
             file.file.sync_all()?;
             sync_folder(&self.folder)?;
+            if !self.is_settled.load(Ordering::SeqCst) {
+                sync_folder(self.folder.parent().unwrap_or(Path::new(".")))?;
+                self.is_settled.store(true, Ordering::SeqCst);
+            }
         }
         Ok(())
     }

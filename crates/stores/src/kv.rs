@@ -5,13 +5,13 @@
 mod answer;
 mod limits;
 mod namespace;
+mod put;
 mod store;
-mod value;
 
 pub use answer::{KvAnswer, KvError};
 pub use limits::{
     MAX_BULK_BYTES, MAX_BULK_KEYS, MAX_KEY_BYTES, MAX_LIST_KEYS, MAX_METADATA_BYTES, MAX_VALUE_BYTES,
 };
 pub use namespace::KvNamespace;
-pub use store::{KvEntry, KvKey, KvPage, KvRange, KvStore, StoreFuture};
-pub use value::ValueBuffer;
+pub use put::KvPut;
+pub use store::{KvDraft, KvEntry, KvFound, KvKey, KvPage, KvRange, KvStore, StoreFuture};

@@ -15,17 +15,17 @@
 //! // Per grant: cheap, and the same database for the same id however often it is asked for.
 //! let namespace = stores.kv("0f2ac74b498b48028cb68387c421e279")?;
 //!
-//! // Per call. A put's value must be collected first; `prepare_put` refuses early what cannot succeed.
+//! // Per call. A put's value may come in pieces; `begin_put` refuses early what cannot succeed.
 //! let operation = Operation::Put { key: "bar", expiration: None, expiration_ttl: None, metadata: None };
-//! let mut value = namespace.prepare_put(&operation, Some(3))?;
-//! value.push(Bytes::from_static(b"baz"));
-//! namespace.execute(&operation, value.finish()?).await?; // durable from here on
+//! let mut put = namespace.begin_put(&operation, Some(3))?;
+//! put.push(Bytes::from_static(b"baz")).await?;
+//! put.finish().await?; // durable from here on
 //!
 //! let operation = Operation::Get { key: "bar", cache_ttl: None };
 //! match namespace.execute(&operation, Bytes::new()).await {
-//!     Ok(answer) => {
+//!     Ok(mut answer) => {
+//!         let _body = answer.take_body(); // the reply's body: `Some` iff a `get` found the key
 //!         let _reply = answer.reply(); // `protocol::kv::Reply`, borrowing from `answer`
-//!         let _body = answer.value(); // the reply's body: `Some` iff a `get` found the key
 //!     }
 //!     Err(error) => {
 //!         let _message = error.message_of(&operation); // "KV GET failed: 400 …", name "Error"
@@ -35,8 +35,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! `execute` runs inside a tokio runtime. Small reads are answered within the first poll; large values and
-//! lists are read on tokio's blocking threads; writes wait for their group commit. Dropping the future of a
+//! `execute` runs inside a tokio runtime. Small reads are answered within the first poll; lists are read on tokio's blocking
+//! threads, long values as they are asked for; writes wait for their group commit. Dropping the future of a
 //! write does not undo it. Dropping the last handle of a namespace writes what is queued, then closes the file
 //! (a blocking moment, at shutdown).
 

@@ -21,6 +21,8 @@ use crate::{
     state::{StateError, StateFolder, holds_stores},
 };
 
+mod bodies;
+mod body_draft;
 pub(crate) mod cache_index;
 mod d1;
 mod database;
@@ -38,7 +40,7 @@ mod writer;
 
 use opened::Opened;
 
-pub(crate) use r2::NamedBody;
+pub(crate) use bodies::NamedBody;
 
 pub use d1::SqliteD1;
 pub use kv::SqliteKv;
@@ -126,8 +128,8 @@ impl SqliteStores {
         }
     }
 
-    /// The KV namespace `id`, made if it does not exist: the file `kv/ID.sqlite`. It is closed when the last
-    /// handle is dropped.
+    /// The KV namespace `id`, made if it does not exist: the file `kv/ID.sqlite`, and the folder `kv/ID.bodies` once a value is
+    /// long. It is closed when the last handle is dropped.
     ///
     /// # Errors
     /// The id can't name a file, or the database can't be opened.
@@ -330,6 +332,8 @@ pub(crate) fn bodies_named_by(database: &Connection) -> rusqlite::Result<Vec<Nam
     let kind: i64 = database.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if kind == r2::SCHEMA.application_id {
         r2::bodies_named_by(database)
+    } else if kind == kv::SCHEMA.application_id {
+        kv::bodies_named_by(database)
     } else {
         Ok(Vec::new())
     }

@@ -46,7 +46,7 @@ fn namespace(root: &Path) -> Result<KvNamespace, Box<dyn Error>> {
 /// What task `task` writes as number `number`: every size class, so that commits differ in length. Every seventh is
 /// a deletion.
 fn value(task: u64, number: u64) -> Option<Bytes> {
-    let padding = [0, 10, 5000, 90_000][(number % 4) as usize];
+    let padding = [0, 10, 5000, 90_000, 300_000][(number % 5) as usize];
     (!number.is_multiple_of(7)).then(|| format!("{task} {number} {}", "x".repeat(padding)).into())
 }
 
@@ -145,12 +145,14 @@ async fn check(root: &Path, acknowledged: &HashMap<u64, u64>, round: u64) -> Res
             .await?;
         // A task that was not heard of in this round may have done its first write of it.
         let next = [last + 1, round * 1_000_000];
-        let found = answer.value();
-        let fits = |number: u64| found == value(task, number).as_ref();
+        let found = answer.into_value().await?;
+        let fits = |number: u64| found == value(task, number);
         assert!(
             fits(last) || next.into_iter().any(fits),
             "round {round}: {key} holds {:?}, but {last} was acknowledged",
-            found.map(|value| String::from_utf8_lossy(&value[..value.len().min(40)]).into_owned())
+            found
+                .as_ref()
+                .map(|value| String::from_utf8_lossy(&value[..value.len().min(40)]).into_owned())
         );
     }
     Ok(())

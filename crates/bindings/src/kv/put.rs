@@ -109,9 +109,13 @@ fn put_stream<'js>(
         ));
     }
     let (promise, settler) = Settler::promise(ctx)?;
-    let body = OutgoingBody::Stream {
-        stream: stream.clone(),
-        length: None,
+    // One that nobody has read from goes to the store without a visit to JavaScript; if the host holds it, not even to here.
+    let body = match streams::take_source(ctx, stream) {
+        Some((source, length)) => OutgoingBody::Source { source, length },
+        None => OutgoingBody::Stream {
+            stream: stream.clone(),
+            length: None,
+        },
     };
     upload::send(
         ctx,

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use isthmus_bindings::{Broker, CallBody, CallDone, Opened};
 use isthmus_protocol::{ChannelId, Failure, FailureKind, Operation, Reply, StreamId, decode, encode, flow};
-use isthmus_stores::kv::{KvError, KvNamespace, ValueBuffer};
+use isthmus_stores::kv::{KvAnswer, KvError, KvNamespace, KvPut};
 use isthmus_web::body::{ByteSink, ByteSource, IncomingBody, PullDone, Pulled, WriteDone};
 use rquickjs::Ctx;
 
@@ -85,27 +85,37 @@ impl StoreBroker {
         *self.instead.borrow_mut() = Some(wire);
     }
 
-    fn execute(&self, channel: ChannelId, operation: &Operation<'_>, value: ValueBuffer) -> Answer {
+    fn execute(&self, channel: ChannelId, operation: &Operation<'_>, value: Value) -> Answer {
         let Operation::Kv(operation) = operation else {
             panic!("only KV is asked for")
         };
         let namespace = &self.namespaces[channel.0 as usize];
-        let result = value
-            .finish()
-            .and_then(|value| self.runtime.block_on(namespace.execute(operation, value)));
+        let result = self.runtime.block_on(async {
+            match value {
+                Some(put) => put.finish().await.map(|()| KvAnswer::Done),
+                None => namespace.execute(operation, Bytes::new()).await,
+            }
+        });
         let mut wire = Vec::new();
         match result {
             Ok(answer) => {
                 encode(&Reply::Kv(answer.reply()), &mut wire).expect("fits");
+                let body = self.runtime.block_on(answer.into_value());
                 Answer {
                     wire,
-                    body: answer.value().cloned(),
+                    body: body.expect("it is whole"),
                 }
             }
             Err(error) => Answer {
                 wire: refusal(operation, &error),
                 body: None,
             },
+        }
+    }
+
+    fn push(&self, value: &mut Value, chunk: Bytes) {
+        if let Some(put) = value {
+            self.runtime.block_on(put.push(chunk)).expect("taken");
         }
     }
 
@@ -178,7 +188,9 @@ impl Broker for Handle {
             CallBody::Bytes(bytes) => Some(bytes.len() as u64),
             CallBody::Stream { length } => *length,
         };
-        let mut value = match broker.namespaces[channel.0 as usize].prepare_put(kv, length) {
+        let begin = || broker.namespaces[channel.0 as usize].begin_put(kv, length);
+        let is_put = matches!(kv, isthmus_protocol::kv::Operation::Put { .. });
+        let mut value: Value = match is_put.then(begin).transpose() {
             Ok(value) => value,
             Err(error) => {
                 let answer = Answer {
@@ -192,7 +204,7 @@ impl Broker for Handle {
                 return opened(matches!(body, CallBody::Stream { .. }).then_some(refused));
             }
         };
-        let finish = move |value: ValueBuffer, ctx: &Ctx<'_>| {
+        let finish = move |value: Value, ctx: &Ctx<'_>| {
             let operation = decode(&wire[4..]).expect("well-formed");
             let answer = broker.execute(channel, &operation, value);
             broker.deliver(ctx, done, answer);
@@ -201,11 +213,11 @@ impl Broker for Handle {
             CallBody::None | CallBody::Held { .. } => {}
             CallBody::Bytes(bytes) => bytes
                 .chunks(60_000)
-                .for_each(|chunk| value.push(bytes.slice_ref(chunk))),
+                .for_each(|chunk| self.0.push(&mut value, bytes.slice_ref(chunk))),
             CallBody::Stream { .. } => {
-                let events = Rc::clone(&self.0.events);
+                let broker = Rc::clone(&self.0);
                 let state = RefCell::new(Some((value, Box::new(finish) as Finish)));
-                return opened(Some(Rc::new(Sink { state, events })));
+                return opened(Some(Rc::new(Sink { state, broker })));
             }
         }
         self.0.events.push(Box::new(move |ctx| finish(value, ctx)));
@@ -217,35 +229,38 @@ impl Broker for Handle {
     }
 }
 
-type Finish = Box<dyn for<'js> FnOnce(ValueBuffer, &Ctx<'js>)>;
+/// That of a put.
+type Value = Option<KvPut>;
+
+type Finish = Box<dyn for<'js> FnOnce(Value, &Ctx<'js>)>;
 
 /// Takes the value of a put.
 struct Sink {
-    state: RefCell<Option<(ValueBuffer, Finish)>>,
-    events: Rc<Events>,
+    state: RefCell<Option<(Value, Finish)>>,
+    broker: Rc<StoreBroker>,
 }
 
 impl ByteSink for Sink {
     fn write(&self, ctx: &Ctx<'_>, chunk: Bytes, done: WriteDone) {
         if let Some((value, _)) = &mut *self.state.borrow_mut() {
-            value.push(chunk);
+            self.broker.push(value, chunk);
         }
-        self.events.soon(ctx, Box::new(move |ctx| done(ctx, Ok(()))));
+        self.broker
+            .events
+            .soon(ctx, Box::new(move |ctx| done(ctx, Ok(()))));
     }
 
     fn close(&self) {
         if let Some((value, finish)) = self.state.take() {
-            self.events.push(Box::new(move |ctx| finish(value, ctx)));
+            self.broker.events.push(Box::new(move |ctx| finish(value, ctx)));
         }
     }
 
     fn abort(&self, _: &str) {
         // The host forgets the value, and answers that it did; the store is not asked.
-        if let Some((_, finish)) = self.state.take() {
-            let events = Rc::clone(&self.events);
-            let mut value = ValueBuffer::default();
-            value.push(Bytes::from(vec![0; 26_214_401]));
-            events.push(Box::new(move |ctx| finish(value, ctx)));
+        if let Some((mut value, finish)) = self.state.take() {
+            self.broker.push(&mut value, Bytes::from(vec![0; 26_214_401]));
+            self.broker.events.push(Box::new(move |ctx| finish(value, ctx)));
         }
     }
 }

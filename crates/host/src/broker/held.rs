@@ -68,10 +68,18 @@ pub(crate) enum HeldBody {
     Network(Box<Download>),
     /// It comes through a connection.
     Tcp(SocketReader),
-    /// It lies in a cache or a bucket.
+    /// It lies in files of a store.
     Stored(StoredBody),
     /// A client sends it.
     Request(Box<ClientBody>),
+    /// The same of one that is in memory in part.
+    StoredInPart {
+        /// What is left.
+        body: StoredBody,
+        /// The place on the account of what is in memory.
+        #[expect(dead_code, reason = "held for its drop")]
+        charge: Charge,
+    },
 }
 
 impl HeldBody {
@@ -86,7 +94,7 @@ impl HeldBody {
             Self::Bytes { bytes, .. } => Some(bytes.len() as u64),
             Self::Network(download) => download.left(),
             Self::Tcp(_) => None,
-            Self::Stored(body) => Some(body.left()),
+            Self::Stored(body) | Self::StoredInPart { body, .. } => Some(body.left()),
             Self::Request(body) => body.left(),
         }
     }
@@ -98,7 +106,7 @@ impl HeldBody {
         max: usize,
     ) -> Poll<Option<Result<StoredPiece, String>>> {
         match self {
-            Self::Stored(body) => body.poll_piece(cx, max),
+            Self::Stored(body) | Self::StoredInPart { body, .. } => body.poll_piece(cx, max),
             other => other
                 .poll_chunk(cx, max)
                 .map(|chunk| chunk.map(|chunk| chunk.map(StoredPiece::Bytes))),
@@ -116,7 +124,7 @@ impl HeldBody {
             Self::Bytes { bytes, .. } => Poll::Ready(Some(Ok(bytes.split_to(max.min(bytes.len()))))),
             Self::Network(download) => download.poll_chunk(cx, max),
             Self::Tcp(reader) => reader.poll_chunk(cx, max),
-            Self::Stored(body) => body.poll_chunk(cx, max),
+            Self::Stored(body) | Self::StoredInPart { body, .. } => body.poll_chunk(cx, max),
             Self::Request(body) => body.poll_chunk(cx, max),
         }
     }

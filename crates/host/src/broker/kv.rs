@@ -1,16 +1,45 @@
 //! KV namespaces: calls on a channel, done by [`KvNamespace`].
+//!
+//! A value that is put may come with its call, from the isolate as a stream, or be a body that the host holds: what is long goes
+//! to the store as it comes. One that is read and long is held in its turn.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use isthmus_protocol::flow::ReceiveWindow;
+use http_body::Body as _;
 use isthmus_protocol::{Body, Call, FailureKind, Frame, Open, Operation, Reply, StreamId, decode, kv};
-use isthmus_stores::kv::{KvError, KvNamespace};
+use isthmus_stores::kv::{KvAnswer, KvError, KvNamespace, KvPut};
 
 use super::held::Charge;
-use super::{Broker, CallFailure, CallState, Collecting, lock, prompt};
+use super::{Broker, CallFailure, prompt};
 use crate::logs::LogLevel;
+use crate::network::Upload;
 use crate::streams::keep;
+
+/// So many bytes of a value are in memory at most while it is stored.
+const BUFFERED: u64 = 4 * 1024 * 1024;
+
+/// What comes with an operation.
+enum Value {
+    /// All of it, empty if it has none.
+    Here(Bytes),
+    /// It comes in pieces.
+    Coming(Box<(KvPut, Upload)>),
+}
+
+/// Why an operation came to nothing.
+enum KvFailure {
+    Store(KvError),
+    Body(String),
+}
+
+impl From<KvError> for KvFailure {
+    fn from(error: KvError) -> Self {
+        Self::Store(error)
+    }
+}
 
 impl Broker {
     /// Begins an operation; `raw` is the frame that opened the call.
@@ -22,27 +51,23 @@ impl Broker {
         operation: &kv::Operation<'_>,
         body: &Body<'_>,
     ) -> Result<(), CallFailure> {
-        let value = match (operation, body) {
-            (kv::Operation::Put { .. }, Body::Stream { length }) => {
-                let value = namespace
-                    .prepare_put(operation, *length)
+        let charge = |bytes: usize| self.account.charge(bytes).ok_or_else(CallFailure::no_room);
+        let (value, charge) = match (operation, body) {
+            (
+                kv::Operation::Put { .. },
+                &(Body::Stream { length } | Body::Held { length, .. } | Body::Request { length, .. }),
+            ) => {
+                let put = namespace
+                    .begin_put(operation, length)
                     .map_err(|error| failure(&error, operation))?;
-                let charge = self.account.charge(0).ok_or_else(CallFailure::no_room)?;
-                let collecting = Collecting {
-                    frame: keep(raw, raw),
-                    namespace: namespace.clone(),
-                    value,
-                    window: ReceiveWindow::stream(),
-                    charge,
-                };
-                let mut calls = lock(&self.calls);
-                if let Some(state) = calls.open.get_mut(&stream) {
-                    *state = CallState::Collecting(Box::new(collecting));
-                }
-                return Ok(());
+                let charge = charge(length.unwrap_or(BUFFERED).min(BUFFERED) as usize)?;
+                let coming = Box::new((put, self.upload(raw, stream, body)?));
+                (Value::Coming(coming), Some(charge))
             }
-            (kv::Operation::Put { .. }, Body::Inline(bytes)) => keep(raw, bytes),
-            (_, Body::None) => Bytes::new(),
+            (kv::Operation::Put { .. }, Body::Inline(bytes)) => {
+                (Value::Here(keep(raw, bytes)), Some(charge(bytes.len())?))
+            }
+            (_, Body::None) => (Value::Here(Bytes::new()), None),
             (_, Body::Inline(_) | Body::Stream { .. } | Body::Held { .. } | Body::Request { .. }) => {
                 return Err(CallFailure::new(
                     FailureKind::Internal,
@@ -50,30 +75,8 @@ impl Broker {
                 ));
             }
         };
-        let charge = match value.len() {
-            0 => None,
-            length => Some(self.account.charge(length).ok_or_else(CallFailure::no_room)?),
-        };
         self.execute(stream, keep(raw, raw), namespace.clone(), value, charge);
         Ok(())
-    }
-
-    /// The value of a put is complete.
-    pub(super) fn finish_put(self: &Arc<Self>, stream: StreamId, collecting: Collecting) {
-        let Collecting {
-            frame,
-            namespace,
-            value,
-            charge,
-            ..
-        } = collecting;
-        match value.finish() {
-            Ok(value) => self.execute(stream, frame, namespace, value, Some(charge)),
-            Err(error) => {
-                let failure = with_operation(&frame, |operation| failure(&error, operation));
-                self.fail(stream, &failure, false);
-            }
-        }
     }
 
     /// Does an operation: at once if it doesn't have to wait, otherwise in a task.
@@ -82,7 +85,7 @@ impl Broker {
         stream: StreamId,
         frame: Bytes,
         namespace: KvNamespace,
-        value: Bytes,
+        value: Value,
         charge: Option<Charge>,
     ) {
         let broker = self.clone();
@@ -91,7 +94,13 @@ impl Broker {
             let Some(operation) = operation_in(&frame) else {
                 return;
             };
-            let result = namespace.execute(&operation, value).await;
+            let result = match value {
+                Value::Here(value) => namespace
+                    .execute(&operation, value)
+                    .await
+                    .map_err(KvFailure::Store),
+                Value::Coming(coming) => store(*coming).await,
+            };
             // The value of a put is out of the host's hands.
             drop(charge);
             match result {
@@ -99,17 +108,45 @@ impl Broker {
                     if !broker.outgoing.has_room() {
                         broker.outgoing.room().await;
                     }
-                    broker.answer(stream, Reply::Kv(answer.reply()), answer.value());
+                    broker.answer_kv(stream, answer);
                 }
-                Err(error) => {
+                Err(KvFailure::Store(error)) => {
                     if let Some(news) = namespace.news(&error) {
                         broker.logs.host(LogLevel::Error, format_args!("{news}"));
                     }
                     broker.fail(stream, &failure(&error, &operation), false);
                 }
+                Err(KvFailure::Body(reason)) => {
+                    let text = format!("the value to put broke off: {reason}");
+                    broker.fail(stream, &CallFailure::new(FailureKind::User, text), false);
+                }
             }
         });
     }
+
+    fn answer_kv(&self, stream: StreamId, mut answer: KvAnswer) {
+        let body = answer.take_body();
+        let reply = Reply::Kv(answer.reply());
+        match body {
+            None => self.answer(stream, reply, None),
+            Some(body) => match body.in_memory() {
+                Some(bytes) => self.answer(stream, reply, Some(&bytes)),
+                None => self.answer_stored(stream, reply, body),
+            },
+        }
+    }
+}
+
+/// Stores a value, as it comes.
+async fn store((mut put, mut upload): (KvPut, Upload)) -> Result<KvAnswer, KvFailure> {
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut upload).poll_frame(cx)).await {
+        let frame = frame.map_err(|broken| KvFailure::Body(broken.into_reason()))?;
+        if let Ok(chunk) = frame.into_data() {
+            put.push(chunk).await?;
+        }
+    }
+    put.finish().await?;
+    Ok(KvAnswer::Done)
 }
 
 fn operation_in(frame: &Bytes) -> Option<kv::Operation<'_>> {
@@ -123,13 +160,6 @@ fn operation_in(frame: &Bytes) -> Option<kv::Operation<'_>> {
             ..
         }) => Some(operation),
         _ => None,
-    }
-}
-
-fn with_operation(frame: &Bytes, make: impl FnOnce(&kv::Operation<'_>) -> CallFailure) -> CallFailure {
-    match operation_in(frame) {
-        Some(operation) => make(&operation),
-        None => CallFailure::new(FailureKind::Internal, "the call can't be read any more"),
     }
 }
 

@@ -29,10 +29,9 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use isthmus_protocol::flow::{CHUNK_MAX, INLINE_MAX, ReceiveWindow};
+use isthmus_protocol::flow::{CHUNK_MAX, INLINE_MAX};
 use isthmus_protocol::{Body, Call, Failure, FailureKind, Frame, Open, Operation, Reply, StreamId, decode};
 use isthmus_stores::StoredPiece;
-use isthmus_stores::kv::{KvNamespace, ValueBuffer};
 use tokio::task::AbortHandle;
 
 pub(crate) use d1::D1Grant;
@@ -47,10 +46,10 @@ pub(crate) use secret::SecretGrant;
 use crate::isolate::{Frames, Outgoing, Violation};
 use crate::limits::OPEN_CALLS_MAX;
 use crate::logs::Logs;
-use crate::streams::{BodyQueue, SendFlow, keep, lock};
+use crate::streams::{BodyQueue, SendFlow, lock};
 use crate::websocket::{Gone, MessageQueue};
 use events::OpenEvent;
-use held::{Account, Charge};
+use held::Account;
 use tcp::OpenConnection;
 
 /// One isolate's capability calls.
@@ -65,7 +64,7 @@ pub(crate) struct Broker {
 #[derive(Default)]
 struct Calls {
     open: HashMap<StreamId, CallState>,
-    /// The bodies of outbound requests, which may go on after the answer.
+    /// The bodies that come with calls; those of outbound requests may go on after the answer.
     uploads: HashMap<StreamId, Arc<BodyQueue>>,
     /// Connections that the isolate sends to.
     connections: HashMap<StreamId, OpenConnection>,
@@ -76,8 +75,6 @@ struct Calls {
 
 /// Where an open call stands.
 enum CallState {
-    /// Its body arrives.
-    Collecting(Box<Collecting>),
     /// It is being done.
     Running,
     /// An outbound request is under way.
@@ -107,16 +104,6 @@ enum CallState {
     },
 }
 
-/// A value to put, as it arrives.
-struct Collecting {
-    /// The frame that opened the call.
-    frame: Bytes,
-    namespace: KvNamespace,
-    value: ValueBuffer,
-    window: ReceiveWindow,
-    charge: Charge,
-}
-
 impl CallState {
     /// Nobody wants it any more.
     fn give_up(self) {
@@ -127,7 +114,7 @@ impl CallState {
                 queue.finish(Gone::GaveUp);
                 flow.stop();
             }
-            Self::Collecting(_) | Self::Running | Self::Held { .. } => {}
+            Self::Running | Self::Held { .. } => {}
         }
     }
 }
@@ -362,60 +349,14 @@ impl Broker {
             return Err(Violation(format!("a chunk of {} bytes", chunk.len())));
         }
         let upload = lock(&self.calls).uploads.get(&stream).cloned();
-        if let Some(upload) = upload {
-            return Ok(upload.push(raw, chunk)?);
-        }
-        let credit = {
-            let mut calls = lock(&self.calls);
-            // A call that failed early may have chunks under way.
-            let Some(CallState::Collecting(collecting)) = calls.open.get_mut(&stream) else {
-                return Ok(());
-            };
-            collecting.window.received(chunk.len())?;
-            if !collecting.charge.grow(chunk.len()) {
-                drop(calls);
-                self.fail(stream, &CallFailure::no_room(), true);
-                return Ok(());
-            }
-            if !chunk.is_empty() {
-                collecting.value.push(keep(raw, chunk));
-            }
-            collecting.window.consumed(chunk.len())
-        };
-        if credit > 0 {
-            self.outgoing.send_short(&Frame::Credit {
-                stream,
-                bytes: credit,
-            });
-        }
-        Ok(())
+        // A call that failed early may have chunks under way.
+        upload.map_or(Ok(()), |upload| Ok(upload.push(raw, chunk)?))
     }
 
-    fn take_end(self: &Arc<Self>, stream: StreamId, error: Option<&str>) {
+    fn take_end(&self, stream: StreamId, error: Option<&str>) {
         let upload = lock(&self.calls).uploads.remove(&stream);
         if let Some(upload) = upload {
-            return upload.finish(error.map_or(Ok(()), |error| Err(error.to_owned())));
-        }
-        let collecting = {
-            let mut calls = lock(&self.calls);
-            let Some(state) = calls.open.get_mut(&stream) else {
-                return;
-            };
-            match std::mem::replace(state, CallState::Running) {
-                CallState::Collecting(collecting) => collecting,
-                other => {
-                    *state = other;
-                    return;
-                }
-            }
-        };
-        match error {
-            None => self.finish_put(stream, *collecting),
-            Some(reason) => self.fail(
-                stream,
-                &CallFailure::new(FailureKind::User, format!("the value to put broke off: {reason}")),
-                false,
-            ),
+            upload.finish(error.map_or(Ok(()), |error| Err(error.to_owned())));
         }
     }
 
@@ -442,7 +383,7 @@ impl Broker {
                     };
                     (body, flow)
                 }
-                CallState::Collecting(_) | CallState::Running | CallState::Fetching { .. } => return,
+                CallState::Running | CallState::Fetching { .. } => return,
             }
         };
         tokio::spawn(self.clone().send_held(stream, body, flow));

@@ -156,15 +156,19 @@ impl Broker {
             return self.answer(stream, reply, Some(&whole));
         }
         let length = Some(body.left());
+        let body = match body.bytes_in_memory() {
+            0 => HeldBody::Stored(body),
+            bytes => match self.account.charge(bytes) {
+                Some(charge) => HeldBody::StoredInPart { body, charge },
+                None => return self.fail(stream, &CallFailure::no_room(), false),
+            },
+        };
         {
             let mut calls = lock(&self.calls);
             let Some(state) = calls.open.get_mut(&stream) else {
                 return;
             };
-            *state = CallState::Held {
-                body: HeldBody::Stored(body),
-                event: None,
-            };
+            *state = CallState::Held { body, event: None };
         }
         self.send_answer(stream, reply, Body::Held { stream, length });
     }

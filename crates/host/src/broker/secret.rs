@@ -25,8 +25,12 @@ impl Broker {
                 key: &name,
                 cache_ttl: None,
             };
-            let (kind, message) = match store.execute(&read, Bytes::new()).await {
-                Ok(answer) => match answer.value().map(|value| std::str::from_utf8(value)) {
+            let found = match store.execute(&read, Bytes::new()).await {
+                Ok(answer) => answer.into_value().await,
+                Err(error) => Err(error),
+            };
+            let (kind, message) = match found {
+                Ok(value) => match value.as_ref().map(|value| std::str::from_utf8(value)) {
                     Some(Ok(secret)) => return broker.answer(stream, Reply::Secret(secret), None),
                     Some(Err(_)) => (FailureKind::User, format!("The secret \"{name}\" is no text")),
                     // Upstream's words.

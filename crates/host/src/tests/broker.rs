@@ -368,18 +368,16 @@ async fn the_platforms_own_errors_come_through() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_held_for_an_isolate_is_bounded_and_given_back() {
     let answer = script(|isolate| {
-        let value = vec![7; 25 * 1024 * 1024];
-        isolate.broker.send(&put(
-            1,
-            "k",
-            Body::Stream {
-                length: Some(value.len() as u64),
-            },
-        ));
-        isolate.send_value(1, &value);
-        assert_eq!(isolate.answer_to(1), Got::Done);
+        // The longest that is not in a file, and one that is.
+        for (stream, key, length) in [(1, "k", 256 * 1024), (2, "long", 25 * 1024 * 1024)] {
+            let value = vec![7; length];
+            let length = Some(length as u64);
+            isolate.broker.send(&put(stream, key, Body::Stream { length }));
+            isolate.send_value(stream, &value);
+            assert_eq!(isolate.answer_to(stream), Got::Done);
+        }
         let mut held = Vec::new();
-        let refused = (2..)
+        let refused = (3..)
             .find_map(|stream| {
                 isolate.broker.send(&get(stream, "k"));
                 match isolate.answer_to(stream) {
@@ -393,11 +391,16 @@ async fn what_is_held_for_an_isolate_is_bounded_and_given_back() {
             })
             .expect("ends");
         assert!(refused.contains("too many bytes"), "{refused}");
-        assert_eq!(held.len(), 512 / 25);
+        assert_eq!(held.len(), 512 * 4);
+        // What is in a file takes no room.
+        for stream in 10_000..10_100 {
+            isolate.broker.send(&get(stream, "long"));
+            assert!(matches!(isolate.answer_to(stream), Got::Held(..)));
+        }
         // Given up, it makes room for another.
         isolate.broker.send(&Frame::Cancel { stream: held[0] });
-        isolate.broker.send(&get(100, "k"));
-        assert!(matches!(isolate.answer_to(100), Got::Held(..)));
+        isolate.broker.send(&get(20_000, "k"));
+        assert!(matches!(isolate.answer_to(20_000), Got::Held(..)));
         "bounded".into()
     })
     .await;

@@ -264,9 +264,10 @@ pub(super) struct Store {
 
 impl Store {
     fn open(folder: &Path, options: SqliteOptions, limits: CacheLimits) -> Result<Self, CacheError> {
-        let index = CacheIndex::open(&folder.join("index.sqlite"), options)
-            .map_err(|error| CacheError::new(folder, error.reason()))?;
-        let bodies = BodyFiles::open(folder.join(body_files::FOLDER), options.durability)
+        let path = folder.join("index.sqlite");
+        let index =
+            CacheIndex::open(&path, options).map_err(|error| CacheError::new(folder, error.reason()))?;
+        let bodies = BodyFiles::open(body_files::folder_of(&path), options.durability)
             .map_err(|error| CacheError::new(folder, error))?;
         let store = Self {
             folder: folder.to_owned(),

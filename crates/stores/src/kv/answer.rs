@@ -1,21 +1,23 @@
 //! What an operation of a namespace comes to.
 
+use std::{fmt, mem};
+
 use bytes::{Bytes, BytesMut};
 use isthmus_protocol::kv::{FoundValue, ListedKey, Operation, Reply};
 
-use super::{KvEntry, KvKey};
+use super::{KvFound, KvKey};
+use crate::StoredBody;
 
 /// The answer to an operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KvAnswer {
     /// Answers `Get`; `None` if there is no such key.
-    Value(Option<KvEntry>),
+    Value(Option<KvFound>),
     /// Answers `GetMany`.
     Values {
         /// For each key that was found, the length of its value in bytes, and its metadata as JSON.
         found: Vec<Option<(u32, Option<String>)>>,
         /// The values, one behind the other.
-        values: Bytes,
+        values: StoredBody,
     },
     /// Answers `Put` and `Delete`.
     Done,
@@ -30,21 +32,21 @@ pub enum KvAnswer {
 
 impl KvAnswer {
     /// The answer to `GetMany`.
-    pub(super) fn values(entries: Vec<Option<KvEntry>>) -> Self {
-        let length = entries.iter().flatten().map(|entry| entry.value.len()).sum();
-        let mut values = BytesMut::with_capacity(length);
+    pub(super) fn values(entries: Vec<Option<KvFound>>) -> Self {
+        let mut bodies = Vec::with_capacity(entries.len());
         let found = entries
             .into_iter()
             .map(|entry| {
                 let entry = entry?;
-                values.extend_from_slice(&entry.value);
                 // All of them together have at most `MAX_BULK_BYTES`.
-                Some((entry.value.len() as u32, entry.metadata))
+                let length = entry.value.left() as u32;
+                bodies.push(entry.value);
+                Some((length, entry.metadata))
             })
             .collect();
         Self::Values {
             found,
-            values: values.freeze(),
+            values: joined(bodies),
         }
     }
 
@@ -82,14 +84,46 @@ impl KvAnswer {
         }
     }
 
-    /// The reply's body: the value of a `Get` that found its key, the values of a `GetMany`.
-    pub fn value(&self) -> Option<&Bytes> {
+    /// Takes the reply's body: the value of a `Get` that found its key, the values of a `GetMany`.
+    pub fn take_body(&mut self) -> Option<StoredBody> {
         match self {
-            Self::Value(Some(entry)) => Some(&entry.value),
-            Self::Values { values, .. } => Some(values),
-            _ => None,
+            Self::Value(found) => found.as_mut().map(|found| mem::take(&mut found.value)),
+            Self::Values { values, .. } => Some(mem::take(values)),
+            Self::Done | Self::List { .. } => None,
         }
     }
+
+    /// All of the reply's body. Must be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// 500 if its file can't be read.
+    pub async fn into_value(mut self) -> Result<Option<Bytes>, KvError> {
+        match self.take_body() {
+            None => Ok(None),
+            Some(body) => body
+                .read_all()
+                .await
+                .map(Some)
+                .map_err(|reason| KvError::new(500, reason)),
+        }
+    }
+}
+
+impl fmt::Debug for KvAnswer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reply().fmt(formatter)
+    }
+}
+
+/// Bodies one behind the other; in one piece if they are in memory.
+fn joined(bodies: Vec<StoredBody>) -> StoredBody {
+    let in_memory: Option<Vec<Bytes>> = bodies.iter().map(StoredBody::in_memory).collect();
+    let Some(in_memory) = in_memory else {
+        return StoredBody::joined(bodies);
+    };
+    let mut joined = BytesMut::with_capacity(in_memory.iter().map(Bytes::len).sum());
+    in_memory.iter().for_each(|bytes| joined.extend_from_slice(bytes));
+    StoredBody::of_bytes(joined.freeze())
 }
 
 /// Why an operation failed, as an HTTP status and a message.
@@ -100,12 +134,17 @@ pub struct KvError {
     pub status: u16,
     /// The message, without the status.
     pub message: String,
+    /// What the server's log says instead, if that is more than a Worker may know: which file is no good, and what to do.
+    pub log: Option<String>,
 }
 
 impl KvError {
     pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { status, message }
+        Self {
+            status,
+            message: message.into(),
+            log: None,
+        }
     }
 
     /// Whether the store failed rather than the caller.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use isthmus_protocol::kv::Operation;
 
-use super::{KvAnswer, KvEntry, KvError, KvRange, KvStore, ValueBuffer, limits};
+use super::{KvAnswer, KvEntry, KvError, KvPut, KvRange, KvStore, limits};
 use crate::{Clock, Told, WHAT_TO_DO};
 
 /// A KV namespace. Clones share the store.
@@ -46,26 +46,24 @@ impl KvNamespace {
     /// one before.
     pub fn news(&self, error: &KvError) -> Option<String> {
         let is_news = error.is_internal() && self.operator.told.is_news(error);
-        is_news.then(|| {
-            format!(
+        is_news.then(|| match &error.log {
+            Some(log) => log.clone(),
+            None => format!(
                 "the database {}: {}. {WHAT_TO_DO}",
                 self.operator.place, error.message
-            )
+            ),
         })
     }
 
-    /// Checks a put before its value arrives, so that what must fail fails early, and returns where to collect
-    /// the value. `length` is the value's length in bytes, where known beforehand.
+    /// Begins a put whose value comes in pieces; what must fail fails here. `length` is the value's length in bytes, where
+    /// known beforehand.
     ///
     /// # Errors
     /// Those that [`Self::execute`] would return for the same operation, and 413 for the length.
-    pub fn prepare_put(
-        &self,
-        operation: &Operation<'_>,
-        length: Option<u64>,
-    ) -> Result<ValueBuffer, KvError> {
+    pub fn begin_put(&self, operation: &Operation<'_>, length: Option<u64>) -> Result<KvPut, KvError> {
         limits::check(operation, self.clock.now())?;
-        ValueBuffer::new(length)
+        length.map_or(Ok(()), limits::check_value_length)?;
+        KvPut::new(operation, self.store.draft(), Arc::clone(&self.clock))
     }
 
     /// Does one operation. `value` is that of a put, empty for the others. A put or delete is durable when this

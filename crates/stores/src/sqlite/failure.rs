@@ -1,5 +1,7 @@
 //! What can go wrong with an open database, in plain words.
 
+use std::io;
+
 use rusqlite::{Error, ErrorCode};
 
 /// Why a statement or a commit failed.
@@ -17,6 +19,9 @@ pub(super) enum Failure {
     /// The file is damaged, or no database at all.
     #[error("the database is damaged: {0}")]
     Damaged(String),
+    /// The file of a value can't be written.
+    #[error("the value can't be written: {0}")]
+    Unwritten(String),
     /// A constraint that is checked at the end of a transaction doesn't hold.
     #[error("{0}")]
     Refused(String),
@@ -26,6 +31,16 @@ pub(super) enum Failure {
     /// The writing thread is gone.
     #[error("the database is closed")]
     Closed,
+}
+
+impl Failure {
+    /// What went wrong with the file of a value.
+    pub(super) fn of_file(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Unwritten(error.to_string()),
+        }
+    }
 }
 
 impl From<Error> for Failure {

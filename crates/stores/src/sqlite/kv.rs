@@ -1,34 +1,64 @@
-//! A KV namespace in one SQLite database.
+//! A KV namespace in one SQLite database, with its long values in files beside it ([`super::bodies`]): a short one is durable
+//! with the log alone, a long one goes from its file to who asks for it without a copy of ours.
 
 use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use bytes::Bytes;
-use rusqlite::{Connection, MAIN_DB, OptionalExtension, Row, params};
+use rusqlite::Connection;
 
 use super::{
     SqliteOptions,
+    bodies::{self, Bodies, BodyStore, Pinned},
+    body_draft::{BodyDraft, NewBody},
     database::{self, Schema},
     failure::Failure,
-    large,
     readers::Readers,
-    writer::{Progress, Write, Writer},
+    writer::Writer,
 };
 use crate::{
-    StoreError,
-    kv::{KvEntry, KvError, KvKey, KvPage, KvRange, KvStore, StoreFuture},
+    StoreError, StoredBody,
+    body::{BodySource, Part},
+    kv::{KvDraft, KvEntry, KvError, KvFound, KvPage, KvRange, KvStore, StoreFuture},
 };
 
-/// Keys are BLOBs of UTF-8, so that they sort by bytes. The value comes last: the columns before it are read
-/// without touching it.
+mod read;
+mod write;
+
+pub(super) use read::bodies_named_by;
+
+use read::{Content, Entry, Found};
+use write::{KvWrite, NewEntry};
+
+/// What version 2 adds: values in files. The columns come behind the value, but one that is empty is read without touching it.
+macro_rules! second {
+    () => {
+        "
+        ALTER TABLE entries ADD COLUMN file TEXT;
+        ALTER TABLE entries ADD COLUMN size INTEGER;
+        CREATE INDEX entries_by_file ON entries (file) WHERE file IS NOT NULL;
+        CREATE TABLE garbage (id INTEGER PRIMARY KEY, file TEXT NOT NULL) STRICT;
+        CREATE TRIGGER entry_removed AFTER DELETE ON entries WHEN old.file IS NOT NULL BEGIN
+            INSERT INTO garbage (file) VALUES (old.file);
+        END;
+        CREATE TRIGGER entry_replaced AFTER UPDATE OF file ON entries WHEN old.file IS NOT NULL BEGIN
+            INSERT INTO garbage (file) VALUES (old.file);
+        END;
+        "
+    };
+}
+
+/// Keys are BLOBs of UTF-8, so that they sort by bytes. The columns before the value are read without touching it. A row with
+/// a file has an empty value, and the file's length in bytes as its size.
 pub(super) const SCHEMA: Schema = Schema {
     application_id: 0x4973_4b56, // "IsKV"
-    create: "
+    create: concat!(
+        "
         CREATE TABLE entries (
             id INTEGER PRIMARY KEY,
             key BLOB NOT NULL UNIQUE,
@@ -37,24 +67,33 @@ pub(super) const SCHEMA: Schema = Schema {
             value BLOB NOT NULL
         ) STRICT;
         CREATE INDEX entries_by_expiration ON entries (expiration) WHERE expiration IS NOT NULL;
-    ",
-    upgrades: &[],
+        ",
+        second!()
+    ),
+    upgrades: &[second!()],
 };
 
-/// Values up to this many bytes are read where they are asked for; larger ones on a blocking thread.
-const SMALL_VALUE: i64 = 64 * 1024;
+/// Values up to this many bytes lie in the database. To make a file durable takes three syncs instead of one; to read it saves
+/// a copy, or two. From this length on a file is the better choice once a value is read three times for each time it is written.
+const SHORT: usize = 256 * 1024;
 
 /// Expired entries are looked for at least this often while there are writes, in seconds.
 const SWEEP_SECONDS: u64 = 60;
-/// How many expired entries one transaction removes.
-const SWEEP_ENTRIES: u32 = 500;
 
-/// A namespace in one database file.
+/// A namespace in one database file and the files beside it.
 pub struct SqliteKv {
-    readers: Arc<Readers>,
+    shared: Arc<Shared>,
+}
+
+/// What drafts and values that are read have of the namespace, too.
+struct Shared {
+    readers: Readers,
     writer: Writer<KvWrite>,
+    bodies: Bodies,
     /// When expired entries were last looked for, in seconds since the epoch.
     swept: AtomicU64,
+    /// Whether files of entries that are gone were seen then.
+    garbage_seen: Arc<AtomicBool>,
 }
 
 impl SqliteKv {
@@ -64,20 +103,54 @@ impl SqliteKv {
     /// It can't be opened, is no KV namespace, or was written by a newer Isthmus.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         let connection = database::open(path, &SCHEMA, options)?;
-        Ok(Self {
-            readers: Arc::new(Readers::new(path.to_owned())),
+        let shared = Arc::new(Shared {
+            readers: Readers::new(path.to_owned()),
             writer: Writer::start(connection, path, options)?,
+            bodies: Bodies::new(path, options.durability),
             swept: AtomicU64::new(0),
-        })
+            garbage_seen: Arc::default(),
+        });
+        if shared.bodies.files.has_folder() {
+            bodies::sweep(&shared);
+            bodies::tidy(&shared);
+        }
+        Ok(Self { shared })
     }
 
     /// How many transactions were committed since it was opened. Many writes share one.
     pub fn commits(&self) -> u64 {
-        self.writer.commits()
+        self.shared.writer.commits()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The writer's connection is to be the last: it puts the log into the database.
+        self.readers.close();
+    }
+}
+
+impl BodyStore for Shared {
+    fn bodies(&self) -> &Bodies {
+        &self.bodies
     }
 
+    fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
+    fn forget(&self, ids: Vec<i64>) -> impl Future<Output = Result<(), Failure>> + Send {
+        self.writer.submit(KvWrite::ForgetGarbage { ids })
+    }
+
+    fn is_used(connection: &Connection, file: &str) -> rusqlite::Result<bool> {
+        read::is_used(connection, file)
+    }
+}
+
+impl Shared {
     /// Has expired entries removed, unless that was done less than `after` seconds ago.
-    fn sweep(&self, now: u64, after: u64) {
+    fn sweep(self: &Arc<Self>, now: u64, after: u64) {
         let last = self.swept.load(Ordering::Relaxed);
         if now < last.saturating_add(after) {
             return;
@@ -86,38 +159,109 @@ impl SqliteKv {
             .swept
             .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed);
         if claimed.is_ok() {
-            self.writer.post(KvWrite::Sweep { now });
+            let garbage_seen = Arc::clone(&self.garbage_seen);
+            self.writer.post(KvWrite::Sweep { now, garbage_seen });
         }
     }
-}
 
-impl Drop for SqliteKv {
-    fn drop(&mut self) {
-        // The writer's connection is to be the last: it puts the log into the database.
-        self.readers.close();
+    /// A write is done; `replaced` says whether it took a file's row away.
+    fn written(self: &Arc<Self>, replaced: &AtomicBool) {
+        if replaced.load(Ordering::Relaxed) || self.garbage_seen.swap(false, Ordering::Relaxed) {
+            bodies::tidy(self);
+        }
+    }
+
+    /// Reads an entry, which may have expired. The outer `None` says that its value takes a thread that may block.
+    fn find(self: &Arc<Self>, key: &str, now: u64) -> Result<Option<Option<KvFound>>, KvError> {
+        let _reading = self.bodies.reading();
+        Ok(
+            match self.readers.with(|connection| read::small(connection, key))? {
+                Found::Nothing => Some(None),
+                Found::Entry(entry) if entry.is_over(now) => {
+                    self.sweep(now, 1);
+                    Some(None)
+                }
+                Found::Entry(entry) => Some(Some(self.found(key, entry)?)),
+                Found::Large => None,
+            },
+        )
+    }
+
+    /// The same on a thread that may block.
+    fn find_large(self: &Arc<Self>, key: &str, now: u64) -> Result<Option<KvFound>, KvError> {
+        let _reading = self.bodies.reading();
+        let found = self.readers.with(|connection| read::whole(connection, key))?;
+        let entry = found.filter(|entry| !entry.is_over(now));
+        entry.map(|entry| self.found(key, entry)).transpose()
+    }
+
+    fn find_many(
+        self: &Arc<Self>,
+        keys: &[String],
+        most: u64,
+        now: u64,
+    ) -> Result<Option<Vec<Option<KvFound>>>, KvError> {
+        let _reading = self.bodies.reading();
+        let Some(found) = self
+            .readers
+            .with(|connection| read::many(connection, keys, most, now))?
+        else {
+            return Ok(None);
+        };
+        let entries = keys.iter().zip(found);
+        let found = entries.map(|(key, entry)| entry.map(|entry| self.found(key, entry)).transpose());
+        found.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// What was read, with its file pinned, if it has one. The caller is [`Bodies::reading`].
+    fn found(self: &Arc<Self>, key: &str, entry: Entry) -> Result<KvFound, KvError> {
+        let value = match entry.content {
+            Content::Bytes(bytes) => StoredBody::of_bytes(bytes),
+            Content::File { name, size } => {
+                self.check_file(key, &name, size)?;
+                let file = BodySource::Kept(Arc::new(Pinned::new(self, name)));
+                StoredBody::new([Part::File {
+                    file,
+                    start: 0,
+                    end: size,
+                }])
+            }
+        };
+        Ok(KvFound {
+            value,
+            expiration: entry.expiration,
+            metadata: entry.metadata,
+        })
+    }
+
+    fn check_file(&self, key: &str, name: &str, size: u64) -> Result<(), KvError> {
+        let wrong = match self.bodies.files.has_body(name, size) {
+            Ok(true) => return Ok(()),
+            Ok(false) => "is missing or has another length".to_owned(),
+            Err(error) => format!("can't be read: {error}"),
+        };
+        let log = format!(
+            "the file {} with the value of {key:?} {wrong}. Restore it from a backup (`isthmus restore`), put the key again, or \
+             delete it",
+            self.bodies.files.path(name).display()
+        );
+        let message =
+            format!("the value of {key:?} can't be read, its file {wrong}: put the key again, or delete it");
+        Err(KvError {
+            log: Some(log),
+            ..KvError::new(500, message)
+        })
     }
 }
 
 impl KvStore for SqliteKv {
-    fn get<'a>(&'a self, key: &'a str, now: u64) -> StoreFuture<'a, Option<KvEntry>> {
+    fn get<'a>(&'a self, key: &'a str, now: u64) -> StoreFuture<'a, Option<KvFound>> {
         Box::pin(async move {
-            let found = match self.readers.with(|connection| read_small(connection, key))? {
-                Found::Nothing => None,
-                Found::Small(entry) => Some(entry),
-                Found::Large => {
-                    let key = key.to_owned();
-                    self.blocking(move |connection| read_whole(connection, &key))
-                        .await?
-                }
-            };
-            if found
-                .as_ref()
-                .is_some_and(|entry| entry.expiration.is_some_and(|second| second <= now))
-            {
-                self.sweep(now, 1);
-                return Ok(None);
+            if let Some(found) = self.shared.find(key, now)? {
+                return Ok(found);
             }
-            Ok(found)
+            let (shared, key) = (Arc::clone(&self.shared), key.to_owned());
+            blocking(move || shared.find_large(&key, now)).await
         })
     }
 
@@ -126,52 +270,126 @@ impl KvStore for SqliteKv {
         keys: &'a [&'a str],
         most: u64,
         now: u64,
-    ) -> StoreFuture<'a, Option<Vec<Option<KvEntry>>>> {
+    ) -> StoreFuture<'a, Option<Vec<Option<KvFound>>>> {
         let keys: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
-        Box::pin(async move {
-            self.blocking(move |connection| read_many(connection, &keys, most, now))
-                .await
-        })
+        let shared = Arc::clone(&self.shared);
+        Box::pin(blocking(move || shared.find_many(&keys, most, now)))
     }
 
     fn put<'a>(&'a self, key: &'a str, entry: KvEntry, now: u64) -> StoreFuture<'a, ()> {
-        self.sweep(now, SWEEP_SECONDS);
+        let KvEntry {
+            value,
+            expiration,
+            metadata,
+        } = entry;
         let key = key.to_owned();
-        let written = self.writer.submit(KvWrite::Put { key, entry });
-        Box::pin(async { Ok(written.await?) })
+        if value.len() > SHORT {
+            let mut draft = self.draft();
+            return Box::pin(async move {
+                draft.push(value).await?;
+                draft.into_entry(key, expiration, metadata, now).await
+            });
+        }
+        self.shared.sweep(now, SWEEP_SECONDS);
+        let replaced = Arc::<AtomicBool>::default();
+        let write = KvWrite::Put {
+            entry: NewEntry {
+                key,
+                expiration,
+                metadata,
+                body: NewBody::Bytes(value),
+            },
+            replaced: Arc::clone(&replaced),
+        };
+        let written = self.shared.writer.submit(write);
+        Box::pin(async move {
+            written.await?;
+            self.shared.written(&replaced);
+            Ok(())
+        })
+    }
+
+    fn draft(&self) -> Box<dyn KvDraft> {
+        Box::new(SqliteDraft(BodyDraft::new(Arc::clone(&self.shared), SHORT)))
     }
 
     fn delete<'a>(&'a self, key: &'a str, now: u64) -> StoreFuture<'a, ()> {
-        self.sweep(now, SWEEP_SECONDS);
-        let written = self.writer.submit(KvWrite::Delete { key: key.to_owned() });
-        Box::pin(async { Ok(written.await?) })
+        self.shared.sweep(now, SWEEP_SECONDS);
+        let replaced = Arc::<AtomicBool>::default();
+        let write = KvWrite::Delete {
+            key: key.to_owned(),
+            replaced: Arc::clone(&replaced),
+        };
+        let written = self.shared.writer.submit(write);
+        Box::pin(async move {
+            written.await?;
+            self.shared.written(&replaced);
+            Ok(())
+        })
     }
 
     fn list<'a>(&'a self, range: KvRange<'a>, now: u64) -> StoreFuture<'a, KvPage> {
-        let bounds = Bounds::of(range);
+        let bounds = read::Bounds::of(range);
         let limit = range.limit;
+        let shared = Arc::clone(&self.shared);
+        Box::pin(blocking(move || {
+            let page = shared
+                .readers
+                .with(|connection| read::page(connection, &bounds, limit, now));
+            Ok(page?)
+        }))
+    }
+}
+
+/// A value on its way into a namespace.
+struct SqliteDraft(BodyDraft<Shared>);
+
+impl KvDraft for SqliteDraft {
+    fn push(&mut self, chunk: Bytes) -> StoreFuture<'_, ()> {
+        Box::pin(async { Ok(self.0.push(chunk).await?) })
+    }
+
+    fn into_entry(
+        self: Box<Self>,
+        key: String,
+        expiration: Option<u64>,
+        metadata: Option<String>,
+        now: u64,
+    ) -> StoreFuture<'static, ()> {
+        let shared = Arc::clone(self.0.store());
         Box::pin(async move {
-            self.blocking(move |connection| read_page(connection, &bounds, limit, now))
-                .await
+            shared.sweep(now, SWEEP_SECONDS);
+            let replaced = Arc::<AtomicBool>::default();
+            let told = Arc::clone(&replaced);
+            let submit = |shared: &Shared, body| {
+                let entry = NewEntry {
+                    key,
+                    expiration,
+                    metadata,
+                    body,
+                };
+                shared.writer.submit(KvWrite::Put {
+                    entry,
+                    replaced: told,
+                })
+            };
+            self.0.commit(submit, || true).await?;
+            shared.written(&replaced);
+            Ok(())
         })
     }
 }
 
-impl SqliteKv {
-    /// Reads on a thread that may block.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, KvError> {
-        let readers = Arc::clone(&self.readers);
-        let read = tokio::task::spawn_blocking(move || readers.with(read));
-        match read.await {
-            Ok(result) => Ok(result?),
-            Err(error) => Err(KvError::new(
-                500,
-                format!("the database could not be read: {error}"),
-            )),
-        }
+/// Reads on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, KvError> + Send + 'static,
+) -> Result<T, KvError> {
+    match tokio::task::spawn_blocking(read).await {
+        Ok(read) => read,
+        Err(error) => Err(KvError::new(
+            500,
+            format!("the database could not be read: {error}"),
+        )),
     }
 }
 
@@ -184,184 +402,4 @@ impl From<Failure> for KvError {
         };
         Self::new(status, failure.to_string())
     }
-}
-
-enum KvWrite {
-    Put { key: String, entry: KvEntry },
-    Delete { key: String },
-    Sweep { now: u64 },
-}
-
-impl Write for KvWrite {
-    fn apply(&self, connection: &Connection) -> rusqlite::Result<Progress> {
-        match self {
-            Self::Put { key, entry } => {
-                let mut statement = connection.prepare_cached(
-                    "INSERT INTO entries (key, expiration, metadata, value) VALUES (?1, ?2, ?3, ?4)
-                     ON CONFLICT (key) DO UPDATE SET
-                         expiration = excluded.expiration, metadata = excluded.metadata, value = excluded.value",
-                )?;
-                statement.execute(params![
-                    key.as_bytes(),
-                    entry.expiration.map(u64::cast_signed),
-                    entry.metadata,
-                    &*entry.value
-                ])?;
-            }
-            Self::Delete { key } => {
-                connection
-                    .prepare_cached("DELETE FROM entries WHERE key = ?1")?
-                    .execute([key.as_bytes()])?;
-            }
-            Self::Sweep { now } => {
-                let mut statement = connection.prepare_cached(
-                    "DELETE FROM entries WHERE id IN
-                         (SELECT id FROM entries WHERE expiration <= ?1 ORDER BY expiration LIMIT ?2)",
-                )?;
-                let removed = statement.execute(params![now.cast_signed(), SWEEP_ENTRIES])?;
-                if removed >= SWEEP_ENTRIES as usize {
-                    return Ok(Progress::More);
-                }
-            }
-        }
-        Ok(Progress::Done)
-    }
-
-    fn size(&self) -> usize {
-        match self {
-            Self::Put { key, entry } => key.len() + entry.value.len(),
-            Self::Delete { key } => key.len(),
-            Self::Sweep { .. } => 0,
-        }
-    }
-}
-
-enum Found {
-    Nothing,
-    Small(KvEntry),
-    Large,
-}
-
-fn read_small(connection: &Connection, key: &str) -> rusqlite::Result<Found> {
-    let mut statement = connection.prepare_cached(
-        "SELECT expiration, metadata, iif(length(value) <= ?2, value, NULL) FROM entries WHERE key = ?1",
-    )?;
-    let found = statement.query_row(params![key.as_bytes(), SMALL_VALUE], |row| {
-        Ok(match row.get_ref(2)?.as_blob_or_null()? {
-            Some(value) => Found::Small(entry(row, value)?),
-            None => Found::Large,
-        })
-    });
-    Ok(found.optional()?.unwrap_or(Found::Nothing))
-}
-
-/// The value is read from the database's file to where it stays: SQLite would have it in memory of its own before.
-fn read_whole(connection: &Connection, key: &str) -> rusqlite::Result<Option<KvEntry>> {
-    // Both from one state.
-    let transaction = connection.unchecked_transaction()?;
-    let found = transaction
-        .prepare_cached("SELECT expiration, metadata, id FROM entries WHERE key = ?1")?
-        .query_row([key.as_bytes()], |row| Ok((row.get(2)?, entry(row, &[])?)))
-        .optional()?;
-    let Some((id, mut entry)) = found else {
-        return Ok(None);
-    };
-    let blob = transaction.blob_open(MAIN_DB, "entries", "value", id, true)?;
-    entry.value = large::filled(blob.len(), |memory| blob.read_at_exact(memory, 0))?;
-    Ok(Some(entry))
-}
-
-/// Reads entries in one transaction, so from one state; stops where their values get longer than `most` bytes.
-fn read_many(
-    connection: &Connection,
-    keys: &[String],
-    most: u64,
-    now: u64,
-) -> rusqlite::Result<Option<Vec<Option<KvEntry>>>> {
-    let transaction = connection.unchecked_transaction()?;
-    let mut statement = transaction.prepare_cached(
-        "SELECT expiration, metadata, iif(length(value) <= ?2, value, NULL) FROM entries
-         WHERE key = ?1 AND (expiration IS NULL OR expiration > ?3)",
-    )?;
-    let mut left = most;
-    let mut found = Vec::with_capacity(keys.len());
-    for key in keys {
-        let parameters = params![key.as_bytes(), left.cast_signed(), now.cast_signed()];
-        let read = statement.query_row(parameters, |row| match row.get_ref(2)?.as_blob_or_null()? {
-            Some(value) => Ok(Found::Small(entry(row, value)?)),
-            None => Ok(Found::Large),
-        });
-        found.push(match read.optional()?.unwrap_or(Found::Nothing) {
-            Found::Nothing => None,
-            Found::Small(entry) => {
-                left -= entry.value.len() as u64;
-                Some(entry)
-            }
-            Found::Large => return Ok(None),
-        });
-    }
-    Ok(Some(found))
-}
-
-fn entry(row: &Row<'_>, value: &[u8]) -> rusqlite::Result<KvEntry> {
-    Ok(KvEntry {
-        value: Bytes::copy_from_slice(value),
-        expiration: row.get::<_, Option<i64>>(0)?.map(i64::cast_unsigned),
-        metadata: row.get(1)?,
-    })
-}
-
-/// A half-open range of keys as bytes.
-struct Bounds {
-    from: Vec<u8>,
-    below: Vec<u8>,
-}
-
-impl Bounds {
-    fn of(range: KvRange<'_>) -> Self {
-        let prefix = range.prefix.as_bytes();
-        let mut from = range.after.to_vec();
-        if !from.is_empty() {
-            // What follows a key most closely is that key and a zero byte.
-            from.push(0);
-        }
-        if &*from < prefix {
-            from = prefix.to_vec();
-        }
-        // No byte of UTF-8 is 0xff: the last one can be raised, and 0xff is above every key.
-        let mut below = prefix.to_vec();
-        match below.last_mut() {
-            Some(last) => *last += 1,
-            None => below.push(0xff),
-        }
-        Self { from, below }
-    }
-}
-
-fn read_page(connection: &Connection, bounds: &Bounds, limit: usize, now: u64) -> rusqlite::Result<KvPage> {
-    let mut statement = connection.prepare_cached(
-        "SELECT key, expiration, metadata FROM entries
-         WHERE key >= ?1 AND key < ?2 AND (expiration IS NULL OR expiration > ?3) ORDER BY key LIMIT ?4",
-    )?;
-    let mut rows = statement.query(params![
-        bounds.from,
-        bounds.below,
-        now.cast_signed(),
-        limit as i64 + 1
-    ])?;
-    let mut keys = Vec::new();
-    while let Some(row) = rows.next()? {
-        if keys.len() == limit {
-            return Ok(KvPage {
-                keys,
-                complete: false,
-            });
-        }
-        keys.push(KvKey {
-            name: String::from_utf8_lossy(row.get_ref(0)?.as_blob()?).into_owned(),
-            expiration: row.get::<_, Option<i64>>(1)?.map(i64::cast_unsigned),
-            metadata: row.get(2)?,
-        });
-    }
-    Ok(KvPage { keys, complete: true })
 }

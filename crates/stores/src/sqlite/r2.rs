@@ -1,42 +1,33 @@
 //! An R2 bucket in one folder: `index.sqlite` with what is known of the objects and with short values, `bodies/` with the
-//! long ones, a file each (`crate::body_files`).
-//!
-//! A file whose row goes is named in `garbage` by the statement that takes the row away, so that it is deleted sooner or
-//! later whatever happens in between. An object made of parts keeps them, each with a value of its own.
+//! long ones, a file each ([`super::bodies`]). An object made of parts keeps them, each with a value of its own.
 
-use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
-use std::thread;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
 use super::{
     SqliteOptions,
+    bodies::{self, Bodies, BodyStore},
     database::{self, Schema},
     failure::Failure,
     readers::Readers,
     writer::Writer,
 };
-use crate::body_files::{self, BodyFiles, blocking};
-use crate::folders::sync_folder;
+use crate::StoreError;
 use crate::r2::{
     Completion, Draft, Found, ListPage, ListRange, NewUpload, ObjectRecord, R2Error, R2Store, StoreFuture,
     UploadState,
 };
-use crate::{Durability, StoreError};
 
 mod draft;
 mod read;
 mod value;
 mod write;
 
-pub(crate) use read::NamedBody;
 pub(super) use read::bodies_named_by;
 
 use draft::SqliteDraft;
-use value::Pins;
 use write::{R2Write, Slot};
 
 /// Keys are BLOBs of UTF-8, so that they sort by bytes. Values come last: the columns before are read without touching
@@ -117,14 +108,7 @@ pub struct SqliteR2 {
 struct Shared {
     readers: Readers,
     writer: Writer<R2Write>,
-    files: BodyFiles,
-    pins: Mutex<Pins>,
-    /// Held while a row is read and its file opened or pinned. Whoever deletes files passes through it once, after they
-    /// are garbage: no reader that still saw their rows has yet to open them then.
-    reading: RwLock<()>,
-    /// Somebody deletes garbage, and should look again.
-    tidying: AtomicBool,
-    untidy: AtomicBool,
+    bodies: Bodies,
 }
 
 impl SqliteR2 {
@@ -135,20 +119,12 @@ impl SqliteR2 {
     pub fn open(folder: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         let path = folder.join(INDEX);
         let connection = database::open(&path, &SCHEMA, options)?;
-        let bodies = folder.join(body_files::FOLDER);
-        let files = BodyFiles::open(bodies.clone(), options.durability)
-            .and_then(|files| sync_parents(folder, options.durability).map(|()| files))
-            .map_err(|source| StoreError::CreateFolder { path: bodies, source })?;
         let shared = Arc::new(Shared {
             readers: Readers::new(path.clone()),
             writer: Writer::start(connection, &path, options)?,
-            files,
-            pins: Mutex::default(),
-            reading: RwLock::default(),
-            tidying: AtomicBool::new(false),
-            untidy: AtomicBool::new(false),
+            bodies: Bodies::new(&path, options.durability),
         });
-        shared.sweep();
+        bodies::sweep(&shared);
         shared.tidy();
         Ok(Self { shared })
     }
@@ -157,14 +133,6 @@ impl SqliteR2 {
     pub fn commits(&self) -> u64 {
         self.shared.writer.commits()
     }
-}
-
-/// The folder of the bodies is durable before anything in it is.
-fn sync_parents(folder: &Path, durability: Durability) -> io::Result<()> {
-    if durability == Durability::Full {
-        sync_folder(folder)?;
-    }
-    Ok(())
 }
 
 impl Drop for Shared {
@@ -179,77 +147,27 @@ impl Shared {
         Ok(self.readers.with(read)?)
     }
 
-    /// Until this is dropped, no file is deleted that a row names which is read meanwhile.
-    fn reading(&self) -> RwLockReadGuard<'_, ()> {
-        self.reading.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn pins(&self) -> MutexGuard<'_, Pins> {
-        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Deletes what a process that was killed has left, beside the caller: there may be many files to look at.
-    fn sweep(self: &Arc<Self>) {
-        let shared = Arc::clone(self);
-        let sweep = move || {
-            // What can't be looked at stays.
-            let _ = shared.files.sweep(|name| {
-                let is_used = shared.read(|connection| read::is_used(connection, name));
-                is_used.map_err(io::Error::other)
-            });
-        };
-        // Without a thread nothing is swept this time.
-        let _ = thread::Builder::new().name("r2-sweep".to_owned()).spawn(sweep);
-    }
-
-    /// Deletes files that are not needed any more, beside the caller, if a tokio runtime is there.
+    /// Deletes files that are not needed any more.
     fn tidy(self: &Arc<Self>) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        self.untidy.store(true, Ordering::SeqCst);
-        if self.tidying.swap(true, Ordering::SeqCst) {
-            return;
-        }
-        let shared = Arc::clone(self);
-        runtime.spawn(async move {
-            loop {
-                while shared.untidy.swap(false, Ordering::SeqCst) {
-                    // What could not be deleted is still garbage when the next one comes by.
-                    let _ = shared.tidy_up().await;
-                }
-                shared.tidying.store(false, Ordering::SeqCst);
-                // Somebody may have come in between, and left it to us.
-                if !shared.untidy.load(Ordering::SeqCst) || shared.tidying.swap(true, Ordering::SeqCst) {
-                    return;
-                }
-            }
-        });
+        bodies::tidy(self);
+    }
+}
+
+impl BodyStore for Shared {
+    fn bodies(&self) -> &Bodies {
+        &self.bodies
     }
 
-    async fn tidy_up(self: &Arc<Self>) -> Result<(), R2Error> {
-        let mut seen = 0;
-        loop {
-            let found = self.read(|connection| read::garbage(connection, seen))?;
-            let Some(&(last, _)) = found.last() else {
-                return Ok(());
-            };
-            seen = last;
-            drop(self.reading.write().unwrap_or_else(PoisonError::into_inner));
-            let (ids, files): (Vec<_>, Vec<_>) = {
-                let pins = self.pins();
-                let unpinned = found.into_iter().filter(|(_, file)| !pins.holds(file));
-                unpinned.unzip()
-            };
-            if files.is_empty() {
-                continue;
-            }
-            let shared = Arc::clone(self);
-            blocking(move || shared.files.delete(&files))
-                .await
-                .map_err(R2Error::store)?;
-            self.writer.submit(R2Write::ForgetGarbage { ids }).await?;
-        }
+    fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
+    fn forget(&self, ids: Vec<i64>) -> impl Future<Output = Result<(), Failure>> + Send {
+        self.writer.submit(R2Write::ForgetGarbage { ids })
+    }
+
+    fn is_used(connection: &Connection, file: &str) -> rusqlite::Result<bool> {
+        read::is_used(connection, file)
     }
 }
 

@@ -70,7 +70,7 @@ pub enum BackupError {
     },
     /// A file that a database names isn't there, or not whole.
     #[error(
-        "the file {} of the object {key:?} is missing or damaged: delete the object, or put it again",
+        "the file {} with the value of {key:?} is missing or damaged: delete that key, or put it again",
         path.display()
     )]
     Body {
@@ -180,7 +180,7 @@ impl Copy<'_> {
     /// Copies a database. Answers the bodies that the copy names and their folder, which is held.
     fn database(&mut self, path: PathBuf) -> Result<(Option<Hold>, PathBuf, Vec<NamedBody>), BackupError> {
         let target = self.target(&path)?;
-        let folder = path.with_file_name(body_files::FOLDER);
+        let folder = body_files::folder_of(&path);
         let bodies = self.from.join(&folder);
         let hold = || {
             body_files::hold(&bodies).map_err(|source| BackupError::File {

@@ -119,7 +119,7 @@ pub fn restore(
         .map(|file| (&*file.path, file.length))
         .collect();
     for (database, bodies) in named {
-        let folder = database.with_file_name(body_files::FOLDER);
+        let folder = body_files::folder_of(database);
         for NamedBody { file, length, key } in bodies {
             let path = folder.join(file);
             if lengths.get(&*path) != Some(&length) {

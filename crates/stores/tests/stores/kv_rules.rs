@@ -3,7 +3,7 @@
 use crate::support::{Bench, START, delete, get, list, put, put_with, text};
 use bytes::Bytes;
 use isthmus_protocol::kv::{ListedKey, Operation, Reply};
-use isthmus_stores::kv::{MAX_VALUE_BYTES, ValueBuffer};
+use isthmus_stores::kv::MAX_VALUE_BYTES;
 
 #[tokio::test]
 async fn keys_have_from_1_to_512_bytes() {
@@ -49,16 +49,23 @@ async fn values_have_up_to_25_mib() {
         expiration_ttl: None,
         metadata: None,
     };
-    assert_eq!(
-        text(kv.prepare_put(&operation, Some(MAX_VALUE_BYTES + 1))),
-        message
-    );
-    let mut unannounced = kv.prepare_put(&operation, None).expect("unknown length");
-    for _ in 0..25 {
-        unannounced.push(Bytes::from(vec![1; 1024 * 1024]));
+    let announced = kv.begin_put(&operation, Some(MAX_VALUE_BYTES + 1));
+    assert_eq!(text(announced.map(drop)), message);
+    for beyond in [1, 3_000_000] {
+        let mut unannounced = kv.begin_put(&operation, None).expect("unknown length");
+        for _ in 0..25 {
+            let chunk = Bytes::from(vec![1; 1024 * 1024]);
+            unannounced.push(chunk).await.expect("taken");
+        }
+        unannounced.push(vec![1; beyond].into()).await.expect("counted");
+        unannounced.push(Bytes::new()).await.expect("counted");
+        let message = format!(
+            "413 Value length of {} exceeds limit of 26214400.",
+            limit + beyond
+        );
+        assert_eq!(text(unannounced.finish().await), message);
     }
-    unannounced.push(Bytes::from_static(b"x"));
-    assert_eq!(text(unannounced.finish()), message);
+    assert!(get(&kv, "k").await.expect("reads").expect("found") == most);
 }
 
 #[tokio::test]
@@ -68,20 +75,25 @@ async fn a_value_in_pieces_is_their_sum() {
         key: "k",
         expiration: None,
         expiration_ttl: None,
-        metadata: None,
+        metadata: Some("7"),
     };
-    let collected = |pieces: &[&'static str], length| {
-        let mut value: ValueBuffer = kv.prepare_put(&operation, length).expect("allowed");
-        pieces
-            .iter()
-            .for_each(|piece| value.push(Bytes::from_static(piece.as_bytes())));
-        value.finish().expect("short")
+    let collected = async |pieces: &[&[u8]], length| {
+        let mut put = kv.begin_put(&operation, length).expect("allowed");
+        for piece in pieces {
+            put.push(Bytes::copy_from_slice(piece)).await.expect("taken");
+        }
+        put.finish().await.expect("short");
+        get(&kv, "k").await.expect("reads").expect("found")
     };
     for length in [None, Some(6), Some(2)] {
-        assert_eq!(collected(&["ab", "", "cd", "ef"], length), "abcdef");
-        assert_eq!(collected(&["", "ab"], length), "ab");
-        assert_eq!(collected(&[], length), "");
+        assert_eq!(collected(&[b"ab", b"", b"cd", b"ef"], length).await, "abcdef");
+        assert_eq!(collected(&[b"", b"ab"], length).await, "ab");
+        assert_eq!(collected(&[], length).await, "");
+        let long = [&[1; 200_000][..], &[2; 1_500_000], &[3; 10]];
+        assert_eq!(collected(&long, length).await, long.concat());
     }
+    let error = kv.begin_put(&Operation::Delete { key: "k" }, None).map(drop);
+    assert!(error.expect_err("it has no value").is_internal());
 }
 
 #[tokio::test]
@@ -216,7 +228,7 @@ async fn cache_ttl_is_only_checked() {
         text(read(Some(29)).await),
         "400 Invalid cache_ttl of 29. Cache TTL must be at least 30."
     );
-    assert_eq!(read(Some(30)).await.expect("allowed").value(), None);
+    assert!(read(Some(30)).await.expect("allowed").take_body().is_none());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod cache;
 mod conformance;
+mod kv_files;
 mod kv_model;
 mod kv_rules;
 mod queue_rules;

@@ -14,13 +14,13 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     let bench = Bench::new();
     put(&bench.namespace(), "k", "v").await.expect("written");
     let file = Connection::open(bench.file()).expect("opens");
-    file.pragma_update(None, "user_version", 2).expect("set");
+    file.pragma_update(None, "user_version", 3).expect("set");
     let message = refused(&bench);
     assert!(
-        message.contains("has schema version 2, but this Isthmus knows versions up to 1"),
+        message.contains("has schema version 3, but this Isthmus knows versions up to 2"),
         "{message}"
     );
-    file.pragma_update(None, "user_version", 1).expect("set");
+    file.pragma_update(None, "user_version", 2).expect("set");
     assert_eq!(
         get(&bench.namespace(), "k").await.expect("reads").expect("kept"),
         "v"

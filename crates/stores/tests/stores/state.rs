@@ -328,7 +328,7 @@ async fn a_body_that_is_missing_is_named_by_its_object() {
     let error = error.to_string();
     assert!(
         error.contains("/r2/bucket/bodies/")
-            && error.contains("of the object \"long\" is missing or damaged: delete the object"),
+            && error.contains("with the value of \"long\" is missing or damaged: delete that key"),
         "{error}"
     );
 }

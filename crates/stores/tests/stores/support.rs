@@ -97,7 +97,7 @@ pub(crate) async fn put_with(
         metadata,
     };
     let answer = namespace.execute(&operation, value.into()).await?;
-    assert_eq!(answer, KvAnswer::Done);
+    assert!(matches!(answer, KvAnswer::Done), "{answer:?}");
     Ok(())
 }
 
@@ -105,14 +105,14 @@ pub(crate) async fn get(namespace: &KvNamespace, key: &str) -> Result<Option<Byt
     let answer = namespace
         .execute(&Operation::Get { key, cache_ttl: None }, Bytes::new())
         .await?;
-    Ok(answer.value().cloned())
+    answer.into_value().await
 }
 
 pub(crate) async fn delete(namespace: &KvNamespace, key: &str) -> Result<(), KvError> {
     let answer = namespace
         .execute(&Operation::Delete { key }, Bytes::new())
         .await?;
-    assert_eq!(answer, KvAnswer::Done);
+    assert!(matches!(answer, KvAnswer::Done), "{answer:?}");
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use super::write::checksums_of;
 use crate::r2::{
     HttpMetadata, ListEntry, ListPage, ListRange, Metadata, ObjectRecord, StoredPart, UploadState,
 };
+use crate::sqlite::bodies::NamedBody;
 
 /// A piece of a value.
 pub(super) struct Segment {
@@ -19,19 +20,6 @@ pub(super) enum SegmentBody {
     Bytes(Bytes),
     File(String),
 }
-
-/// A value, or a part of one, that a row names.
-pub(crate) struct NamedBody {
-    /// The file's name.
-    pub(crate) file: String,
-    /// In bytes.
-    pub(crate) length: u64,
-    /// The key of the object.
-    pub(crate) key: String,
-}
-
-/// How many files one look for garbage names.
-const BATCH: i64 = 500;
 
 /// The columns of an object, as [`object`] takes them.
 macro_rules! columns {
@@ -197,14 +185,6 @@ pub(in crate::sqlite) fn bodies_named_by(connection: &Connection) -> rusqlite::R
             key: text(row.get_ref(2)?.as_blob()?),
         })
     })?;
-    rows.collect()
-}
-
-/// Files that no row names any more, some of those after `seen`.
-pub(super) fn garbage(connection: &Connection, seen: i64) -> rusqlite::Result<Vec<(i64, String)>> {
-    let mut statement =
-        connection.prepare_cached("SELECT id, file FROM garbage WHERE id > ?1 ORDER BY id LIMIT ?2")?;
-    let rows = statement.query_map([seen, BATCH], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()
 }
 

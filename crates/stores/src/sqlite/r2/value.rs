@@ -1,10 +1,8 @@
 //! Values as they are found: bytes, open files, and files that are not deleted as long as somebody reads them.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Shared;
@@ -12,55 +10,7 @@ use super::read::{self, Segment, SegmentBody};
 use crate::StoredBody;
 use crate::body::{BodySource, Part};
 use crate::r2::{Found, R2Error, StoredValue};
-
-/// How many readers need which files.
-#[derive(Default)]
-pub(super) struct Pins(HashMap<String, usize>);
-
-impl Pins {
-    pub(super) fn holds(&self, file: &str) -> bool {
-        self.0.contains_key(file)
-    }
-}
-
-/// A file that is not deleted as long as this is there.
-struct Pinned {
-    shared: Arc<Shared>,
-    name: String,
-    path: PathBuf,
-}
-
-impl Pinned {
-    fn new(shared: &Arc<Shared>, name: String) -> Self {
-        *shared.pins().0.entry(name.clone()).or_default() += 1;
-        Self {
-            shared: Arc::clone(shared),
-            path: shared.files.path(&name),
-            name,
-        }
-    }
-}
-
-impl AsRef<Path> for Pinned {
-    fn as_ref(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        let mut pins = self.shared.pins();
-        let Some(readers) = pins.0.get_mut(&self.name) else {
-            return;
-        };
-        *readers -= 1;
-        if *readers == 0 {
-            pins.0.remove(&self.name);
-            drop(pins);
-            self.shared.tidy();
-        }
-    }
-}
+use crate::sqlite::bodies::Pinned;
 
 /// The segments of a value, in order: their lengths and where their bytes are.
 struct Value(Vec<(u64, Content)>);
@@ -98,7 +48,7 @@ impl StoredValue for Value {
 impl Shared {
     /// Looks an object up that has its value in one piece; the outer `None` says that it has parts.
     pub(super) fn find_single(self: &Arc<Self>, key: &str) -> Result<Option<Option<Found>>, R2Error> {
-        let _reading = self.reading();
+        let _reading = self.bodies.reading();
         let Some((object, segment)) = self.read(|connection| read::single(connection, key))? else {
             return Ok(Some(None));
         };
@@ -119,7 +69,7 @@ impl Shared {
 
     /// Looks any object up. Its files are pinned, not opened: there may be thousands.
     pub(super) fn find(self: &Arc<Self>, key: &str) -> Result<Option<Found>, R2Error> {
-        let _reading = self.reading();
+        let _reading = self.bodies.reading();
         let Some((object, segments)) = self.read(|connection| read::whole(connection, key))? else {
             return Ok(None);
         };
@@ -137,7 +87,7 @@ impl Shared {
     }
 
     fn open(&self, name: &str, length: u64) -> Result<File, R2Error> {
-        let opened = self.files.open_body(name, length);
+        let opened = self.bodies.files.open_body(name, length);
         let missing = || io::Error::other("the file of its value is missing or has another length");
         opened
             .and_then(|file| file.ok_or_else(missing))

@@ -6,12 +6,13 @@ use isthmus_protocol::r2::Algorithm;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::draft::NewBody;
 use super::read;
 use crate::r2::{
     Checksums, Completion, Condition, Facts, HttpMetadata, Metadata, NewUpload, ObjectRecord, R2Error,
     StoredPart, UploadState, assemble,
 };
+use crate::sqlite::bodies;
+use crate::sqlite::body_draft::NewBody;
 use crate::sqlite::writer::{Progress, Write};
 
 /// Where a write leaves what it came to. It may be done again, after a transaction that came to nothing.
@@ -156,12 +157,11 @@ fn bytes_of(hex: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-impl NewBody {
-    fn columns(&self) -> (Option<&str>, Option<&[u8]>) {
-        match self {
-            Self::Bytes(bytes) => (None, Some(bytes)),
-            Self::File(name) => (Some(name), None),
-        }
+/// Its columns `file` and `body`.
+fn columns_of_body(body: &NewBody) -> (Option<&str>, Option<&[u8]>) {
+    match body {
+        NewBody::Bytes(bytes) => (None, Some(bytes)),
+        NewBody::File { name, .. } => (Some(name), None),
     }
 }
 
@@ -248,11 +248,7 @@ impl Write for R2Write {
                     .prepare_cached("DELETE FROM uploads WHERE ended < ?1")?
                     .execute([before])?;
             }
-            Self::ForgetGarbage { ids } => {
-                connection
-                    .prepare_cached("DELETE FROM garbage WHERE id IN (SELECT value FROM json_each(?1))")?
-                    .execute([json(ids)])?;
-            }
+            Self::ForgetGarbage { ids } => bodies::forget(connection, ids)?,
         }
         Ok(Progress::Done)
     }
@@ -261,9 +257,9 @@ impl Write for R2Write {
         match self {
             Self::Put { object, body, .. } => {
                 let rest = object.http.len() + object.custom.len();
-                body.columns().1.map_or(0, <[u8]>::len) + rest
+                columns_of_body(body).1.map_or(0, <[u8]>::len) + rest
             }
-            Self::PutPart { body, .. } => body.columns().1.map_or(0, <[u8]>::len),
+            Self::PutPart { body, .. } => columns_of_body(body).1.map_or(0, <[u8]>::len),
             _ => 0,
         }
     }
@@ -298,7 +294,7 @@ fn holds(connection: &Connection, key: &str, condition: &Condition) -> rusqlite:
 
 /// Writes an object; without a body its value is in its parts. Answers its row.
 fn put(connection: &Connection, new: &NewObject, body: Option<&NewBody>) -> rusqlite::Result<i64> {
-    let (file, body) = body.map_or((None, None), NewBody::columns);
+    let (file, body) = body.map_or((None, None), columns_of_body);
     let object = &new.object;
     connection
         .prepare_cached(
@@ -336,7 +332,7 @@ fn put_part(
     part: &StoredPart,
     body: &NewBody,
 ) -> rusqlite::Result<()> {
-    let (file, body) = body.columns();
+    let (file, body) = columns_of_body(body);
     connection
         .prepare_cached(
             "INSERT INTO parts (upload, number, size, etag, md5, file, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use isthmus_stores::{
-    kv::{KvEntry, KvPage, KvRange, KvStore, StoreFuture},
+    kv::{KvDraft, KvEntry, KvFound, KvPage, KvRange, KvStore, StoreFuture},
     sqlite::{SqliteKv, SqliteOptions},
 };
 use tempfile::TempDir;
@@ -56,17 +56,17 @@ fn is_alive(entry: &KvEntry, now: u64) -> bool {
 }
 
 impl MemoryKv {
-    fn read(&self, key: &str, now: u64) -> Option<KvEntry> {
+    fn read(&self, key: &str, now: u64) -> Option<KvFound> {
         let entries = self.0.lock().expect("not poisoned");
         entries
             .get(key.as_bytes())
             .filter(|entry| is_alive(entry, now))
-            .cloned()
+            .map(|entry| entry.clone().into())
     }
 }
 
 impl KvStore for MemoryKv {
-    fn get<'a>(&'a self, key: &'a str, now: u64) -> StoreFuture<'a, Option<KvEntry>> {
+    fn get<'a>(&'a self, key: &'a str, now: u64) -> StoreFuture<'a, Option<KvFound>> {
         Box::pin(async move { Ok(self.read(key, now)) })
     }
 
@@ -75,11 +75,11 @@ impl KvStore for MemoryKv {
         keys: &'a [&'a str],
         most: u64,
         now: u64,
-    ) -> StoreFuture<'a, Option<Vec<Option<KvEntry>>>> {
+    ) -> StoreFuture<'a, Option<Vec<Option<KvFound>>>> {
         Box::pin(async move {
             let found: Vec<_> = keys.iter().map(|key| self.read(key, now)).collect();
-            let bytes: usize = found.iter().flatten().map(|entry| entry.value.len()).sum();
-            Ok((bytes as u64 <= most).then_some(found))
+            let bytes: u64 = found.iter().flatten().map(|found| found.value.left()).sum();
+            Ok((bytes <= most).then_some(found))
         })
     }
 
@@ -87,6 +87,13 @@ impl KvStore for MemoryKv {
         let mut entries = self.0.lock().expect("not poisoned");
         entries.insert(key.as_bytes().to_vec(), entry);
         Box::pin(async { Ok(()) })
+    }
+
+    fn draft(&self) -> Box<dyn KvDraft> {
+        Box::new(MemoryDraft {
+            entries: Arc::clone(&self.0),
+            value: Vec::new(),
+        })
     }
 
     fn delete<'a>(&'a self, key: &'a str, _: u64) -> StoreFuture<'a, ()> {
@@ -117,6 +124,35 @@ impl KvStore for MemoryKv {
     }
 }
 
+struct MemoryDraft {
+    entries: Entries,
+    value: Vec<u8>,
+}
+
+impl KvDraft for MemoryDraft {
+    fn push(&mut self, chunk: Bytes) -> StoreFuture<'_, ()> {
+        self.value.extend_from_slice(&chunk);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn into_entry(
+        self: Box<Self>,
+        key: String,
+        expiration: Option<u64>,
+        metadata: Option<String>,
+        _: u64,
+    ) -> StoreFuture<'static, ()> {
+        let entry = KvEntry {
+            value: self.value.into(),
+            expiration,
+            metadata,
+        };
+        let mut entries = self.entries.lock().expect("not poisoned");
+        entries.insert(key.into_bytes(), entry);
+        Box::pin(async { Ok(()) })
+    }
+}
+
 fn entry(value: impl Into<Bytes>) -> KvEntry {
     KvEntry {
         value: value.into(),
@@ -129,9 +165,34 @@ async fn put(store: &Arc<dyn KvStore>, key: &str, entry: KvEntry) {
     store.put(key, entry, NOW).await.expect("written");
 }
 
+/// What was found, with all of its value.
+async fn whole(found: KvFound) -> KvEntry {
+    KvEntry {
+        value: found.value.read_all().await.expect("whole"),
+        expiration: found.expiration,
+        metadata: found.metadata,
+    }
+}
+
+async fn get(store: &Arc<dyn KvStore>, key: &str, now: u64) -> Option<KvEntry> {
+    match store.get(key, now).await.expect("reads") {
+        Some(found) => Some(whole(found).await),
+        None => None,
+    }
+}
+
 async fn value(store: &Arc<dyn KvStore>, key: &str, now: u64) -> Option<Bytes> {
-    let found = store.get(key, now).await.expect("reads");
-    found.map(|entry| entry.value)
+    get(store, key, now).await.map(|entry| entry.value)
+}
+
+/// Puts a value in pieces.
+async fn put_in_pieces(store: &Arc<dyn KvStore>, key: &str, entry: KvEntry, piece: usize) {
+    let mut draft = store.draft();
+    for chunk in entry.value.chunks(piece) {
+        draft.push(Bytes::copy_from_slice(chunk)).await.expect("taken");
+    }
+    let written = draft.into_entry(key.to_owned(), entry.expiration, entry.metadata, NOW);
+    written.await.expect("written");
 }
 
 /// The names in a range, and whether the list is complete.
@@ -152,14 +213,30 @@ async fn an_entry_comes_back_as_it_was_put(engine: impl Engine) {
     let odd = "a/b\0c%é😀".to_owned() + &"k".repeat(490);
     for key in ["k", "\0", " ", &odd] {
         // Around every size at which an engine may keep values elsewhere.
-        for length in [0, 1, 4000, 5000, 64 * 1024, 64 * 1024 + 1, 3_000_000] {
+        for length in [
+            0,
+            1,
+            4000,
+            5000,
+            64 * 1024,
+            64 * 1024 + 1,
+            256 * 1024,
+            256 * 1024 + 1,
+            3_000_000,
+        ] {
             let put_in = KvEntry {
                 value: (0..length).map(|n| n as u8).collect::<Vec<_>>().into(),
                 expiration: (length % 2 == 0).then_some(NOW + 60),
                 metadata: (length > 1).then(|| "{\"b\":1,\"a\":[null]}".to_owned()),
             };
             put(&store, key, put_in.clone()).await;
-            assert_eq!(store.get(key, NOW).await.expect("reads"), Some(put_in), "{key:?}");
+            assert!(
+                get(&store, key, NOW).await == Some(put_in.clone()),
+                "{key:?}, {length}"
+            );
+            store.delete(key, NOW).await.expect("deleted");
+            put_in_pieces(&store, key, put_in.clone(), 700_001).await;
+            assert!(get(&store, key, NOW).await == Some(put_in), "{key:?}, {length}");
         }
     }
     assert_eq!(value(&store, "none", NOW).await, None);
@@ -174,14 +251,45 @@ async fn a_put_replaces_all_of_the_entry(engine: impl Engine) {
     };
     put(&store, "k", first).await;
     put(&store, "k", entry("second")).await;
-    assert_eq!(
-        store.get("k", NOW + 100).await.expect("reads"),
-        Some(entry("second"))
-    );
+    assert_eq!(get(&store, "k", NOW + 100).await, Some(entry("second")));
     assert_eq!(
         names(&store, "", b"", 10, NOW).await,
         (vec!["k".to_owned()], true)
     );
+}
+
+/// Short and long values in the place of each other, while somebody reads the one before.
+async fn a_value_that_was_found_stays_whole(engine: impl Engine) {
+    let store = engine.open();
+    let sizes = [10, 100_000, 700_000, 3_000_000, 700_000, 10];
+    let mut reading = Vec::new();
+    for (number, size) in (0_u8..).zip(sizes) {
+        put(&store, "k", entry(vec![number; size])).await;
+        let found = store.get("k", NOW).await.expect("reads").expect("found");
+        reading.push((found, number, size));
+        let many = store.get_many(&["k", "k"], 10_000_000, NOW).await.expect("reads");
+        for found in many.expect("short enough").into_iter().flatten() {
+            reading.push((found, number, size));
+        }
+    }
+    store.delete("k", NOW).await.expect("deleted");
+    for (found, number, size) in reading {
+        assert_eq!(found.value.left(), size as u64);
+        assert!(whole(found).await == entry(vec![number; size]), "{number}");
+    }
+    assert_eq!(value(&store, "k", NOW).await, None);
+}
+
+async fn a_draft_that_is_dropped_leaves_nothing(engine: impl Engine) {
+    let store = engine.open();
+    put(&store, "k", entry("old")).await;
+    for size in [10, 3_000_000] {
+        let mut draft = store.draft();
+        draft.push(vec![1; size].into()).await.expect("taken");
+        drop(draft);
+    }
+    assert_eq!(value(&store, "k", NOW).await.as_deref(), Some(&b"old"[..]));
+    assert_eq!(names(&store, "", b"", 10, NOW).await.0, ["k"]);
 }
 
 async fn a_deletion_removes_one_key_and_may_come_again(engine: impl Engine) {
@@ -309,21 +417,35 @@ async fn several_keys_come_in_the_order_asked_for(engine: impl Engine) {
     let store = engine.open();
     put(&store, "a", entry("1")).await;
     put(&store, "b", entry(vec![7; 100_000])).await;
-    let found = store.get_many(&["b", "none", "a", "a"], 200_000, NOW).await;
-    let found = found.expect("reads").expect("short enough");
-    assert_eq!(
-        found,
-        [
-            Some(entry(vec![7; 100_000])),
-            None,
-            Some(entry("1")),
-            Some(entry("1"))
-        ]
-    );
-    assert_eq!(store.get_many(&[], 0, NOW).await.expect("reads"), Some(vec![]));
-    for (most, fits) in [(100_001, true), (100_000, false), (0, false)] {
-        let found = store.get_many(&["a", "b"], most, NOW).await.expect("reads");
-        assert_eq!(found.is_some(), fits, "{most}");
+    put(&store, "c", entry(vec![8; 900_000])).await;
+    let keys = ["b", "none", "a", "c", "a"];
+    let found = store.get_many(&keys, 2_000_000, NOW).await;
+    let mut entries = Vec::new();
+    for found in found.expect("reads").expect("short enough") {
+        entries.push(match found {
+            Some(found) => Some(whole(found).await),
+            None => None,
+        });
+    }
+    let expected = [
+        Some(entry(vec![7; 100_000])),
+        None,
+        Some(entry("1")),
+        Some(entry(vec![8; 900_000])),
+        Some(entry("1")),
+    ];
+    assert!(entries == expected);
+    let none = store.get_many(&[], 0, NOW).await.expect("reads");
+    assert_eq!(none.map(|found| found.len()), Some(0));
+    for (keys, sum) in [
+        (["a", "b"], 100_001),
+        (["c", "b"], 1_000_000),
+        (["b", "c"], 1_000_000),
+    ] {
+        for (most, fits) in [(sum, true), (sum - 1, false), (0, false)] {
+            let found = store.get_many(&keys, most, NOW).await.expect("reads");
+            assert_eq!(found.is_some(), fits, "{keys:?} {most}");
+        }
     }
 }
 
@@ -356,7 +478,7 @@ async fn writes_of_one_key_at_once_leave_one_of_them(engine: impl Engine) {
     for write in writes {
         write.await.expect("written");
     }
-    let left = store.get("same", NOW).await.expect("reads").expect("found");
+    let left = get(&store, "same", NOW).await.expect("found");
     assert_eq!(left.metadata.as_deref().map(str::as_bytes), Some(&*left.value));
     assert_eq!(names(&store, "own", b"", 1000, NOW).await.0.len(), 100);
 }
@@ -392,6 +514,8 @@ macro_rules! engines {
         suite! { $($engine as $name: [
             an_entry_comes_back_as_it_was_put
             a_put_replaces_all_of_the_entry
+            a_value_that_was_found_stays_whole
+            a_draft_that_is_dropped_leaves_nothing
             a_deletion_removes_one_key_and_may_come_again
             an_entry_is_invisible_from_its_expiration_on
             keys_are_listed_by_their_bytes_in_pages
