@@ -211,7 +211,8 @@ def address(server: Server) -> tuple[str, int]:
 
 def files(server: Server) -> list[Path]:
     """The files of values, complete or not."""
-    return list((server.folder / ".wrangler/state/r2/test/bodies").iterdir())
+    # The folder is made when the first one is.
+    return list((server.folder / ".wrangler/state/r2/test").glob("bodies/*"))
 
 
 def read_by_isolates(server: Server) -> int:
