@@ -14,7 +14,7 @@ use std::{
     thread,
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
 use super::{failure::Failure, readers::Readers};
@@ -34,6 +34,17 @@ pub(crate) struct NamedBody {
     pub(crate) length: u64,
     /// The key of what has it.
     pub(crate) key: String,
+}
+
+impl NamedBody {
+    /// Of a row of file, size and key.
+    pub(super) fn of_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            file: row.get(0)?,
+            length: row.get::<_, i64>(1)?.cast_unsigned(),
+            key: String::from_utf8_lossy(row.get_ref(2)?.as_blob()?).into_owned(),
+        })
+    }
 }
 
 /// A store whose database names files. Its table `garbage` has the columns `id` and `file`.

@@ -164,6 +164,18 @@ impl Shared {
         }
     }
 
+    /// Submits a write that says whether it takes a file's row away.
+    fn write(self: &Arc<Self>, write: impl FnOnce(Arc<AtomicBool>) -> KvWrite) -> StoreFuture<'static, ()> {
+        let replaced = Arc::<AtomicBool>::default();
+        let written = self.writer.submit(write(Arc::clone(&replaced)));
+        let shared = Arc::clone(self);
+        Box::pin(async move {
+            written.await?;
+            shared.written(&replaced);
+            Ok(())
+        })
+    }
+
     /// A write is done; `replaced` says whether it took a file's row away.
     fn written(self: &Arc<Self>, replaced: &AtomicBool) {
         if replaced.load(Ordering::Relaxed) || self.garbage_seen.swap(false, Ordering::Relaxed) {
@@ -291,22 +303,13 @@ impl KvStore for SqliteKv {
             });
         }
         self.shared.sweep(now, SWEEP_SECONDS);
-        let replaced = Arc::<AtomicBool>::default();
-        let write = KvWrite::Put {
-            entry: NewEntry {
-                key,
-                expiration,
-                metadata,
-                body: NewBody::Bytes(value),
-            },
-            replaced: Arc::clone(&replaced),
+        let entry = NewEntry {
+            key,
+            expiration,
+            metadata,
+            body: NewBody::Bytes(value),
         };
-        let written = self.shared.writer.submit(write);
-        Box::pin(async move {
-            written.await?;
-            self.shared.written(&replaced);
-            Ok(())
-        })
+        self.shared.write(|replaced| KvWrite::Put { entry, replaced })
     }
 
     fn draft(&self) -> Box<dyn KvDraft> {
@@ -315,17 +318,8 @@ impl KvStore for SqliteKv {
 
     fn delete<'a>(&'a self, key: &'a str, now: u64) -> StoreFuture<'a, ()> {
         self.shared.sweep(now, SWEEP_SECONDS);
-        let replaced = Arc::<AtomicBool>::default();
-        let write = KvWrite::Delete {
-            key: key.to_owned(),
-            replaced: Arc::clone(&replaced),
-        };
-        let written = self.shared.writer.submit(write);
-        Box::pin(async move {
-            written.await?;
-            self.shared.written(&replaced);
-            Ok(())
-        })
+        let key = key.to_owned();
+        self.shared.write(|replaced| KvWrite::Delete { key, replaced })
     }
 
     fn list<'a>(&'a self, range: KvRange<'a>, now: u64) -> StoreFuture<'a, KvPage> {

@@ -178,13 +178,7 @@ pub(in crate::sqlite) fn bodies_named_by(connection: &Connection) -> rusqlite::R
          FROM parts LEFT JOIN objects ON objects.id = parts.object LEFT JOIN uploads ON uploads.id = parts.upload
          WHERE parts.file IS NOT NULL",
     )?;
-    let rows = statement.query_map([], |row| {
-        Ok(NamedBody {
-            file: row.get(0)?,
-            length: row.get::<_, i64>(1)?.cast_unsigned(),
-            key: text(row.get_ref(2)?.as_blob()?),
-        })
-    })?;
+    let rows = statement.query_map([], NamedBody::of_row)?;
     rows.collect()
 }
 
