@@ -15,7 +15,12 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{SqliteOptions, failure::Failure, log_room, open};
+use super::{
+    SqliteOptions,
+    failure::Failure,
+    log_room::{self, Room},
+    open,
+};
 use crate::{Durability, StoreError};
 
 /// A transaction takes no more writes than this …
@@ -65,6 +70,7 @@ impl<W: Write> Writer<W> {
         let mut group = Group {
             connection,
             commits: Arc::clone(&commits),
+            room: None,
         };
         let open = open::Mark::new(path);
         let log_of = (options.durability == Durability::Full).then(|| path.to_owned());
@@ -72,7 +78,7 @@ impl<W: Write> Writer<W> {
             .name("sqlite-writer".to_owned())
             .spawn(move || {
                 if let Some(path) = log_of {
-                    log_room::reserve(&group.connection, &path);
+                    group.room = log_room::reserve(&group.connection, &path);
                 }
                 group.run(&receiver);
                 // The last connection puts the log into the database.
@@ -135,6 +141,7 @@ impl<W> Drop for Writer<W> {
 struct Group {
     connection: Connection,
     commits: Arc<AtomicU64>,
+    room: Option<Room>,
 }
 
 impl Group {
@@ -161,6 +168,9 @@ impl Group {
                         break;
                     }
                 }
+            }
+            if let Some(room) = &mut self.room {
+                room.warm();
             }
             batch = self.write_all(mem::take(&mut batch));
         }
