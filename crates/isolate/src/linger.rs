@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use isthmus_protocol::Patience;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// The longest wait awake: a transaction that one sync of a quick disk makes durable.
-const LINGER: Duration = Duration::from_micros(300);
+/// The longest wait awake: a transaction that one sync of a quick disk makes durable, with as much again for a slow core.
+const LINGER: Duration = Duration::from_micros(600);
 
 /// Waits until one of the sockets has something to read, for a moment at most.
 pub(crate) fn linger(patience: &Patience, sockets: [BorrowedFd<'_>; 2]) {

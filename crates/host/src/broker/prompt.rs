@@ -31,8 +31,9 @@ type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Begins some work, in the runtime, and goes on with it after its first wait as said above; after its second in a task.
 pub(super) fn begin(work: impl Future<Output = ()> + Send + 'static) {
     let mut work: Work = Box::pin(work);
-    // What only reads is ready at the first look.
+    // What only reads is ready at the first look; the next call may be on its way.
     if work.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(()) {
+        drop(Waits::begin());
         return;
     }
     let waiting = Arc::new(Waiting {

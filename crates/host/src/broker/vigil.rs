@@ -1,9 +1,10 @@
-//! A thread of the runtime that stays awake while isolates write to stores one call after the other.
+//! A thread of the runtime that stays awake while isolates call stores one call after the other.
 //!
-//! A thread that syncs a file is woken in 120 µs instead of 190 where its core is kept awake (measured on two cores of a virtual
-//! machine), and the isolate that has its answer often has the next call ready before a core is asleep and awake again
-//! ([`isthmus_protocol::Patience`]). So once a call waits for the thread that writes a database, the runtime looks for what
-//! comes a moment longer before it sleeps, and gives its core to whoever else wants it at every look: first of all to that thread.
+//! What an isolate does between two calls often takes longer than a core stays awake with nothing to do (50 µs in a virtual
+//! machine of two cores), and waking it takes as long again: a read of D1 takes 142 µs with a vigil and 210 to 270 without. And a
+//! thread that syncs a file is woken in 120 µs instead of 190 where its core is kept awake. So once a call has come, the runtime
+//! looks for what comes next a moment longer before it sleeps, and gives its core to whoever else wants it at every look. Where
+//! that is in vain, it is tried ever more rarely ([`isthmus_protocol::Patience`]).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::thread;
@@ -11,17 +12,18 @@ use std::time::{Duration, Instant};
 
 use isthmus_protocol::Patience;
 
-/// How long the next call may be in coming: what an isolate does between two calls.
-const NEXT_CALL: Duration = Duration::from_micros(100);
-/// How long a call may wait for its store: a transaction that one sync of a quick disk makes durable.
-const STORE: Duration = Duration::from_micros(300);
+/// How long the next call may be in coming: what an isolate does between two calls, also on a slow machine.
+const NEXT_CALL: Duration = Duration::from_micros(250);
+/// How long a call may wait for its store: a transaction that one sync of a quick disk makes durable, with as much again for a
+/// slow core.
+const STORE: Duration = Duration::from_micros(600);
 /// Where more calls than this wait at once, there is enough to do for everybody.
 const FEW: usize = 2;
 
 /// The vigil of this process: it is about its cores.
 static VIGIL: Vigil = Vigil::new();
 
-/// A call that waits for its store, until it is dropped. It begins the vigil, or prolongs it.
+/// A call that waits for its store, until it is dropped: at once if it was answered without. It begins the vigil, or prolongs it.
 pub(super) struct Waits(&'static Vigil);
 
 impl Waits {
