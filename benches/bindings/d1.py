@@ -3,13 +3,13 @@
 from run import Case
 
 CASES = [
-    Case("select", "first() of a row by its key", goal_us=100),
-    Case("select_all", "all() of a row by its key"),
-    Case("select_rows", "all() of 100 rows of 5 columns", count=50),
-    Case("select_batch", "batch of 10 selects", count=50),
-    Case("insert", "insert, one after the other", count=100, goal_of_sync=1.5),
-    Case("insert_many", "insert, 32 in flight", count=640, goal_us=200),
-    Case("insert_batch", "insert, in batches of 32", count=640),
+    Case("select", "first() of a row by its key", count=1000, goal_us=100),
+    Case("select_all", "all() of a row by its key", count=1000),
+    Case("select_rows", "all() of 100 rows of 5 columns", count=200),
+    Case("select_batch", "batch of 10 selects", count=200),
+    Case("insert", "insert, one after the other", count=500, goal_of_sync=1.5),
+    Case("insert_many", "insert, 32 in flight", count=1920, goal_us=200),
+    Case("insert_batch", "insert, in batches of 32", count=1920),
 ]
 CONFIG = {"d1_databases": [{"binding": "DB", "database_id": "bench"}]}
 MINIFLARE = {"d1Databases": {"DB": "bench"}, "d1Persist": True}

@@ -12,14 +12,14 @@ from harness.server import Server
 from run import Case, Growth
 
 CASES = [
-    Case("get", "get of 1 kB", count=500, goal_us=60),
-    Case("get_missing", "get of a missing key", count=500),
-    Case("get_with_metadata", "getWithMetadata of 1 kB", count=500),
-    Case("get_json", "get of 1 kB as json", count=500),
+    Case("get", "get of 1 kB", count=1000, goal_us=60),
+    Case("get_missing", "get of a missing key", count=1000),
+    Case("get_with_metadata", "getWithMetadata of 1 kB", count=1000),
+    Case("get_json", "get of 1 kB as json", count=1000),
     Case("get_bulk", "get of 100 keys at once, of 1 kB each", count=20),
     Case("get_large", "get of 10 MiB as arrayBuffer", count=5),
-    Case("put", "put of 1 kB, one after the other", goal_of_sync=1.5),
-    Case("put_many", "put of 1 kB, 32 in flight", count=640, goal_us=150),
+    Case("put", "put of 1 kB, one after the other", count=500, goal_of_sync=1.5),
+    Case("put_many", "put of 1 kB, 32 in flight", count=1920, goal_us=150),
     Case("put_large", "put of 10 MiB", count=3),
     Case("list_keys", "list of 1000 keys", count=5),
 ]

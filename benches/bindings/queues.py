@@ -3,10 +3,10 @@
 from run import Case
 
 CASES = [
-    Case("send", "send of 1 kB, one after the other", goal_of_sync=1.5),
-    Case("send_many", "send of 1 kB, 32 in flight", count=640, goal_us=150),
-    Case("send_batch", "sendBatch of 100 messages of 1 kB", count=10),
-    Case("metrics", "metrics"),
+    Case("send", "send of 1 kB, one after the other", count=500, goal_of_sync=1.5),
+    Case("send_many", "send of 1 kB, 32 in flight", count=1920, goal_us=150),
+    Case("send_batch", "sendBatch of 100 messages of 1 kB", count=30),
+    Case("metrics", "metrics", count=1000),
 ]
 CONFIG = {"queues": {"producers": [{"binding": "Q", "queue": "bench"}]}}
 MINIFLARE = {"queueProducers": {"Q": "bench"}}

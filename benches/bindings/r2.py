@@ -13,13 +13,13 @@ from harness.server import Server
 from run import Case, Growth
 
 CASES = [
-    Case("get", "get of 10 kB as text", count=300, goal_us=150),
-    Case("get_bytes", "get of 10 kB as bytes", count=300),
-    Case("get_range", "get of 1 kB of 10 MiB", count=300),
+    Case("get", "get of 10 kB as text", count=1000, goal_us=150),
+    Case("get_bytes", "get of 10 kB as bytes", count=1000),
+    Case("get_range", "get of 1 kB of 10 MiB", count=1000),
     Case("get_large", "get of 10 MiB as arrayBuffer", count=3),
-    Case("head", "head", count=300),
-    Case("put", "put of 10 kB, one after the other", count=50),
-    Case("put_many", "put of 10 kB, 32 in flight", count=320),
+    Case("head", "head", count=1000),
+    Case("put", "put of 10 kB, one after the other", count=200),
+    Case("put_many", "put of 10 kB, 32 in flight", count=960),
     Case("put_large", "put of 10 MiB", count=3),
     Case("list_objects", "list of 1000 objects", count=3),
 ]
