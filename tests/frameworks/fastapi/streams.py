@@ -164,11 +164,14 @@ async def _answer(number: int) -> int:
 async def groups():
     """anyio's structured concurrency with a time-out."""
     results: list[int] = []
+    turns = [anyio.Event() for _ in range(4)]
 
     async def work(number: int) -> None:
-        await anyio.sleep(0.001 * number)
+        await turns[number - 1].wait()
         results.append(number)
+        turns[number].set()
 
+    turns[0].set()
     async with anyio.create_task_group() as group:
         for number in (3, 1, 2):
             group.start_soon(work, number)
