@@ -58,9 +58,8 @@ def in_background(work: Callable[[], object]) -> threading.Thread:
 
 def abandoned_get(server: Server, path: str, until_logged: str) -> None:
     """Sends a request and hangs up once the log contains a text."""
-    host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    with socket.create_connection(server.address) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         server.wait_for_log(until_logged)
 
 

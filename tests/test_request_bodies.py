@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from harness.origin import Origin
-from harness.processes import eventually, kill, resident_bytes
+from harness.processes import allocated_bytes, eventually, kill
 from harness.server import CONFIG as KV_CONFIG
 from harness.server import Server
 
@@ -204,11 +204,6 @@ def origin() -> Iterator[Origin]:
         yield origin
 
 
-def address(server: Server) -> tuple[str, int]:
-    host, _, port = server.url.removeprefix("http://").partition(":")
-    return host, int(port)
-
-
 def files(server: Server) -> list[Path]:
     """The files of values, complete or not."""
     # The folder is made when the first one is.
@@ -283,7 +278,7 @@ def test_a_body_comes_back_while_it_is_still_being_sent(server: Server, origin: 
 
     for path in (f"/proxied?to={origin.url}/mirror", "/echo"):
         sent = 0
-        with socket.create_connection(address(server)) as client:
+        with socket.create_connection(server.address) as client:
             client.settimeout(20)
             client.sendall(f"POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n".encode())
             got = b""
@@ -364,7 +359,7 @@ def test_a_body_that_is_ignored_ends_with_its_request(server: Server) -> None:
 
 def test_a_put_that_is_waited_for_goes_on_after_the_answer(server: Server) -> None:
     content = body(LARGE)
-    with socket.create_connection(address(server)) as client:
+    with socket.create_connection(server.address) as client:
         client.settimeout(20)
         client.sendall(f"POST /late HTTP/1.1\r\nhost: x\r\ncontent-length: {LARGE}\r\n\r\n".encode())
         answer = b""
@@ -384,7 +379,7 @@ def test_a_client_that_breaks_off_leaves_nothing(server: Server, origin: Origin,
         piece = b"%x\r\n" % len(piece) + piece + b"\r\n"
 
     def break_off(way: str) -> None:
-        with socket.create_connection(address(server)) as client:
+        with socket.create_connection(server.address) as client:
             client.sendall(f"POST /{way} HTTP/1.1\r\nhost: x\r\n{length}\r\n\r\n".encode() + piece)
 
     def try_all(times: int) -> None:
@@ -396,10 +391,10 @@ def test_a_client_that_breaks_off_leaves_nothing(server: Server, origin: Origin,
 
     try_all(20)
     host = server.pids().host
-    before = resident_bytes(host)
+    before = allocated_bytes(host)
     try_all(100)
     # A way that kept what it got would keep 60 MB.
-    eventually(lambda: resident_bytes(host) < before + 40 * MIB, "the memory is given back", timeout=30)
+    eventually(lambda: allocated_bytes(host) < before + 40 * MIB, "the memory is given back", timeout=30)
     assert server.get("/get").status_code == 404
     assert server.get(f"/complete?parts&{upload}&etag").status_code == 500
     content = body(LARGE)
@@ -415,7 +410,7 @@ def test_many_bodies_cost_no_memory(server: Server) -> None:
     def put(times: int) -> int:
         for _ in range(times):
             assert server.post("/put", content=content).status_code == 200
-        return resident_bytes(server.pids().host)
+        return allocated_bytes(server.pids().host)
 
     before = put(5)
     assert put(15) < before + 10 * MIB
@@ -424,7 +419,7 @@ def test_many_bodies_cost_no_memory(server: Server) -> None:
 
 
 def test_the_worker_learns_that_its_client_broke_off(server: Server) -> None:
-    with socket.create_connection(address(server)) as client:
+    with socket.create_connection(server.address) as client:
         client.sendall(b"POST /caught HTTP/1.1\r\nhost: x\r\ncontent-length: 5000000\r\n\r\n" + b"x" * 600_000)
         client.shutdown(socket.SHUT_WR)
         server.wait_for_log("caught ")
@@ -440,13 +435,13 @@ def test_a_client_that_asks_first_is_asked_when_the_body_is_wanted(server: Serve
         ("put", 10, f"10 {md5(content[:10])}"),
         ("digest", 10, md5(content[:10])),
     ):
-        with socket.create_connection(address(server)) as client:
+        with socket.create_connection(server.address) as client:
             client.settimeout(20)
             client.sendall(head.format(way, size).encode())
             assert client.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
             client.sendall(content[:size])
             assert client.recv(4096).endswith(answer.encode())
-    with socket.create_connection(address(server)) as client:
+    with socket.create_connection(server.address) as client:
         client.settimeout(20)
         client.sendall(head.format("refused", LARGE).encode())
         answer = client.recv(4096)
@@ -480,7 +475,7 @@ def test_a_body_that_waits_for_long_is_still_there(server: Server) -> None:
 
 def test_an_isolate_that_dies_takes_its_bodies_along(server: Server) -> None:
     before = server.wait_for_isolates().isolates
-    with socket.create_connection(address(server)) as client:
+    with socket.create_connection(server.address) as client:
         client.settimeout(20)
         client.sendall(b"POST /slept?10 HTTP/1.1\r\nhost: x\r\ncontent-length: 5000000\r\n\r\n" + b"x" * 600_000)
         server.wait_for_log("asleep")
@@ -491,7 +486,7 @@ def test_an_isolate_that_dies_takes_its_bodies_along(server: Server) -> None:
 
 
 def test_an_upgraded_connection_has_no_body(server: Server) -> None:
-    with socket.create_connection(address(server)) as client:
+    with socket.create_connection(server.address) as client:
         client.settimeout(20)
         client.sendall(
             b"GET /socket HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"

@@ -105,12 +105,11 @@ class Client:
 
 @contextmanager
 def connected(server: Server, extensions: str = "") -> Iterator[Client]:
-    host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection(server.address, timeout=10) as connection:
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [
             "GET / HTTP/1.1",
-            f"Host: {host}:{port}",
+            "Host: x",
             "Connection: Upgrade",
             "Upgrade: websocket",
             "Sec-WebSocket-Version: 13",

@@ -174,11 +174,10 @@ def test_several_clients_talk_to_each_other(fastapi: Twins, both: Callable[[Talk
 
 def test_clients_that_vanish(fastapi: Twins) -> None:
     server = fastapi.isthmus
-    url = urlsplit(server.url)
     isolates = sorted(server.pids().isolates)
 
     def vanish(_: int) -> None:
-        connection = socket.create_connection((url.hostname or "", url.port or 0), timeout=20)
+        connection = socket.create_connection(server.address, timeout=20)
         handshake = "GET /sockets/room/x HTTP/1.1\nhost: example.test\nupgrade: websocket\nconnection: upgrade\n"
         handshake += "sec-websocket-version: 13\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\n\n"
         connection.sendall(handshake.replace("\n", "\r\n").encode())

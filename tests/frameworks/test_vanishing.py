@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import socket
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -31,8 +30,7 @@ def live(server: Server) -> dict[str, int]:
 
 def connect(server: Server, request: str) -> socket.socket:
     """A connection on which a request has been sent."""
-    url = urlsplit(server.url)
-    connection = socket.create_connection((url.hostname or "", url.port or 0), timeout=20)
+    connection = socket.create_connection(server.address, timeout=20)
     connection.sendall(request.replace("\n", "\r\n").encode())
     return connection
 
@@ -108,10 +106,9 @@ def test_uploads_that_break_off_under_a_synchronous_read(flask: Twins, path: str
 def test_a_thousand_listeners(fastapi: Twins) -> None:
     server = fastapi.isthmus
     before, isolates = live(server), sorted(server.pids().isolates)
-    url = urlsplit(server.url)
 
     async def listen(all_listen: asyncio.Event) -> None:
-        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        reader, writer = await asyncio.open_connection(*server.address)
         writer.write(f"GET /streams/endless?pause=2 HTTP/1.1\r\nhost: {HOST}\r\n\r\n".encode())
         received = b""
         while received.count(b"data: tick") < 2:

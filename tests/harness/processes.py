@@ -91,6 +91,12 @@ def resident_bytes(pid: int) -> int:
     return _memory(pid, "Pss")
 
 
+def allocated_bytes(pid: int) -> int:
+    """Resident memory that is no file's, divided like `resident_bytes`: what a leak makes grow. Pages of files come and go with
+    the system's memory and with other processes that have them."""
+    return _memory(pid, "Pss_Anon", "Pss_Shmem")
+
+
 def kill(pid: int) -> None:
     """Ends a process at once, as a crash would, and returns when it has ended."""
     try:

@@ -102,6 +102,12 @@ class Server:
         self._ready.set()
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens, for a client of its own."""
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        return host, int(port)
+
+    @property
     def log(self) -> str:
         """All that was printed so far."""
         return "\n".join(self._lines)
