@@ -12,6 +12,9 @@ of all processes. A second run gave 50, 63 and 75 %: for "/" the mark is reached
     /items/7?q=seven    6,961  143      11,261   88     62 %
     /sync               5,847  171       7,799  128     75 %
 
+On a machine three times slower and as noisy (`--seconds 2 --rounds 11`): / 50 % (the medians; 52 % of all requests), /items 60 %,
+/sync 66 %; 40 further pairs of 2 s for "/" alone: 53 % of all requests, the median pair 54 %.
+
 Tried and left out, since every build would pay for it: thin LTO with one codegen unit, 2.3 % less CPU for "/". Without
 effect: one codegen unit for each crate of ours, the interpreter's text in huge pages, shapes of short-lived JavaScript objects kept alive, fewer polls of a busy loop.
 What asyncio's set of all tasks costs is 0.16 µs for each of the three tasks. CPython up to 3.11 at least asks for the process's
