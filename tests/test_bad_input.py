@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from harness.bad_input import ANSWERS, EXPRESSIONS, LOST, STALLS, bad_peer
-from harness.processes import allocated_bytes, eventually
+from harness.processes import eventually, resident_bytes
 from harness.raw_peer import RawPeer, Then
 from harness.server import Server
 
@@ -188,7 +188,7 @@ def test_errors_leave_nothing_behind(server: Server, peer: RawPeer) -> None:
         eventually(lambda: peer.open == 0, "no connection is left")
 
     def held() -> list[int]:
-        return [allocated_bytes(host), allocated_bytes(isolate), len(list(Path(f"/proc/{host}/fd").iterdir()))]
+        return [resident_bytes(host), resident_bytes(isolate), len(list(Path(f"/proc/{host}/fd").iterdir()))]
 
     go_wrong(3)
     before = held()

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 from harness.h2_origin import H2Origin
 from harness.origin import Origin
-from harness.processes import allocated_bytes, eventually
+from harness.processes import eventually, resident_bytes
 from harness.server import Server
 
 WORKER = '''
@@ -459,9 +459,9 @@ def test_a_bomb_is_read_piece_by_piece(run: Callable[[str], Any], server: Server
         for await (const chunk of (await fetch(o + '/coded?name=it&coding=deflate')).body) length += chunk.length;
         return length;
     """
-    before = allocated_bytes(server.pids().isolates[0])
+    before = resident_bytes(server.pids().isolates[0])
     assert run(code) == 400 << 20
-    assert allocated_bytes(server.pids().isolates[0]) - before < 64 << 20
+    assert resident_bytes(server.pids().isolates[0]) - before < 64 << 20
 
 
 def test_what_headers_promise_is_put_on(make_worker: Callable[..., Path], serve: Callable[..., Server]) -> None:

@@ -46,7 +46,7 @@ def test_memory_stays(serve: Callable[..., Server], tmp_path: Path, example: str
 
     def memory() -> int:
         pids = server.wait_for_isolates()
-        return sum(processes.allocated_bytes(pid) for pid in [pids.host, *pids.zygotes, *pids.isolates])
+        return sum(processes.resident_bytes(pid) for pid in [pids.host, *pids.zygotes, *pids.isolates])
 
     # Long enough for caches, pools and the allocators to have taken what they need.
     load(server.url, 5000)

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from harness.origin import Origin
-from harness.processes import allocated_bytes, eventually, kill
+from harness.processes import eventually, kill, resident_bytes
 from harness.server import CONFIG as KV_CONFIG
 from harness.server import Server
 
@@ -391,10 +391,10 @@ def test_a_client_that_breaks_off_leaves_nothing(server: Server, origin: Origin,
 
     try_all(20)
     host = server.pids().host
-    before = allocated_bytes(host)
+    before = resident_bytes(host)
     try_all(100)
     # A way that kept what it got would keep 60 MB.
-    eventually(lambda: allocated_bytes(host) < before + 40 * MIB, "the memory is given back", timeout=30)
+    eventually(lambda: resident_bytes(host) < before + 40 * MIB, "the memory is given back", timeout=30)
     assert server.get("/get").status_code == 404
     assert server.get(f"/complete?parts&{upload}&etag").status_code == 500
     content = body(LARGE)
@@ -410,7 +410,7 @@ def test_many_bodies_cost_no_memory(server: Server) -> None:
     def put(times: int) -> int:
         for _ in range(times):
             assert server.post("/put", content=content).status_code == 200
-        return allocated_bytes(server.pids().host)
+        return resident_bytes(server.pids().host)
 
     before = put(5)
     assert put(15) < before + 10 * MIB
