@@ -177,6 +177,32 @@ def test_a_client_that_goes_away_cancels_its_request(
     assert "Traceback" not in server.log
 
 
+def test_requests_whose_clients_go_away_before_they_begin_come_to_an_end(
+    make_worker: Callable[..., Path], serve: Callable[..., Server]
+) -> None:
+    server = serve(
+        make_worker("""
+            import time
+            from workers import Response, WorkerEntrypoint
+
+            class Default(WorkerEntrypoint):
+                async def fetch(self, request):
+                    if request.url.endswith("/doze"):
+                        print("dozing")
+                        time.sleep(1)
+                    return Response("fine")
+        """)
+    )
+    thread = in_background(lambda: httpx.get(f"{server.url}/doze", timeout=30))
+    for _ in range(10):
+        abandoned_get(server, "/", "dozing")
+    thread.join(10)
+    assert server.get().text == "fine"
+    assert server.stop() == 0
+    assert "unfinished" not in server.log
+    assert "never awaited" not in server.log
+
+
 def test_an_isolate_blocked_for_nobody_is_replaced(
     make_worker: Callable[..., Path], serve: Callable[..., Server]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import os
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -86,6 +87,11 @@ class Server:
         """
         task = self._tasks.get(stream)
         if task is None:
+            return
+        handling = task.get_coro()
+        if handling is not None and inspect.getcoroutinestate(handling) == inspect.CORO_CREATED:
+            # Cancelled before its first step, `_handle` would never say that the event is over.
+            self._loop.call_soon(self.cancel, stream)
             return
         self._canceled.add(stream)
         request = self._requests.get(stream)
