@@ -31,7 +31,7 @@ def seen_by(pid: int, path: Path) -> Path:
 
 
 class FailingSync:
-    """A shim for `LD_PRELOAD` under which `fsync` and `fdatasync` fail with EIO as long as they are told to.
+    """A shim for `LD_PRELOAD` under which `fsync` and `fdatasync` fail with EIO, or don't return, as long as they are told to.
 
     Code that makes the system calls itself (rustix) isn't reached; SQLite and `std::fs` are.
     """
@@ -42,6 +42,7 @@ class FailingSync:
             pytest.skip("there is no C compiler")
         self._library = folder / "failing_sync.so"
         self._switch = folder / "syncs-fail"
+        self._hold = folder / "syncs-wait"
         self._count = folder / "failed-syncs"
         self._count.touch()
         command: Sequence[str] = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", str(self._library)]
@@ -54,6 +55,7 @@ class FailingSync:
             "LD_PRELOAD": str(self._library),
             "FAILING_SYNC_SWITCH": str(self._switch),
             "FAILING_SYNC_COUNT": str(self._count),
+            "HELD_SYNC_SWITCH": str(self._hold),
         }
 
     def fail(self) -> None:
@@ -63,6 +65,14 @@ class FailingSync:
     def work(self) -> None:
         """From now on they work again."""
         self._switch.unlink()
+
+    def hold(self) -> None:
+        """From now on they don't return."""
+        self._hold.touch()
+
+    def release(self) -> None:
+        """They return, if they were held."""
+        self._hold.unlink(missing_ok=True)
 
     @property
     def failed(self) -> int:

@@ -1,5 +1,5 @@
-/* For LD_PRELOAD: fsync and fdatasync fail with EIO while the file $FAILING_SYNC_SWITCH exists. Each failure adds a byte
- * to $FAILING_SYNC_COUNT. See disk.py. */
+/* For LD_PRELOAD: fsync and fdatasync wait while the file $HELD_SYNC_SWITCH exists, and then fail with EIO if
+ * $FAILING_SYNC_SWITCH does. Each failure adds a byte to $FAILING_SYNC_COUNT. See disk.py. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -11,7 +11,9 @@
 static int fails(void) {
     const char *file = getenv("FAILING_SYNC_SWITCH");
     const char *count = getenv("FAILING_SYNC_COUNT");
+    const char *hold = getenv("HELD_SYNC_SWITCH");
     int kept = errno;
+    while (hold != NULL && access(hold, F_OK) == 0) usleep(1000);
     if (file == NULL || access(file, F_OK) != 0) {
         errno = kept;
         return 0;

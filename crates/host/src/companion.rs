@@ -35,10 +35,10 @@ pub fn accompany(connection: OwnedFd, program: i32) -> io::Result<()> {
         let (reading, writing) = UnixStream::from_std(connection)?.into_split();
         let (logs, _log_thread) = Logs::start(LogLevel::None, Arc::new(Nowhere))?;
         let grants = GrantTable::new(Network::new(AddressPolicy::Any, limits), None);
-        let broker = Arc::new(Broker::new(Arc::new(grants), logs));
+        let broker = Arc::new(Broker::new(Arc::new(grants), logs, None));
         // A descriptor of the connection may live on in a process that the program forked without Python's knowing.
         tokio::select! {
-            served = broker.serve(Frames::new(reading)) => served.map_err(|violation| io::Error::other(violation.0)),
+            served = broker.serve(Frames::new(reading)) => served.map_err(|reason| io::Error::other(reason.to_string())),
             written = broker.outgoing().write_to(writing.as_ref()) => written,
             () = ended(program) => Ok(()),
         }

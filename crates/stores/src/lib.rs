@@ -36,7 +36,7 @@
 //! ```
 //!
 //! `execute` runs inside a tokio runtime. Small reads are answered within the first poll; lists are read on tokio's blocking
-//! threads, long values as they are asked for; writes wait for their group commit. Dropping the future of a
+//! threads, long values as they are asked for; writes wait for their group commit, but for [`d1::D1Database::execute_ahead`]. Dropping the future of a
 //! write does not undo it. Dropping the last handle of a namespace writes what is queued, then closes the file
 //! (a blocking moment, at shutdown).
 
@@ -56,12 +56,15 @@ pub mod r2;
 mod rate_limit;
 pub mod sqlite;
 pub mod state;
+mod sync_point;
+mod sync_schedule;
 mod told;
 
 pub use body::{StoredBody, StoredPiece};
 pub use clock::{Clock, SystemClock};
 pub use error::{StoreError, WHAT_TO_DO};
 pub use rate_limit::RateLimiter;
+pub use sync_point::{NotDurable, SyncPoint};
 pub use told::Told;
 
 /// What an acknowledged write survives.

@@ -21,6 +21,7 @@ use crate::{
     state::{StateError, StateFolder, holds_stores},
 };
 
+mod ahead;
 mod bodies;
 mod body_draft;
 pub(crate) mod cache_index;

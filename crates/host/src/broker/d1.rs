@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use isthmus_protocol::d1::{Query, Reply as D1Reply};
 use isthmus_protocol::{Body, FailureKind, Reply, StreamId};
-use isthmus_stores::Told;
 use isthmus_stores::d1::{D1Database, D1Error};
+use isthmus_stores::{SyncPoint, Told};
 
 use super::{Broker, CallFailure, prompt};
 use crate::logs::LogLevel;
@@ -28,6 +28,11 @@ impl D1Grant {
             database,
             told: Arc::default(),
         }
+    }
+
+    /// Whether all these states are of this database.
+    pub(super) fn is_all_of(&self, points: &[SyncPoint]) -> bool {
+        points.iter().all(|point| self.database.has(point))
     }
 }
 
@@ -89,7 +94,16 @@ impl Broker {
         statements: Bytes,
         told: &Told<String>,
     ) {
-        let result = database.execute(query, statements).await;
+        let result = match &self.gate {
+            Some(gate) => {
+                let result = database.execute_ahead(query, statements).await;
+                if let Some(point) = database.unsettled() {
+                    gate.tell(point);
+                }
+                result
+            }
+            None => database.execute(query, statements).await,
+        };
         if !self.outgoing.has_room() {
             self.outgoing.room().await;
         }

@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use isthmus_protocol::flow::{CHUNK_MAX, INLINE_MAX};
 use isthmus_protocol::{Body, Call, Failure, FailureKind, Frame, Open, Operation, Reply, StreamId, decode};
-use isthmus_stores::StoredPiece;
+use isthmus_stores::{StoredPiece, SyncPoint};
 use tokio::task::AbortHandle;
 
 pub(crate) use d1::D1Grant;
@@ -42,8 +42,9 @@ pub(crate) use queue::QueueGrant;
 pub(crate) use r2::R2Grant;
 pub(crate) use rate_limit::RateLimitGrant;
 pub(crate) use secret::SecretGrant;
+pub(crate) use vigil::Waits;
 
-use crate::isolate::{Frames, Outgoing, Violation};
+use crate::isolate::{EndReason, Frames, Gate, GatedFrames, Outgoing, Violation};
 use crate::limits::OPEN_CALLS_MAX;
 use crate::logs::Logs;
 use crate::streams::{BodyQueue, SendFlow, lock};
@@ -56,6 +57,8 @@ use tcp::OpenConnection;
 pub(crate) struct Broker {
     grants: Arc<GrantTable>,
     logs: Logs,
+    /// Who calls may be told what isn't durable yet.
+    gate: Option<Arc<Gate>>,
     outgoing: Outgoing,
     account: Arc<Account>,
     calls: Mutex<Calls>,
@@ -145,10 +148,12 @@ impl CallFailure {
 }
 
 impl Broker {
-    pub(crate) fn new(grants: Arc<GrantTable>, logs: Logs) -> Self {
+    /// With a `gate`, all that the caller says comes through it.
+    pub(crate) fn new(grants: Arc<GrantTable>, logs: Logs, gate: Option<Arc<Gate>>) -> Self {
         Self {
             grants,
             logs,
+            gate,
             outgoing: Outgoing::default(),
             account: Arc::default(),
             calls: Mutex::default(),
@@ -199,9 +204,10 @@ impl Broker {
     /// Serves what comes through a connection, until its end. Its answers are in [`Self::outgoing`].
     ///
     /// # Errors
-    /// [`Violation`] if no honest isolate would send it.
-    pub(crate) async fn serve(self: &Arc<Self>, mut frames: Frames) -> Result<(), Violation> {
-        while let Some(frame) = frames.next().await? {
+    /// No honest isolate would send it, or it was told what can't be made durable.
+    pub(crate) async fn serve(self: &Arc<Self>, frames: Frames) -> Result<(), EndReason> {
+        let mut frames = GatedFrames::new(frames, self.gate.as_deref());
+        while let Some(frame) = frames.next(|frame, points| self.passes(frame, points)).await? {
             // An isolate that asks but doesn't read the answers is not asked what else it wants.
             if !self.outgoing.has_room() {
                 self.outgoing.room().await;
@@ -209,6 +215,22 @@ impl Broker {
             self.take_frame(&frame)?;
         }
         Ok(())
+    }
+
+    /// Whether a frame needs not wait for `points`: nothing outside learns of it, or only the database that the points are of.
+    fn passes(&self, raw: &Bytes, points: &[SyncPoint]) -> bool {
+        match decode::<Frame<'_>>(raw) {
+            Ok(Frame::Credit { .. } | Frame::Ping { .. } | Frame::Log(_)) => true,
+            Ok(Frame::Open {
+                open: Open::Call(call),
+                body: Body::Inline(_),
+                ..
+            }) => match self.grants.get(call.channel) {
+                Some(Grant::D1(database)) => database.is_all_of(points),
+                _ => false,
+            },
+            _ => false,
+        }
     }
 
     /// Takes one frame of the broker connection. Runs in the tokio runtime; what takes long goes on in a task.

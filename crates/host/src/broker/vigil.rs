@@ -24,11 +24,11 @@ const FEW: usize = 2;
 static VIGIL: Vigil = Vigil::new();
 
 /// A call that waits for its store, until it is dropped: at once if it was answered without. It begins the vigil, or prolongs it.
-pub(super) struct Waits(&'static Vigil);
+pub(crate) struct Waits(&'static Vigil);
 
 impl Waits {
     /// In the runtime.
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         Self::begin_in(&VIGIL)
     }
 

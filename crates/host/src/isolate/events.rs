@@ -128,6 +128,14 @@ fn origin(event: &Event<'_>) -> Origin {
     }
 }
 
+/// Whether nothing outside learns of a frame of the events connection.
+pub(super) fn says_nothing(raw: &Bytes) -> bool {
+    matches!(
+        decode::<Frame<'_>>(raw),
+        Ok(Frame::Credit { .. } | Frame::Ping { .. } | Frame::Pong { .. } | Frame::Log(_))
+    )
+}
+
 impl Isolate {
     /// Delivers an event.
     ///

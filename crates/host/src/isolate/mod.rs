@@ -7,6 +7,7 @@
 mod answer;
 mod end;
 mod events;
+mod gate;
 mod handle;
 mod outgoing;
 mod sockets;
@@ -29,12 +30,13 @@ use tokio::task::AbortHandle;
 
 pub(crate) use answer::{Answer, AnswerBody, AnswerHead, EventFailure, is_of_connection};
 pub(crate) use end::{EventEnd, Finding, Verdict, Word};
+pub(crate) use gate::{Gate, GatedFrames};
 pub(crate) use handle::{Broken, EventHandle, RequestBody};
 pub(crate) use outgoing::Outgoing;
 
 use crate::broker::{Broker, GrantTable};
 use crate::limits::Timeouts;
-use crate::logs::Logs;
+use crate::logs::{LogLevel, Logs};
 use crate::streams::lock;
 use crate::supervisor::Note;
 use events::EventTable;
@@ -70,6 +72,8 @@ pub(crate) enum EndReason {
     Closed,
     /// It broke the protocol.
     Violation(String),
+    /// What it was told can't be made durable; which store's file, and why.
+    NotDurable(String),
     /// Its event loop stood still after a client had gone away.
     Unresponsive {
         /// For how many seconds.
@@ -86,11 +90,21 @@ pub(crate) enum EndReason {
     Shutdown,
 }
 
+impl From<Violation> for EndReason {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation.0)
+    }
+}
+
 impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("its process ended"),
             Self::Violation(how) => write!(f, "it broke the protocol with the host: {how}"),
+            // Clients see this, and files are none of their business.
+            Self::NotDurable(_) => {
+                f.write_str("what it wrote to a database can't be made durable, so it may have worked with what will be lost")
+            }
             Self::Unresponsive { seconds } => write!(
                 f,
                 "its event loop stood still for {seconds} s after a client had gone away, so it was killed"
@@ -123,6 +137,7 @@ pub(crate) struct Isolate {
     table: Mutex<EventTable>,
     open: AtomicUsize,
     vitals: Vitals,
+    gate: Arc<Gate>,
     broker: Arc<Broker>,
     process: Mutex<Process>,
     tasks: Mutex<Vec<AbortHandle>>,
@@ -143,13 +158,19 @@ impl Isolate {
         broker: UnixStream,
         context: IsolateContext,
     ) -> Arc<Self> {
+        let gate = Arc::new(Gate::default());
         let isolate = Arc::new(Self {
             id,
             events: Outgoing::default(),
             table: Mutex::default(),
             open: AtomicUsize::new(0),
             vitals: Vitals::default(),
-            broker: Arc::new(Broker::new(context.grants.clone(), context.logs.clone())),
+            broker: Arc::new(Broker::new(
+                context.grants.clone(),
+                context.logs.clone(),
+                Some(gate.clone()),
+            )),
+            gate,
             process: Mutex::default(),
             tasks: Mutex::default(),
             context,
@@ -217,6 +238,9 @@ impl Isolate {
             return;
         };
         self.open.store(0, Ordering::Relaxed);
+        if let EndReason::NotDurable(report) = &reason {
+            self.context.logs.host(LogLevel::Error, format_args!("{report}"));
+        }
         let failed = open
             .into_iter()
             .map(|state| usize::from(state.fail(&reason)))
@@ -244,16 +268,16 @@ impl Isolate {
     }
 
     async fn read_events(self: Arc<Self>, half: OwnedReadHalf) {
-        let mut frames = Frames::new(half);
+        let mut frames = GatedFrames::new(Frames::new(half), Some(&*self.gate));
         let reason = loop {
-            match frames.next().await {
+            match frames.next(|frame, _| events::says_nothing(frame)).await {
                 Ok(Some(frame)) => {
                     if let Err(violation) = self.take_event_frame(&frame) {
-                        break EndReason::Violation(violation.0);
+                        break violation.into();
                     }
                 }
                 Ok(None) => break EndReason::Closed,
-                Err(violation) => break EndReason::Violation(violation.0),
+                Err(reason) => break reason,
             }
         };
         self.end(reason);
@@ -262,7 +286,7 @@ impl Isolate {
     async fn read_broker(self: Arc<Self>, half: OwnedReadHalf) {
         match self.broker.serve(Frames::new(half)).await {
             Ok(()) => self.end_soon().await,
-            Err(violation) => self.end(EndReason::Violation(violation.0)),
+            Err(reason) => self.end(reason),
         }
     }
 

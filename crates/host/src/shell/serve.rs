@@ -76,17 +76,14 @@ pub(super) async fn serve_connection(connection: UnixStream, stores: Arc<SqliteS
         Err(_) => return,
     };
     say(&mut writing, &Welcome::Granted).await;
-    let broker = Arc::new(Broker::new(Arc::new(grants), logs.clone()));
+    let broker = Arc::new(Broker::new(Arc::new(grants), logs.clone(), None));
     let served = tokio::select! {
-        served = broker.serve(frames) => served.map_err(|violation| violation.0),
+        served = broker.serve(frames) => served.map_err(|reason| reason.to_string()),
         // The command is gone.
         _ = broker.outgoing().write_to(writing.as_ref()) => Ok(()),
     };
-    if let Err(violation) = served {
-        logs.host(
-            LogLevel::Warn,
-            format_args!("a command broke the protocol: {violation}"),
-        );
+    if let Err(reason) = served {
+        logs.host(LogLevel::Warn, format_args!("a command was cut off: {reason}"));
     }
     broker.close();
     // The last handle of a store writes what is left of its log, which takes a moment.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use isthmus_protocol::d1::{BodyWriter, Query};
 
 use super::{D1Answer, D1Error, D1Request, D1Store};
+use crate::{NotDurable, SyncPoint};
 
 /// A D1 database. Clones share the store.
 #[derive(Clone)]
@@ -25,13 +26,41 @@ impl D1Database {
         Self { store }
     }
 
-    /// Runs the statements of a call's body in one transaction.
+    /// Runs the statements of a call's body in one transaction. What they wrote or read is durable when this resolves.
     ///
     /// # Errors
-    /// Upstream's message. Nothing of what the statements did is left.
+    /// Upstream's message. Nothing of what the statements did is left, unless the disk failed after they were committed.
     pub async fn execute(&self, query: Query, statements: Bytes) -> Result<D1Answer, D1Error> {
         let request = prepare(query, statements)?;
+        let answer = self.store.run(request).await;
+        if let Some(point) = self.store.unsettled() {
+            point.wait().await.map_err(|NotDurable(report)| D1Error {
+                report: Some(report),
+                ..D1Error::new("the database failed: it can't be made durable")
+            })?;
+        }
+        answer
+    }
+
+    /// As [`Self::execute`], but what the statements wrote or read may not be durable yet: [`Self::unsettled`], asked after it,
+    /// says when it is. Until then nothing that depends on the answer, or on the error, may become known.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub async fn execute_ahead(&self, query: Query, statements: Bytes) -> Result<D1Answer, D1Error> {
+        let mut request = prepare(query, statements)?;
+        request.ahead = true;
         self.store.run(request).await
+    }
+
+    /// What answers that were given until now may depend on, if that isn't durable yet.
+    pub fn unsettled(&self) -> Option<SyncPoint> {
+        self.store.unsettled()
+    }
+
+    /// Whether a state is one of this database's.
+    pub fn has(&self, point: &SyncPoint) -> bool {
+        self.store.has(point)
     }
 }
 
@@ -40,6 +69,7 @@ fn prepare(query: Query, statements: Bytes) -> Result<D1Request, D1Error> {
     let mut request = D1Request {
         statements,
         bookmark: query.bookmark,
+        ahead: false,
     };
     let all = request
         .statements()

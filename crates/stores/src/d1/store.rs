@@ -6,6 +6,8 @@ use std::{future::Future, pin::Pin};
 use bytes::Bytes;
 use isthmus_protocol::d1::{BodyReader, Malformed, Statement};
 
+use crate::SyncPoint;
+
 /// What a store's method returns. Reads may block for a millisecond while polled, never for long.
 pub type D1Future<'a, T> = Pin<Box<dyn Future<Output = Result<T, D1Error>> + Send + 'a>>;
 
@@ -15,6 +17,8 @@ pub struct D1Request {
     pub(super) statements: Bytes,
     /// Whether the answer is to have a bookmark.
     pub bookmark: bool,
+    /// The answer may come before what was written is durable: [`D1Store::unsettled`].
+    pub ahead: bool,
 }
 
 impl D1Request {
@@ -71,7 +75,18 @@ impl D1Error {
 
 /// One database in some engine.
 pub trait D1Store: Send + Sync + 'static {
-    /// Runs statements in one transaction; resolves when what they wrote is durable. They see everything that was
-    /// acknowledged before. Dropping the future may or may not prevent it.
+    /// Runs statements in one transaction; resolves when what they wrote is durable, or, if the request allows it, before. They
+    /// see everything that was acknowledged before. Dropping the future may or may not prevent it.
     fn run(&self, request: D1Request) -> D1Future<'_, D1Answer>;
+
+    /// What answers that were given until now may depend on, if that isn't durable yet.
+    fn unsettled(&self) -> Option<SyncPoint> {
+        None
+    }
+
+    /// Whether a state is one of this database's.
+    fn has(&self, point: &SyncPoint) -> bool {
+        let _ = point;
+        false
+    }
 }

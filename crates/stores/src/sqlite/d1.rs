@@ -2,7 +2,8 @@
 //!
 //! Statements that only read run on connections of their own, which never wait for the writer: the short ones at once,
 //! the others on a blocking thread. All else goes to the writing thread, where the requests of several callers share a
-//! transaction, each in a savepoint of its own.
+//! transaction, each in a savepoint of its own. Who lets nobody know of an answer before it is durable gets it before it is
+//! ([`super::ahead`]).
 //!
 //! | file | what |
 //! |---|---|
@@ -31,8 +32,9 @@ use super::{
     writer::{Progress, Write, Writer},
 };
 use crate::{
-    StoreError,
+    StoreError, SyncPoint,
     d1::{D1Answer, D1Error, D1Future, D1Request, D1Store, Piece, pieces},
+    sync_point::History,
 };
 
 mod connection;
@@ -62,6 +64,7 @@ const LONG_READS: usize = 8;
 pub struct SqliteD1 {
     shared: Arc<Shared>,
     writer: Writer<D1Write>,
+    history: Arc<History>,
     writer_guard: Arc<Guard>,
     long_reads: Semaphore,
     /// The first parts of all bookmarks: when it was opened, and which opening that was.
@@ -109,6 +112,7 @@ impl SqliteD1 {
                 path: path.to_owned(),
                 reason: Failure::from(error).to_string(),
             })?;
+        let history = Arc::new(History::of(format!("the D1 database {}", path.display())));
         let random = || u128::from(RandomState::new().hash_one(path));
         Ok(Self {
             shared: Arc::new(Shared {
@@ -119,7 +123,8 @@ impl SqliteD1 {
                 closing,
                 idle: Mutex::default(),
             }),
-            writer: Writer::start(connection, path, options)?,
+            writer: Writer::start_with(connection, path, options, Some(Arc::clone(&history)))?,
+            history,
             writer_guard,
             long_reads: Semaphore::new(LONG_READS),
             opened_ms: now_ms,
@@ -177,14 +182,18 @@ impl SqliteD1 {
 
     async fn write(&self, request: D1Request) -> Result<D1Answer, D1Error> {
         let outcome = Arc::new(Mutex::new(None));
-        let written = self.writer.submit(D1Write {
+        let write = D1Write {
             request: request.clone(),
             shared: Arc::clone(&self.shared),
             guard: Arc::clone(&self.writer_guard),
             outcome: Arc::clone(&outcome),
             took_too_long: AtomicBool::new(false),
-        });
-        let written = written.await;
+        };
+        let written = if request.ahead {
+            self.writer.submit_ahead(write).await
+        } else {
+            self.writer.submit(write).await
+        };
         let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (written, outcome) {
             (_, Some(Err(error))) => Err(error),
@@ -206,6 +215,14 @@ impl Drop for SqliteD1 {
 impl D1Store for SqliteD1 {
     fn run(&self, request: D1Request) -> D1Future<'_, D1Answer> {
         Box::pin(self.run_request(request))
+    }
+
+    fn unsettled(&self) -> Option<SyncPoint> {
+        self.history.unsettled()
+    }
+
+    fn has(&self, point: &SyncPoint) -> bool {
+        point.is_of(&self.history)
     }
 }
 

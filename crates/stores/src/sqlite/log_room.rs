@@ -53,6 +53,11 @@ pub(super) fn reserve(connection: &Connection, path: &Path) -> Option<Room> {
 }
 
 impl Room {
+    /// The log.
+    pub(super) fn log(&self) -> &File {
+        &self.log
+    }
+
     /// Has the log read into the system's cache, if it may have left it: without waiting for that, and next to nothing to do for
     /// what is there.
     pub(super) fn warm(&mut self) {

@@ -11,7 +11,7 @@ use isthmus_stores::{
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::conformance::d1::{self, Cell, batch, failure, run, value};
+use crate::conformance::d1::{self, Cell, batch, failure, run, run_ahead, value};
 
 const ENDLESS: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
@@ -48,6 +48,21 @@ impl Bench {
     fn database(&self) -> D1Database {
         D1Database::new(self.open())
     }
+}
+
+/// With every commit synced.
+fn durable() -> (Bench, Arc<dyn D1Store>) {
+    let bench = Bench::new();
+    let store = bench
+        .try_open(SqliteOptions::default(), Duration::from_secs(30))
+        .expect("opens");
+    (bench, store)
+}
+
+mod with_syncs {
+    use super::{d1, durable};
+
+    d1::suite!(durable());
 }
 
 fn opened() -> (Bench, Arc<dyn D1Store>) {
@@ -114,6 +129,37 @@ async fn writes_of_concurrent_callers_share_transactions() {
     assert_eq!(value(&database, "SELECT min(a) FROM t").await, Cell::Integer(0));
     let commits = store.commits() - before;
     assert!(commits < 150, "{commits} transactions for 200 writes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_answered_ahead_is_in_the_files_once_it_is_durable() {
+    let (bench, store) = durable();
+    let database = D1Database::new(store);
+    run_ahead(&database, "CREATE TABLE t (a)").await.expect("made");
+    let mut written = 0;
+    let copies = bench.folder.path().join("copies");
+    fs::create_dir(&copies).expect("made");
+    // More than a log takes.
+    for round in [1, 3, 1000, 1500] {
+        for _ in 0..round {
+            run_ahead(&database, "INSERT INTO t VALUES (randomblob(100))")
+                .await
+                .expect("written");
+        }
+        written += round;
+        if let Some(point) = database.unsettled() {
+            point.wait().await.expect("durable");
+        }
+        for end in ["", "-wal"] {
+            let from = format!("{}{end}", bench.file().display());
+            fs::copy(from, copies.join(format!("{round}.sqlite{end}"))).expect("copied");
+        }
+        let copy = Connection::open(copies.join(format!("{round}.sqlite"))).expect("opens");
+        let count: i64 = copy
+            .query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+            .expect("reads");
+        assert_eq!(count, written);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -356,6 +356,42 @@ pub(crate) async fn several_statements_in_one_give_the_last_result(store: Store)
 }
 
 /// Makes a test of each of the functions above, with the stores that `$open` opens, beside what keeps them.
+/// Runs a statement that may be answered before it is durable.
+pub(crate) async fn run_ahead(database: &D1Database, sql: &str) -> Result<(), D1Error> {
+    let mut body = BodyWriter::default();
+    body.statement(sql, 0);
+    let answer = database.execute_ahead(Query::default(), body.finish().into());
+    answer.await.map(drop)
+}
+
+pub(crate) async fn what_is_answered_ahead_is_seen_and_becomes_durable(store: Store) {
+    let database = D1Database::new(store);
+    run_ahead(&database, "CREATE TABLE t (a INTEGER UNIQUE)")
+        .await
+        .expect("made");
+    for round in 1..=50 {
+        run_ahead(&database, &format!("INSERT INTO t VALUES ({round})"))
+            .await
+            .expect("written");
+        let refused = run_ahead(&database, &format!("INSERT INTO t VALUES ({round})")).await;
+        refused.expect_err("it is there");
+        if round % 5 == 0 {
+            // Who doesn't run ahead gets only what is durable.
+            assert_eq!(
+                value(&database, "SELECT count(*) FROM t").await,
+                Cell::Integer(round)
+            );
+            assert!(database.unsettled().is_none());
+        } else if let Some(point) = database.unsettled() {
+            assert!(database.has(&point));
+            if round % 2 == 0 {
+                point.wait().await.expect("durable");
+                assert!(point.is_durable() && database.unsettled().is_none());
+            }
+        }
+    }
+}
+
 macro_rules! suite {
     ($open:expr, $($name:ident)*) => {
         $(
@@ -378,6 +414,7 @@ macro_rules! suite {
             bookmarks_sort_as_they_were_made
             statements_that_are_none_are_refused
             several_statements_in_one_give_the_last_result
+            what_is_answered_ahead_is_seen_and_becomes_durable
         }
     };
 }
